@@ -1,0 +1,68 @@
+//! What can go wrong in storage.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::UploadId;
+use crate::oci::{Digest, RepositoryName, Tag};
+
+/// One error for every backend.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository does not exist.
+    #[error("repository {0} is not known")]
+    RepositoryUnknown(RepositoryName),
+    /// The blob is not in the repository.
+    #[error("blob {0} is not known to the repository")]
+    BlobUnknown(Digest),
+    /// The revision is not in the repository.
+    #[error("manifest {0} is not known to the repository")]
+    ManifestUnknown(Digest),
+    /// The tag is not in the repository.
+    #[error("tag {0} is not known to the repository")]
+    TagUnknown(Tag),
+    /// No such upload, or it ended.
+    #[error("upload {0} is not known, begin a new one")]
+    UploadUnknown(UploadId),
+    /// Another request writes to it.
+    #[error("upload {0} is being written by another request")]
+    UploadBusy(UploadId),
+    /// The piece does not begin where the upload ends.
+    #[error("the upload ends at {offset}, go on from there")]
+    UploadOffset {
+        /// Where it ends.
+        offset: u64,
+    },
+    /// What arrived is not what was announced.
+    #[error("the content has digest {actual}, {declared} was announced")]
+    DigestMismatch {
+        /// What the client said.
+        declared: Digest,
+        /// What arrived.
+        actual: Digest,
+    },
+    /// No space left (ENOSPC) or over quota (EDQUOT).
+    #[error("no space left on the storage device, at {path}")]
+    Full {
+        /// Where.
+        path: PathBuf,
+    },
+    /// What is on disk is not what was written.
+    #[error("{path} is corrupt: {what}")]
+    Corrupt {
+        /// Where.
+        path: PathBuf,
+        /// How.
+        what: String,
+    },
+    /// Anything else that the system said.
+    #[error("{operation} {path}: {source}")]
+    Io {
+        /// What was tried, e.g. `rename`.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
