@@ -1,3 +1,43 @@
 //! Certificates: an authority of one's own, leaves, loading, reload, and how clients come to trust them.
 //!
+//! | module      | holds                                                                     |
+//! |-------------|---------------------------------------------------------------------------|
+//! | `authority` | [`Authority`]: makes or loads a CA, issues leaves                         |
+//! | `leaf`      | [`LeafRequest`], [`Issued`], leaves without an authority                   |
+//! | `renewal`   | why a leaf must be issued again                                           |
+//! | `machine`   | the names and addresses of this machine                                   |
+//! | `load`      | PEM files to a key that rustls can use, mistakes in words                 |
+//! | `reload`    | [`Resolver`]: certificates by SNI that follow their files                 |
+//! | `server`    | the rustls configuration of the front door                                |
+//! | `describe`  | a certificate in plain words, and what will fail with it                  |
+//! | `trust`     | what each client platform needs to trust it                               |
+//! | `files`     | writing keys and certificates: atomic, durable, with the right mode       |
+//!
 //! Absent on purpose: configuration, HTTP, sockets.
+
+pub mod authority;
+pub mod describe;
+pub mod files;
+pub mod leaf;
+pub mod load;
+pub mod machine;
+pub mod reload;
+pub mod renewal;
+pub mod server;
+pub mod trust;
+
+mod certificate;
+mod host_name;
+mod private_key;
+mod subject;
+
+pub use authority::Authority;
+pub use certificate::fingerprint_sha256;
+pub use host_name::{HostName, HostNameError};
+pub use leaf::{Issued, KeyKind, LeafRequest};
+pub use load::{LoadError, Pair};
+pub use private_key::PrivateKeyPem;
+pub use reload::{Event, Resolver};
+pub use renewal::{Reason, renewal};
+pub use server::{ClientAuth, MinimumVersion, ServerOptions, install_provider, provider, server_config};
+pub use subject::Subject;

@@ -1,0 +1,161 @@
+//! A certificate authority of one's own: made once, kept ten years, and good for one thing: issuing leaves.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls_pki_types::CertificateDer;
+use time::{Duration, OffsetDateTime};
+
+use crate::certificate::Certificate;
+use crate::leaf::{self, Issued, LeafRequest};
+use crate::load::{self, LoadError};
+use crate::private_key::PrivateKeyPem;
+use crate::subject::{Subject, SubjectError};
+
+/// How long an authority is valid, in days: ten years.
+pub const AUTHORITY_DAYS: u32 = 3652;
+
+/// Validity begins this long before now, for clients whose clocks are behind.
+pub(crate) const CLOCK_SKEW: Duration = Duration::hours(1);
+
+/// A CA certificate and the key to issue with.
+pub struct Authority {
+    certificate: Certificate,
+    certificate_pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// Why nothing was issued.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A field of the subject.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+    /// A leaf without a name: no client would accept it.
+    #[error("a certificate needs at least one host name or address")]
+    NoNames,
+    /// A leaf's lifetime.
+    #[error("a certificate cannot be valid for {days} days; expected 1 to {most}")]
+    Days {
+        /// What was asked for.
+        days: u32,
+        /// The upper bound.
+        most: u32,
+    },
+    /// The authority's own files.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The certificate is no authority's.
+    #[error(
+        "{path}: is not the certificate of an authority (basicConstraints lacks CA:TRUE); nothing can be issued with it"
+    )]
+    NotAnAuthority {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// The authority is not valid any more; leaves would be useless.
+    #[error("the authority's certificate has expired; make a new one and let the clients trust it")]
+    AuthorityExpired,
+    /// The authority's name has a form that cannot be written into a leaf unchanged.
+    #[error(
+        "the authority's name ({name}) holds several values of one kind, which cannot be issued with; make another authority"
+    )]
+    AuthorityName {
+        /// The name.
+        name: String,
+    },
+    /// The generator or the signature failed.
+    #[error("cannot generate: {0}")]
+    Generate(#[from] rcgen::Error),
+    /// No randomness for the serial number.
+    #[error("cannot generate: the system gave no random bytes")]
+    Random,
+}
+
+impl Authority {
+    /// Makes a new authority: ECDSA P-256, ten years, good for leaves only (pathlen 0).
+    pub fn create(subject: &Subject) -> Result<Self, Error> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = subject.distinguished_name()?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.not_before = OffsetDateTime::now_utc() - CLOCK_SKEW;
+        params.not_after = params.not_before + Duration::days(AUTHORITY_DAYS.into());
+        params.serial_number = Some(leaf::random_serial()?);
+        let certificate = params.self_signed(&key)?;
+        Ok(Self {
+            certificate_pem: certificate.pem(),
+            certificate: parse_own(certificate.der())?,
+            issuer: Issuer::new(params, key),
+        })
+    }
+
+    /// Reads an authority from PEM files, this program's own or another's.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, Error> {
+        let (parsed, private) = load::authority(certificate, key)?;
+        if !parsed.authority {
+            return Err(Error::NotAnAuthority {
+                path: certificate.to_owned(),
+            });
+        }
+        let key_pair = KeyPair::try_from(&private).map_err(|error| LoadError::MalformedKey {
+            path: key.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let certificate_pem = load::to_pem(&parsed.der);
+        let issuer = Issuer::from_ca_cert_der(&parsed.der, key_pair)?;
+        Ok(Self {
+            certificate: parsed,
+            certificate_pem,
+            issuer,
+        })
+    }
+
+    /// The authority's certificate: what clients trust.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// The authority's key, PKCS#8.
+    pub fn key_pem(&self) -> PrivateKeyPem {
+        PrivateKeyPem::new(self.issuer.key().serialize_pem())
+    }
+
+    /// Issues a leaf with a new key. It never outlives the authority.
+    pub fn issue(&self, request: &LeafRequest) -> Result<Issued, Error> {
+        let end =
+            OffsetDateTime::from_unix_timestamp(self.certificate.not_after).map_err(|_| Error::AuthorityExpired)?;
+        if end <= OffsetDateTime::from(SystemTime::now()) {
+            return Err(Error::AuthorityExpired);
+        }
+        let key = leaf::generate_key(request.key)?;
+        let mut params = leaf::parameters(request)?;
+        params.not_after = params.not_after.min(end);
+        params.use_authority_key_identifier_extension = true;
+        let issued = params.signed_by(&key, &self.issuer)?;
+        // Clients find the issuer by the bytes of its name; a generator that rewrote them would break the chain.
+        if !parse_own(issued.der())?.names_as_issuer(&self.certificate) {
+            return Err(Error::AuthorityName {
+                name: self.certificate.subject.clone(),
+            });
+        }
+        Ok(Issued {
+            chain_pem: format!("{}{}", issued.pem(), self.certificate_pem),
+            key_pem: PrivateKeyPem::new(key.serialize_pem()),
+        })
+    }
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authority")
+            .field("subject", &self.certificate.subject)
+            .finish_non_exhaustive()
+    }
+}
+
+fn parse_own(der: &CertificateDer<'static>) -> Result<Certificate, Error> {
+    Certificate::parse(der.clone()).map_err(|_| Error::Generate(rcgen::Error::CouldNotParseCertificate))
+}

@@ -1,0 +1,217 @@
+//! Certificates by SNI that follow their files: a new pair is picked up without a restart, a wrong one is refused and
+//! the old one goes on.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use crate::HostName;
+use crate::load::{self, LoadError, Pair};
+
+/// Chooses the certificate of a connection: the exact name, then a wildcard over one label, then the default.
+pub struct Resolver {
+    /// What handshakes read, without a lock.
+    table: ArcSwap<Table>,
+    /// What the files were when last looked at.
+    watched: Mutex<Vec<Watched>>,
+}
+
+/// What [`Resolver::refresh`] found. Each is told once per change of the files.
+#[derive(Debug)]
+pub enum Event {
+    /// New handshakes get the new certificate.
+    Reloaded {
+        /// The certificate's file.
+        certificate: PathBuf,
+    },
+    /// The new files are wrong or half written; the old certificate goes on.
+    Refused {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// What is wrong.
+        error: LoadError,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reloaded { certificate } => write!(f, "certificate {} was reloaded", certificate.display()),
+            Self::Refused { certificate, error } => {
+                write!(
+                    f,
+                    "new certificate {} is refused, the old one goes on: {error}",
+                    certificate.display()
+                )
+            }
+        }
+    }
+}
+
+impl Resolver {
+    /// Loads every pair. `aliases` are SNI names (`*.example.com` covers one label) with a certificate of their own.
+    pub fn new(default: Pair, aliases: Vec<(String, Pair)>) -> Result<Arc<Self>, LoadError> {
+        let watched = load_all(default, aliases)?;
+        Ok(Arc::new(Self {
+            table: ArcSwap::from_pointee(Table::of(&watched)),
+            watched: Mutex::new(watched),
+        }))
+    }
+
+    /// Takes another set of pairs, all or, when one of them cannot be used, none.
+    pub fn replace(&self, default: Pair, aliases: Vec<(String, Pair)>) -> Result<(), LoadError> {
+        let new = load_all(default, aliases)?;
+        let mut watched = self.watched();
+        self.table.store(Arc::new(Table::of(&new)));
+        *watched = new;
+        Ok(())
+    }
+
+    /// Looks whether files have changed (two `stat` calls a pair) and reloads those pairs. Call it about once a second.
+    pub fn refresh(&self) -> Vec<Event> {
+        let mut watched = self.watched();
+        let events: Vec<Event> = watched.iter_mut().filter_map(Watched::refresh).collect();
+        if events.iter().any(|event| matches!(event, Event::Reloaded { .. })) {
+            self.table.store(Arc::new(Table::of(&watched)));
+        }
+        events
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Vec<Watched>> {
+        // A panic between two fields of a pair cannot happen: every change is one assignment.
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.table.load().select(hello.server_name()).clone())
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = self.table.load();
+        f.debug_struct("Resolver")
+            .field("exact", &table.exact.keys())
+            .field("wildcards", &table.wildcards.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Table {
+    default: Arc<CertifiedKey>,
+    exact: HashMap<String, Arc<CertifiedKey>>,
+    /// By what follows `*.`.
+    wildcards: HashMap<String, Arc<CertifiedKey>>,
+}
+
+impl Table {
+    /// The first of `watched` is the default.
+    fn of(watched: &[Watched]) -> Self {
+        let mut table = Self {
+            default: watched[0].current.clone(),
+            exact: HashMap::new(),
+            wildcards: HashMap::new(),
+        };
+        for one in watched {
+            let Some(name) = &one.name else { continue };
+            let (names, name) = match name.as_str().strip_prefix("*.") {
+                Some(parent) => (&mut table.wildcards, parent),
+                None => (&mut table.exact, name.as_str()),
+            };
+            names.insert(name.to_owned(), one.current.clone());
+        }
+        table
+    }
+
+    /// SNI compares without regard to case (RFC 6066 section 3).
+    fn select(&self, server_name: Option<&str>) -> &Arc<CertifiedKey> {
+        let (false, Some(name)) = (self.exact.is_empty() && self.wildcards.is_empty(), server_name) else {
+            return &self.default;
+        };
+        let name = name.to_ascii_lowercase();
+        let wildcard = || name.split_once('.').and_then(|(_, parent)| self.wildcards.get(parent));
+        self.exact.get(&name).or_else(wildcard).unwrap_or(&self.default)
+    }
+}
+
+struct Watched {
+    /// `None`: the default.
+    name: Option<HostName>,
+    pair: Pair,
+    stamps: [Option<Stamp>; 2],
+    current: Arc<CertifiedKey>,
+}
+
+impl Watched {
+    fn load(name: Option<HostName>, pair: Pair) -> Result<Self, LoadError> {
+        // Stamped before it is read: a change in between is seen as one by the next look.
+        let stamps = stamps(&pair);
+        let current = load::certified_key(&pair.certificate, &pair.key)?;
+        Ok(Self {
+            name,
+            pair,
+            stamps,
+            current,
+        })
+    }
+
+    fn refresh(&mut self) -> Option<Event> {
+        let stamps = stamps(&self.pair);
+        if stamps == self.stamps {
+            return None;
+        }
+        self.stamps = stamps;
+        let certificate = self.pair.certificate.clone();
+        match load::certified_key(&certificate, &self.pair.key) {
+            // The key is compared by its public half, which is in the leaf.
+            Ok(new) if new.cert == self.current.cert => None,
+            Ok(new) => {
+                self.current = new;
+                Some(Event::Reloaded { certificate })
+            }
+            Err(error) => Some(Event::Refused { certificate, error }),
+        }
+    }
+}
+
+/// What tells one version of a file from another. The inode tells a renamed file, also one with an old time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// Of what the paths lead to: certbot's `live/` holds symbolic links.
+fn stamps(pair: &Pair) -> [Option<Stamp>; 2] {
+    [stamp(&pair.certificate), stamp(&pair.key)]
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(Stamp {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        size: metadata.size(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    })
+}
+
+fn load_all(default: Pair, aliases: Vec<(String, Pair)>) -> Result<Vec<Watched>, LoadError> {
+    let mut watched = vec![Watched::load(None, default)?];
+    for (name, pair) in aliases {
+        watched.push(Watched::load(Some(name.parse()?), pair)?);
+    }
+    Ok(watched)
+}

@@ -1,0 +1,134 @@
+//! The rustls configuration of the front door: TLS 1.2 and 1.3 on aws-lc-rs, with resumption.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use rustls::crypto::CryptoProvider;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ResolvesServerCert, ServerSessionMemoryCache, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+
+use crate::load::{self, LoadError};
+
+/// Sessions kept for clients that resume by session id instead of by ticket; a few hundred bytes each.
+const SESSION_CACHE: usize = 1024;
+
+/// What the front door asks of TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// Older versions are refused.
+    pub minimum: MinimumVersion,
+    /// Whether clients show certificates of their own.
+    pub client_auth: ClientAuth,
+    /// Whether ALPN offers `h2` before `http/1.1`.
+    pub http2: bool,
+}
+
+/// The oldest TLS version that is spoken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MinimumVersion {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    Tls12,
+    /// TLS 1.3 alone.
+    Tls13,
+}
+
+/// Client certificates, verified against PEM bundles of authorities.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// None is asked for.
+    #[default]
+    None,
+    /// One is asked for; a client without goes on, a client with a wrong one is refused.
+    IfGiven(Vec<PathBuf>),
+    /// A client without one is refused.
+    Required(Vec<PathBuf>),
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A bundle of client authorities.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A certificate in a bundle that cannot be a trust anchor.
+    #[error("{path}: certificate {position} in the file cannot be trusted as an authority: {source}")]
+    Authority {
+        /// The bundle.
+        path: PathBuf,
+        /// Counted from 1.
+        position: usize,
+        /// The verifier's reason.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The bundles hold nothing to verify with.
+    #[error("client certificates cannot be verified: {0}")]
+    Verifier(#[from] VerifierBuilderError),
+    /// The library's own.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// The one cryptography provider of the process: aws-lc-rs.
+pub fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    PROVIDER
+        .get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .clone()
+}
+
+/// Makes aws-lc-rs the process default, before a library chooses another. Does nothing when a default is set already.
+pub fn install_provider() {
+    // An error says only that one is installed.
+    let _ = CryptoProvider::install_default((*provider()).clone());
+}
+
+/// Builds the configuration. Tickets are encrypted with keys of this configuration alone and live 12 hours at most, so
+/// a new configuration (after a reload of `clientcas`, say) starts sessions afresh.
+pub fn server_config(
+    resolver: Arc<dyn ResolvesServerCert>,
+    options: &ServerOptions,
+) -> Result<Arc<ServerConfig>, Error> {
+    let versions: &[&SupportedProtocolVersion] = match options.minimum {
+        MinimumVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        MinimumVersion::Tls13 => &[&rustls::version::TLS13],
+    };
+    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
+    let mut config = match client_verifier(&options.client_auth)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    }
+    .with_cert_resolver(resolver);
+    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+    config.session_storage = ServerSessionMemoryCache::new(SESSION_CACHE);
+    config.alpn_protocols = match options.http2 {
+        true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        false => vec![b"http/1.1".to_vec()],
+    };
+    Ok(Arc::new(config))
+}
+
+fn client_verifier(client_auth: &ClientAuth) -> Result<Option<Arc<dyn ClientCertVerifier>>, Error> {
+    let builder = |bundles| Ok::<_, Error>(WebPkiClientVerifier::builder_with_provider(roots(bundles)?, provider()));
+    Ok(match client_auth {
+        ClientAuth::None => None,
+        ClientAuth::IfGiven(bundles) => Some(builder(bundles)?.allow_unauthenticated().build()?),
+        ClientAuth::Required(bundles) => Some(builder(bundles)?.build()?),
+    })
+}
+
+fn roots(bundles: &[PathBuf]) -> Result<Arc<RootCertStore>, Error> {
+    let mut roots = RootCertStore::empty();
+    for path in bundles {
+        for (index, certificate) in load::chain(path)?.into_iter().enumerate() {
+            roots.add(certificate.der).map_err(|source| Error::Authority {
+                path: path.clone(),
+                position: index + 1,
+                source,
+            })?;
+        }
+    }
+    Ok(Arc::new(roots))
+}
