@@ -8,6 +8,7 @@
 //!
 //! Absent on purpose: TLS, passwords in any log, a database.
 
+pub mod maintenance;
 pub mod oci;
 mod run;
 pub mod storage;

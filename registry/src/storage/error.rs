@@ -1,7 +1,7 @@
 //! What can go wrong in storage.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::UploadId;
 use crate::oci::{Digest, RepositoryName, Tag};
@@ -65,4 +65,21 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl Error {
+    /// What `operation` on `path` failed with; for `map_err`.
+    pub(crate) fn io<P: AsRef<Path>>(operation: &'static str, path: P) -> impl FnOnce(io::Error) -> Self {
+        move |source| {
+            let path = path.as_ref().to_owned();
+            match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+                _ => Self::Io {
+                    operation,
+                    path,
+                    source,
+                },
+            }
+        }
+    }
 }

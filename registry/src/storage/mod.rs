@@ -15,9 +15,13 @@ use futures_util::Stream;
 use crate::oci::{Algorithm, Digest, RepositoryName, Tag};
 
 mod error;
+pub mod filesystem;
+mod layout;
 mod upload_id;
 
 pub use error::Error;
+pub use filesystem::FilesystemStorage;
+pub use layout::Layout;
 pub use upload_id::UploadId;
 
 /// Result of a storage operation.

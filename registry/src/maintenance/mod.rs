@@ -1,0 +1,5 @@
+//! What runs by itself beside the requests.
+
+mod uploads;
+
+pub use uploads::purge_loop;

@@ -1,0 +1,149 @@
+//! The backend that keeps everything in files, in the layout of CNCF distribution ([`Layout`]).
+//!
+//! ```text
+//! blobs  uploads  manifests  tags  referrers  catalog  health     one file a concern
+//!    │      └─ writer ─ hash_state                                a thread that hashes and writes
+//!    └──────── reader                                             page cache inline, disk on a thread
+//! link   lease   locks                                            digests in files; who may write
+//! durable ─ staging ─ fault                                       the only changes that a reader sees
+//! ```
+//!
+//! Small reads (links, manifests) happen inline: they come from the page cache, and a hop to another thread costs more
+//! than they do. Changes and listings run on tokio's blocking threads, `max_threads` at once.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::{Error, Layout, Result};
+use durable::Durable;
+use lease::Leases;
+use locks::RepositoryLocks;
+use reader::Buffers;
+use staging::Staging;
+
+mod blobs;
+mod catalog;
+mod durable;
+#[doc(hidden)]
+pub mod fault;
+mod hash_state;
+mod health;
+mod lease;
+mod link;
+mod locks;
+mod manifests;
+mod purge;
+mod reader;
+mod referrers;
+mod space;
+mod staging;
+mod tags;
+mod uploads;
+mod writer;
+
+/// What can be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// `storage.filesystem.maxthreads`: blocking file operations at once.
+    pub max_threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_threads: 100 }
+    }
+}
+
+/// The filesystem backend; clones share one state.
+#[derive(Clone)]
+pub struct FilesystemStorage {
+    inner: Arc<Inner>,
+    permits: Arc<Semaphore>,
+}
+
+/// What the threads share.
+struct Inner {
+    layout: Layout,
+    durable: Durable,
+    locks: RepositoryLocks,
+    leases: Arc<Leases>,
+    buffers: Arc<Buffers>,
+}
+
+impl FilesystemStorage {
+    /// Opens the tree below `root` and makes what is missing of it. Removes what dead processes left half-written.
+    pub fn open(root: &Path, settings: Settings) -> Result<Self> {
+        let layout = Layout::new(root);
+        make_tree(root, &layout)?;
+        let (staging, crashed) = Staging::open(layout.staging())?;
+        if crashed {
+            // What that process renamed but did not live to sync is visible, and would be taken for durable.
+            sync_filesystem(root)?;
+            tracing::info!(root = %root.display(), "an earlier process did not end in order; storage synced");
+        }
+        let inner = Inner {
+            durable: Durable::new(staging),
+            locks: RepositoryLocks::default(),
+            leases: Arc::default(),
+            buffers: Arc::default(),
+            layout,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+            permits: Arc::new(Semaphore::new(settings.max_threads.max(1))),
+        })
+    }
+
+    /// The directory that [`Blob::file`](super::Blob::file) is relative to.
+    pub fn blob_root(&self) -> &Path {
+        self.inner.layout.blobs()
+    }
+
+    /// Runs `work` on a blocking thread. It runs to its end even when the caller goes away.
+    async fn run<T, F>(&self, work: F) -> Result<T>
+    where
+        F: FnOnce(&Inner) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let permits = Arc::clone(&self.permits);
+        let permit = permits.acquire_owned().await.expect("the semaphore is never closed");
+        let inner = Arc::clone(&self.inner);
+        let work = move || {
+            let _permit = permit;
+            work(&inner)
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Error::io("reach", self.blob_root())(io::Error::other(
+                    "the registry is shutting down",
+                ))),
+            },
+        }
+    }
+}
+
+/// distribution makes `blobs` and `repositories` when it first writes; its garbage collector fails without them.
+fn make_tree(root: &Path, layout: &Layout) -> Result<()> {
+    for directory in [root, layout.blobs(), layout.repositories(), layout.staging()] {
+        let missing: Vec<_> = directory.ancestors().take_while(|dir| !dir.is_dir()).collect();
+        for missing in missing.into_iter().rev() {
+            durable::make_dir(missing).map_err(Error::io("create directory", missing))?;
+            durable::sync_dir(durable::parent(missing))?;
+        }
+    }
+    Ok(())
+}
+
+fn sync_filesystem(root: &Path) -> Result<()> {
+    let directory = fs::File::open(root).map_err(Error::io("open", root))?;
+    match rustix::fs::syncfs(directory).map_err(io::Error::from) {
+        Err(error) if error.kind() != ErrorKind::Unsupported => Err(Error::io("sync", root)(error)),
+        _ => Ok(()),
+    }
+}
