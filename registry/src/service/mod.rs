@@ -1,0 +1,88 @@
+//! The rules of the registry: what may be stored, listed, mounted and removed. Speaks in values and storage, never HTTP.
+//!
+//! ```text
+//! blobs      read, delete, mount        manifests   put, get, delete       references   what a manifest needs
+//! uploads    begin, append, finish      tags        list                   referrers    what names a subject
+//!                                       catalog     list
+//! ```
+//!
+//! Who may do what is decided by the caller; where a rule depends on it (mounting, the catalog) it is asked back.
+
+mod blobs;
+mod catalog;
+mod error;
+mod manifests;
+mod references;
+mod referrers;
+mod settings;
+mod tags;
+mod uploads;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+pub(crate) use error::Error;
+pub(crate) use manifests::{PutManifest, StoredManifest};
+pub(crate) use referrers::ReferrersPage;
+pub(crate) use settings::Settings;
+pub(crate) use uploads::Chunk;
+
+use crate::oci::RepositoryName;
+use crate::storage::Storage;
+
+/// Result of an operation of the registry.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Whether the caller may read a repository.
+pub(crate) type MayRead<'a> = &'a dyn Fn(&RepositoryName) -> bool;
+
+/// The registry, over any storage.
+pub(crate) struct Registry {
+    storage: Arc<dyn Storage>,
+    settings: ArcSwap<Settings>,
+}
+
+impl Registry {
+    /// The registry over `storage`.
+    pub(crate) fn new(storage: Arc<dyn Storage>, settings: Settings) -> Self {
+        Self {
+            storage,
+            settings: ArcSwap::from_pointee(settings),
+        }
+    }
+
+    /// Goes on with other settings; what is under way ends with the old ones.
+    pub(crate) fn reload(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// The largest manifest that is accepted, in bytes.
+    pub(crate) fn max_manifest_size(&self) -> u64 {
+        self.settings.load().max_manifest_size
+    }
+
+    /// `OCI-Chunk-Min-Length`, when one is set, in bytes.
+    pub(crate) fn chunk_min_length(&self) -> Option<u64> {
+        self.settings.load().chunk_min_length
+    }
+
+    /// Refuses when nothing may change.
+    fn require_writable(&self) -> Result<()> {
+        if self.settings.load().read_only {
+            Err(Error::ReadOnly)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Refuses when nothing may be removed.
+    fn require_deletable(&self) -> Result<()> {
+        self.require_writable()?;
+        if self.settings.load().delete {
+            Ok(())
+        } else {
+            Err(Error::DeleteDisabled)
+        }
+    }
+}
