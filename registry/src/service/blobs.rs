@@ -73,7 +73,7 @@ impl Registry {
         for _ in 0..MOUNT_SEARCH / SEARCH_PAGE {
             let page = self
                 .storage
-                .repositories(after.as_ref().map(RepositoryName::as_str), SEARCH_PAGE)
+                .names(after.as_ref().map(RepositoryName::as_str), SEARCH_PAGE)
                 .await?;
             for repository in page.items.iter().filter(|repository| may_read(repository)) {
                 if self.blob_if_there(repository, digest).await?.is_some() {

@@ -182,6 +182,9 @@ pub trait Catalog: Send + Sync {
     /// Repositories after `after` in lexical order of the whole name, `limit` at most; walks no more than the page needs.
     async fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Page<RepositoryName>>;
 
+    /// Like [`Catalog::repositories`], with the names that have blobs and no manifest as yet: where a blob may be found.
+    async fn names(&self, after: Option<&str>, limit: usize) -> Result<Page<RepositoryName>>;
+
     /// Writes, reads and removes a small file, or does what shows that the backend works.
     async fn check(&self) -> Result<()>;
 }

@@ -17,7 +17,21 @@ use crate::storage::{Catalog, Page, Result};
 impl Catalog for FilesystemStorage {
     async fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Page<RepositoryName>> {
         let after = after.unwrap_or_default().to_owned();
-        self.run(move |inner| inner.page(&after, limit)).await
+        self.run(move |inner| {
+            // As in distribution 3.1: blobs and uploads alone make no repository.
+            let is_repository = |name: &RepositoryName| inner.layout.repository(name).manifests().is_dir();
+            page(inner.names(&after), is_repository, limit)
+        })
+        .await
+    }
+
+    async fn names(&self, after: Option<&str>, limit: usize) -> Result<Page<RepositoryName>> {
+        let after = after.unwrap_or_default().to_owned();
+        self.run(move |inner| {
+            let has_blobs = |name: &RepositoryName| inner.layout.repository(name).layers().is_dir();
+            page(inner.names(&after), has_blobs, limit)
+        })
+        .await
     }
 
     async fn check(&self) -> Result<()> {
@@ -26,27 +40,6 @@ impl Catalog for FilesystemStorage {
 }
 
 impl Inner {
-    fn page(&self, after: &str, limit: usize) -> Result<Page<RepositoryName>> {
-        let mut names = self.names(after);
-        let mut next = || {
-            // As in distribution 3.1: blobs and uploads alone make no repository.
-            let is_repository = |name: &Result<_>| {
-                name.as_ref()
-                    .map_or(true, |name| self.layout.repository(name).manifests().is_dir())
-            };
-            names.find(is_repository).transpose()
-        };
-        let mut items = Vec::new();
-        while items.len() < limit {
-            match next()? {
-                Some(name) => items.push(name),
-                None => return Ok(Page { items, more: false }),
-            }
-        }
-        let more = next()?.is_some();
-        Ok(Page { items, more })
-    }
-
     /// Names after `after` that have a directory, whether or not there is a repository in it.
     pub(super) fn names<'a>(&'a self, after: &'a str) -> Names<'a> {
         Names {
@@ -55,6 +48,14 @@ impl Inner {
             ahead: vec![String::from("/")],
         }
     }
+}
+
+/// The first `limit` of `names` that are wanted, and whether another one is.
+fn page(names: Names<'_>, wanted: impl Fn(&RepositoryName) -> bool, limit: usize) -> Result<Page<RepositoryName>> {
+    let mut wanted = names.filter(|name| name.as_ref().map_or(true, &wanted));
+    let items = wanted.by_ref().take(limit).collect::<Result<_>>()?;
+    let more = wanted.next().transpose()?.is_some();
+    Ok(Page { items, more })
 }
 
 /// Walks the directories below `repositories`.
