@@ -6,13 +6,23 @@
 //! REGISTRY_* ─┘                             └──▶ or every mistake at once
 //! ```
 //!
-//! The format is a superset of CNCF distribution's `config.yml`, version 0.1.
+//! The format is a superset of CNCF distribution's `config.yml`, version 0.1. `raw/keys.rs` is the table of every
+//! key: which are read, which are ignored with a warning, which are refused.
 
+pub mod duration;
+mod findings;
+mod glob;
 mod home;
 mod load;
 mod mistake;
+mod pattern;
+mod raw;
+mod section;
+mod size;
+mod template;
 mod typed;
 
 pub use home::Home;
 pub use mistake::{LoadError, Mistake};
+pub use template::template;
 pub use typed::*;

@@ -1,15 +1,123 @@
 //! From file and environment to a checked configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::{Config, LoadError};
+use crate::findings::Findings;
+use crate::raw::{self, Node, ROOT};
+use crate::section::Section;
+use crate::{Auth, Config, Health, Http, LoadError, Log, Mistake, Storage, Validation};
 
 impl Config {
     /// Reads `path`, lets the `REGISTRY_*` variables among `environment` override it, and checks everything.
     ///
-    /// The environment is injected, so tests set none.
+    /// The environment is injected, so tests set none. Nothing but `path` is touched: whether certificates or
+    /// directories exist is found out by who uses them.
     pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Self, LoadError> {
-        let _ = (path, environment);
-        todo!()
+        let unreadable = |source| LoadError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        Self::parse(path, &std::fs::read(path).map_err(unreadable)?, environment)
     }
+
+    /// The same for a file whose `bytes` were read before: processes that start at different times run with one text.
+    pub fn parse(path: &Path, bytes: &[u8], environment: &[(String, String)]) -> Result<Self, LoadError> {
+        let unreadable = |source| LoadError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let base = directory(path).map_err(unreadable)?;
+        let mut root = raw::parse(bytes).map_err(|fault| LoadError::Syntax {
+            path: path.to_owned(),
+            line: fault.line,
+            column: fault.column,
+            message: fault.message,
+        })?;
+
+        let findings = Findings::new(base);
+        raw::override_from(environment, &mut root, &findings);
+        raw::check(&root, &findings);
+        let mut config = read(path, &root, &findings);
+
+        let (mut mistakes, mut warnings) = findings.into_parts();
+        sort(&root, &mut mistakes);
+        if !mistakes.is_empty() {
+            return Err(LoadError::Mistakes {
+                path: path.to_owned(),
+                mistakes,
+            });
+        }
+        sort(&root, &mut warnings);
+        config.warnings = warnings;
+        Ok(config)
+    }
+}
+
+/// The typed sections; mistakes go to `findings`, and defaults stand in for what is wrong.
+fn read(path: &Path, root: &Node, findings: &Findings) -> Config {
+    let root = Section::root(root, ROOT, findings);
+    version(&root);
+    let http = Http::read(&root.section("http"));
+    let auth = Auth::read(&root.section("auth"));
+    warn_about_exposure(&root, &http, &auth);
+    Config {
+        path: path.to_owned(),
+        warnings: Vec::new(),
+        log: Log::read(&root),
+        storage: Storage::read(&root),
+        http,
+        auth,
+        health: Health::read(&root.section("health")),
+        validation: Validation::read(&root.section("validation")),
+    }
+}
+
+/// `version: 0.1` is the only one there is.
+fn version(root: &Section<'_>) {
+    const EXPECTED: &str = "expected 0.1, the version of distribution's configuration format";
+    match root.text("version").as_deref() {
+        Some("0.1") => {}
+        Some(_) => root.mistake("version", EXPECTED),
+        None => root.missing("version", EXPECTED),
+    }
+}
+
+/// What is allowed and probably not meant.
+fn warn_about_exposure(root: &Section<'_>, http: &Http, auth: &Auth) {
+    if auth.htpasswd.is_none() && auth.token.is_none() {
+        root.warning(
+            "auth",
+            "no accounts: whoever reaches the registry may pull, push and delete; set auth.htpasswd",
+        );
+    }
+    let basic = auth.htpasswd.is_some();
+    if basic && http.tls.is_none() && !http.addr.is_loopback() {
+        root.section("http").warning(
+            "tls",
+            "not set: passwords cross the network in the clear unless a proxy in front terminates TLS",
+        );
+    }
+}
+
+/// The directory that relative paths of `path` are relative to.
+fn directory(path: &Path) -> std::io::Result<PathBuf> {
+    let absolute = std::path::absolute(path)?;
+    Ok(absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned))
+}
+
+/// Into the order of the file's keys; a missing key stands where its section begins.
+fn sort(root: &Node, found: &mut [Mistake]) {
+    let order = root.order();
+    found.sort_by_cached_key(|mistake| {
+        let mut key = mistake.key.as_str();
+        loop {
+            if let Some(position) = order.get(key) {
+                return *position;
+            }
+            match key.rfind(['.', '[']) {
+                Some(end) => key = &key[..end],
+                None => return usize::MAX,
+            }
+        }
+    });
 }

@@ -1,11 +1,14 @@
 //! What can be wrong with a configuration, in words a person can act on.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// One mistake, or one warning: which key, what it holds, what is expected.
+///
+/// Displays as `http.addr = "foo": expected host:port, :port or unix:PATH (from REGISTRY_HTTP_ADDR)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// Dotted key path, e.g. `http.tls.certificate` or `auth.acl[2].actions`.
+    /// Dotted key path, e.g. `http.tls.certificate` or `auth.acl[2].actions`; a variable's name when no key fits it.
     pub key: String,
     /// The offending value as the user wrote it; `None` when the key is missing. Secrets are not shown.
     pub value: Option<String>,
@@ -13,6 +16,20 @@ pub struct Mistake {
     pub expected: String,
     /// Where the value comes from when it is not the file: the name of the variable.
     pub variable: Option<String>,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key)?;
+        if let Some(value) = &self.value {
+            write!(f, " = {value:?}")?;
+        }
+        write!(f, ": {}", self.expected)?;
+        match &self.variable {
+            Some(variable) if *variable != self.key => write!(f, " (from {variable})"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Why no configuration could be made.
@@ -46,4 +63,29 @@ pub enum LoadError {
         /// Every mistake, in the order of the file's keys.
         mistakes: Vec<Mistake>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_reads_as_a_sentence() {
+        let mut mistake = Mistake {
+            key: "http.addr".into(),
+            value: Some("foo".into()),
+            expected: "expected host:port".into(),
+            variable: Some("REGISTRY_HTTP_ADDR".into()),
+        };
+        assert_eq!(
+            mistake.to_string(),
+            "http.addr = \"foo\": expected host:port (from REGISTRY_HTTP_ADDR)"
+        );
+        mistake.value = None;
+        mistake.variable = None;
+        assert_eq!(mistake.to_string(), "http.addr: expected host:port");
+        mistake.key = "REGISTRY_PORT".into();
+        mistake.variable = Some("REGISTRY_PORT".into());
+        assert_eq!(mistake.to_string(), "REGISTRY_PORT: expected host:port");
+    }
 }

@@ -1,0 +1,75 @@
+//! Whether a text is a pattern of an access rule: a glob, or a regular expression between slashes.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::glob;
+
+/// Checks `pattern` by docker_auth's rules: `/regex/` or a glob of Go's `path.Match`, in either of which `${account}`,
+/// `${type}`, `${name}`, `${service}`, captures `${name:1}` and `${labels:KEY}` stand for values of the request.
+pub(crate) fn check(pattern: &str) -> Result<(), String> {
+    for variable in VARIABLE.captures_iter(pattern) {
+        let name = &variable[1];
+        if !KNOWN.is_match(name) {
+            return Err(format!(
+                "expected a variable that exists instead of ${{{name}}}: account, type, name, service, labels:KEY, or a capture such as name:1"
+            ));
+        }
+    }
+    let filled = VARIABLE.replace_all(pattern, "x");
+    match filled.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+        Some(expression) => regex(expression),
+        None => glob::check(&filled).map_err(|error| error.to_string()),
+    }
+}
+
+/// Checks a regular expression.
+pub(crate) fn regex(expression: &str) -> Result<(), String> {
+    Regex::new(expression).map(drop).map_err(|error| {
+        let text = error.to_string();
+        let reason = text.lines().last().unwrap_or_default();
+        format!(
+            "expected a regular expression: {}",
+            reason.strip_prefix("error: ").unwrap_or(reason)
+        )
+    })
+}
+
+static VARIABLE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\$\{([^}]*)\}").expect("a literal that compiles"));
+
+static KNOWN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^((account|type|name|service)(:[0-9]+)?|labels:.+)$").expect("a literal that compiles")
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_and_expressions() {
+        for good in [
+            "*",
+            "${account}/*",
+            "/^team-[a-z]+$/",
+            "/^${name:1}/",
+            "${labels:group}/*",
+            "",
+            "/",
+        ] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for (bad, word) in [
+            ("[", "glob"),
+            ("/(/", "regular expression"),
+            ("${acount}/*", "acount"),
+            ("/[z-a]/", "regular"),
+        ] {
+            let message = check(bad).unwrap_err();
+            assert!(
+                message.contains(word) && message.starts_with("expected") && !message.contains('\n'),
+                "{message}"
+            );
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Which keys exist: unknown, ignored and refused ones, and sections that are none.
+
+use super::keys::{Fate, Key, Shape};
+use super::node::join;
+use super::{Content, Node, ROOT, nearest};
+use crate::Mistake;
+use crate::findings::Findings;
+
+/// Walks what the user wrote along the table of keys.
+pub(crate) fn check(root: &Node, findings: &Findings) {
+    section(root, ROOT, "", findings);
+}
+
+fn section(node: &Node, keys: &'static [Key], path: &str, findings: &Findings) {
+    let Content::Map(entries) = &node.content else {
+        if !node.is_null() {
+            findings.mistake(not_a_section(node, keys, path));
+        }
+        return;
+    };
+    for (name, value) in entries {
+        match keys.iter().find(|key| key.name == name) {
+            Some(key) => known(value, key, &join(path, name), findings),
+            None => findings.mistake(unknown(value, name, keys, path)),
+        }
+    }
+}
+
+fn known(value: &Node, key: &Key, path: &str, findings: &Findings) {
+    match key.fate {
+        Fate::Read => below(value, key, path, findings),
+        Fate::Ignored(reason) if value.is_active() => {
+            findings.warning(about(value, key, path, format!("without effect: {reason}")));
+        }
+        Fate::Refused(reason) if value.is_active() => refuse(value, key, path, reason, findings),
+        Fate::RefusedByName(reason) => findings.mistake(about(value, key, path, format!("not supported: {reason}"))),
+        Fate::Ignored(_) | Fate::Refused(_) => {}
+    }
+}
+
+fn below(value: &Node, key: &Key, path: &str, findings: &Findings) {
+    match (&key.shape, &value.content) {
+        (Shape::Switch(_), Content::Flag(_)) => {}
+        (Shape::Section(keys) | Shape::Switch(keys), _) => section(value, keys, path, findings),
+        (Shape::List(keys), Content::List(items)) => {
+            for (index, item) in items.iter().enumerate() {
+                section(item, keys, &format!("{path}[{index}]"), findings);
+            }
+        }
+        (Shape::List(_), Content::Null) => {}
+        (Shape::List(keys), _) => {
+            let expected = format!("expected a list of entries with {}", names(keys));
+            findings.mistake(about(value, key, path, expected));
+        }
+        (Shape::Open(_), Content::Map(_) | Content::Null) => {}
+        (Shape::Open(_), _) => {
+            findings.mistake(about(
+                value,
+                key,
+                path,
+                "expected names with values below, one a line".into(),
+            ));
+        }
+        _ => {}
+    }
+}
+
+/// The whole key, or in a list each entry that asks for anything.
+fn refuse(value: &Node, key: &Key, path: &str, reason: &str, findings: &Findings) {
+    let expected = || format!("not supported: {reason}");
+    match &value.content {
+        Content::List(items) => {
+            for (index, item) in items.iter().enumerate().filter(|(_, item)| item.is_active()) {
+                findings.mistake(about(item, key, &format!("{path}[{index}]"), expected()));
+            }
+        }
+        _ => findings.mistake(about(value, key, path, expected())),
+    }
+}
+
+/// A finding that shows a plain value; what is inside sections may be secret.
+fn about(value: &Node, key: &Key, path: &str, expected: String) -> Mistake {
+    let shown = match (&key.shape, &value.content) {
+        (Shape::Secret, _) | (_, Content::Null | Content::List(_) | Content::Map(_)) => None,
+        _ => Some(without_userinfo(&value.written())),
+    };
+    Mistake {
+        key: path.to_owned(),
+        value: shown,
+        expected,
+        variable: value.variable.clone(),
+    }
+}
+
+/// `https://user:password@host` without what stands before the `@`.
+pub(crate) fn without_userinfo(text: &str) -> String {
+    match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 <= at => format!("{}[redacted]{}", &text[..scheme + 3], &text[at..]),
+        _ => text.to_owned(),
+    }
+}
+
+fn unknown(value: &Node, name: &str, keys: &'static [Key], path: &str) -> Mistake {
+    let expected = match nearest(name, keys.iter().map(|key| key.name)) {
+        Some(near) => format!("unknown key; did you mean {}?", join(path, near)),
+        None => match elsewhere(name, ROOT, "") {
+            Some(known) => format!("unknown key; did you mean {known}?"),
+            None => format!("unknown key; known here: {}", names(keys)),
+        },
+    };
+    // The value is not shown: it may be a secret under a mistyped name.
+    Mistake {
+        key: join(path, name),
+        value: None,
+        expected,
+        variable: value.variable.clone(),
+    }
+}
+
+/// A key of that name in another section.
+fn elsewhere(name: &str, keys: &'static [Key], path: &str) -> Option<String> {
+    keys.iter().find_map(|key| {
+        let here = join(path, key.name);
+        if key.name == name {
+            return Some(here);
+        }
+        // Keys of list entries have no path of their own.
+        match key.shape {
+            Shape::Section(below) | Shape::Switch(below) => elsewhere(name, below, &here),
+            _ => None,
+        }
+    })
+}
+
+fn not_a_section(node: &Node, keys: &'static [Key], path: &str) -> Mistake {
+    Mistake {
+        key: if path.is_empty() {
+            "(the file)".into()
+        } else {
+            path.to_owned()
+        },
+        value: match &node.content {
+            Content::List(_) => None,
+            _ => Some(without_userinfo(&node.written())),
+        },
+        expected: format!("expected a section with {}", names(keys)),
+        variable: node.variable.clone(),
+    }
+}
+
+fn names(keys: &'static [Key]) -> String {
+    let names: Vec<_> = keys
+        .iter()
+        .filter(|key| matches!(key.fate, Fate::Read))
+        .map(|key| key.name)
+        .collect();
+    names.join(", ")
+}

@@ -1,0 +1,18 @@
+//! Stage one: a mirror of what the user wrote, in file and environment. Touches nothing, decides nothing but which
+//! keys exist.
+
+mod check;
+mod environment;
+mod keys;
+mod nearest;
+mod node;
+mod parse;
+mod table;
+
+pub(crate) use check::{check, without_userinfo};
+pub(crate) use environment::override_from;
+pub(crate) use keys::{Key, Shape};
+pub(crate) use nearest::nearest;
+pub(crate) use node::{Content, Node, join};
+pub(crate) use parse::parse;
+pub(crate) use table::ROOT;

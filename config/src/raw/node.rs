@@ -1,0 +1,156 @@
+//! The tree of what the user wrote, each node knowing which variable it came from.
+
+use std::collections::HashMap;
+
+use serde_yaml::{Number, Value};
+
+/// One value and its origin. Not `Debug`: it may hold secrets.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) content: Content,
+    /// The variable that set it; `None` = the file.
+    pub(crate) variable: Option<String>,
+}
+
+/// What YAML can say, with keys as text, in the order written.
+#[derive(Clone)]
+pub(crate) enum Content {
+    Null,
+    Flag(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(String, Node)>),
+}
+
+impl Node {
+    pub(crate) fn new(content: Content) -> Self {
+        Self {
+            content,
+            variable: None,
+        }
+    }
+
+    pub(crate) fn empty_map() -> Self {
+        Self::new(Content::Map(Vec::new()))
+    }
+
+    /// From YAML. Tags are dropped, keys that are not text are written as text.
+    pub(crate) fn from_yaml(value: Value) -> Self {
+        Self::new(match value {
+            Value::Null => Content::Null,
+            Value::Bool(flag) => Content::Flag(flag),
+            Value::Number(number) => Content::Number(number),
+            Value::String(text) => Content::Text(text),
+            Value::Sequence(items) => Content::List(items.into_iter().map(Self::from_yaml).collect()),
+            Value::Mapping(entries) => Content::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (Self::from_yaml(key).written(), Self::from_yaml(value)))
+                    .collect(),
+            ),
+            Value::Tagged(tagged) => return Self::from_yaml(tagged.value),
+        })
+    }
+
+    /// Marks the node and all below it as set by `variable`.
+    pub(crate) fn set_by(mut self, variable: &str) -> Self {
+        self.variable = Some(variable.to_owned());
+        match &mut self.content {
+            Content::List(items) => {
+                for item in items {
+                    *item = item.clone().set_by(variable);
+                }
+            }
+            Content::Map(entries) => {
+                for (_, value) in entries {
+                    *value = value.clone().set_by(variable);
+                }
+            }
+            _ => {}
+        }
+        self
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.content, Content::Null)
+    }
+
+    /// The value of `key` when this is a map that has it.
+    pub(crate) fn child(&self, key: &str) -> Option<&Node> {
+        match &self.content {
+            Content::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Whether it asks for anything: not null, false, empty, or switched off by `disabled: true` inside.
+    pub(crate) fn is_active(&self) -> bool {
+        match &self.content {
+            Content::Null | Content::Flag(false) => false,
+            Content::Flag(true) | Content::Number(_) => true,
+            Content::Text(text) => !text.is_empty(),
+            Content::List(items) => items.iter().any(Node::is_active),
+            Content::Map(entries) => {
+                let disabled = matches!(
+                    self.child("disabled").map(|node| &node.content),
+                    Some(Content::Flag(true))
+                );
+                !disabled && entries.iter().any(|(_, value)| value.is_active())
+            }
+        }
+    }
+
+    /// The value as one would write it on one line.
+    pub(crate) fn written(&self) -> String {
+        match &self.content {
+            Content::Null => String::new(),
+            Content::Flag(flag) => flag.to_string(),
+            Content::Number(number) => number.to_string(),
+            Content::Text(text) => text.clone(),
+            Content::List(items) => {
+                let items: Vec<_> = items.iter().map(Node::written).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Content::Map(entries) => {
+                let entries: Vec<_> = entries
+                    .iter()
+                    .map(|(key, value)| format!("{key}: {}", value.written()))
+                    .collect();
+                format!("{{{}}}", entries.join(", "))
+            }
+        }
+    }
+
+    /// Position of each key path, counted from the top of the file.
+    pub(crate) fn order(&self) -> HashMap<String, usize> {
+        let mut order = HashMap::new();
+        self.number(String::new(), &mut order);
+        order
+    }
+
+    fn number(&self, path: String, order: &mut HashMap<String, usize>) {
+        order.insert(path.clone(), order.len());
+        match &self.content {
+            Content::Map(entries) => entries
+                .iter()
+                .for_each(|(key, value)| value.number(join(&path, key), order)),
+            Content::List(items) => {
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(index, item)| item.number(format!("{path}[{index}]"), order));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `path.key`, or `key` at the top.
+pub(crate) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}

@@ -1,0 +1,52 @@
+//! Keys of `storage`.
+
+use crate::raw::Key;
+
+pub(super) const STORAGE: &[Key] = &[
+    Key::section("filesystem", &[Key::text("rootdirectory"), Key::scalar("maxthreads")]),
+    Key::section("delete", &[Key::scalar("enabled")]),
+    Key::section(
+        "maintenance",
+        &[
+            Key::section(
+                "uploadpurging",
+                &[
+                    Key::scalar("enabled"),
+                    Key::scalar("age"),
+                    Key::scalar("interval"),
+                    Key::scalar("dryrun"),
+                ],
+            ),
+            Key::section("readonly", &[Key::scalar("enabled")]),
+        ],
+    ),
+    Key::section(
+        "cache",
+        &[
+            Key::text("blobdescriptor").ignored(PAGE_CACHE),
+            Key::scalar("blobdescriptorsize").ignored(PAGE_CACHE),
+            Key::text("layerinfo").ignored(PAGE_CACHE),
+        ],
+    ),
+    Key::section(
+        "tag",
+        &[Key::scalar("concurrencylimit").ignored("tags are looked up one after the other")],
+    ),
+    Key::section(
+        "redirect",
+        &[Key::scalar("disable").ignored("downloads are never redirected")],
+    ),
+    Key::section("manifest", &[Key::scalar("maxsize")]),
+    Key::section("upload", &[Key::scalar("chunkminlength")]),
+    Key::any("inmemory").refused_by_name("everything would be lost at the end; use filesystem, on a tmpfs if you like"),
+    Key::any("s3").refused_by_name(FILES_ONLY),
+    Key::any("s3aws").refused_by_name(FILES_ONLY),
+    Key::any("azure").refused_by_name(FILES_ONLY),
+    Key::any("gcs").refused_by_name(FILES_ONLY),
+    Key::any("swift").refused_by_name(FILES_ONLY),
+    Key::any("oss").refused_by_name(FILES_ONLY),
+];
+
+const PAGE_CACHE: &str = "descriptors are read from files, which the kernel caches";
+
+const FILES_ONLY: &str = "images are kept in files alone; use filesystem";

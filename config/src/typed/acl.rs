@@ -1,0 +1,77 @@
+//! `auth.acl`: docker_auth's ordered rules.
+
+use std::collections::BTreeMap;
+
+use crate::section::Section;
+use crate::{Network, pattern};
+
+/// One of `auth.acl`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AclRule {
+    /// `match`: every field given must match.
+    pub matches: AclMatch,
+    /// `actions`: `pull`, `push`, `delete`, `*`; empty = deny.
+    pub actions: Vec<String>,
+    /// `comment`
+    pub comment: Option<String>,
+}
+
+/// `auth.acl[].match`, patterns as written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AclMatch {
+    /// Account: glob or `/regex/`; `""` = not logged in.
+    pub account: Option<String>,
+    /// Scope type: `repository` or `registry`.
+    pub r#type: Option<String>,
+    /// Name of the repository.
+    pub name: Option<String>,
+    /// Address or network of the client.
+    pub ip: Option<Network>,
+    /// Service of the token request.
+    pub service: Option<String>,
+    /// Labels; `group` is the account's groups.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// `None` when the key is not there; an empty list denies everything.
+pub(super) fn read(auth: &Section<'_>) -> Option<Vec<AclRule>> {
+    auth.has("acl")
+        .then(|| auth.items("acl").iter().map(AclRule::read).collect())
+}
+
+impl AclRule {
+    fn read(rule: &Section<'_>) -> Self {
+        // A rule without `actions` would deny, which nobody means who forgets the line.
+        rule.missing("actions", "expected pull, push, delete or \"*\", or [] to deny");
+        let actions = rule.parse_each("actions", |action| match action {
+            "pull" | "push" | "delete" | "*" => Ok(action.to_owned()),
+            _ => Err("expected pull, push, delete or \"*\""),
+        });
+        Self {
+            matches: AclMatch::read(&rule.section("match")),
+            actions,
+            comment: rule.text("comment"),
+        }
+    }
+}
+
+impl AclMatch {
+    fn read(matches: &Section<'_>) -> Self {
+        let pattern = |name: &str| matches.parse_with(name, |text| pattern::check(text).map(|()| text.to_owned()));
+        let labels = matches.texts_by_name("labels");
+        for (name, text) in &labels {
+            if let Err(expected) = pattern::check(text) {
+                matches.section("labels").mistake(name, &expected);
+            }
+        }
+        Self {
+            // The empty text is a value here: those who are not logged in.
+            account: pattern("account").or_else(|| matches.is_empty_text("account").then(String::new)),
+            r#type: pattern("type"),
+            name: pattern("name"),
+            ip: matches.parse("ip"),
+            service: pattern("service"),
+            labels: labels.into_iter().collect(),
+        }
+    }
+}

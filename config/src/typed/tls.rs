@@ -1,0 +1,288 @@
+//! `http.tls`
+
+use std::path::PathBuf;
+
+use super::http::sni_name;
+use crate::raw::nearest;
+use crate::section::Section;
+
+/// `http.tls`
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// Where the certificate comes from.
+    pub certificate: CertificateSource,
+    /// `http.tls.minimumtls`; TLS 1.2 unless set. Older ones are refused.
+    pub minimum: TlsVersion,
+    /// `http.tls.clientcas`: bundles that client certificates are verified against.
+    pub client_cas: Vec<PathBuf>,
+    /// `http.tls.clientauth`; with `clientcas`, certificates are required unless it says otherwise.
+    pub client_auth: ClientAuth,
+}
+
+/// Where the proxy's certificate comes from.
+#[derive(Debug, Clone)]
+pub enum CertificateSource {
+    /// `http.tls.certificate` (may hold the chain) and `http.tls.key`.
+    Files {
+        /// PEM, leaf first.
+        certificate: PathBuf,
+        /// PEM.
+        key: PathBuf,
+    },
+    /// `http.tls.auto` (extension): own CA, the leaf below `<home>/tls`.
+    Auto {
+        /// `http.tls.auto.hostnames`: names besides the machine's own.
+        hostnames: Vec<String>,
+    },
+    /// `http.tls.letsencrypt`
+    Acme(Acme),
+}
+
+/// `http.tls.letsencrypt`
+#[derive(Debug, Clone)]
+pub struct Acme {
+    /// `cachefile`
+    pub cache_file: PathBuf,
+    /// `email`; empty when it is not set.
+    pub email: String,
+    /// `hosts`, at least one.
+    pub hosts: Vec<String>,
+    /// `directoryurl`; Let's Encrypt's production directory unless set.
+    pub directory_url: Option<String>,
+}
+
+/// A TLS protocol version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2
+    Tls12,
+    /// TLS 1.3
+    Tls13,
+}
+
+/// `http.tls.clientauth`, Go's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// None is asked for.
+    None,
+    /// `verify-client-cert-if-given`
+    VerifyIfGiven,
+    /// `require-and-verify-client-cert`
+    RequireAndVerify,
+}
+
+impl Tls {
+    /// `None` when no certificate is spoken of.
+    pub(crate) fn read(tls: &Section<'_>) -> Option<Self> {
+        let minimum = tls.parse_with("minimumtls", version).unwrap_or(TlsVersion::Tls12);
+        let client_cas: Vec<_> = tls
+            .texts("clientcas")
+            .unwrap_or_default()
+            .iter()
+            .map(|ca| tls.absolute(ca))
+            .collect();
+        let client_auth = client_auth(tls, !client_cas.is_empty());
+        ciphers(tls);
+        let certificate = CertificateSource::read(tls);
+        if certificate.is_none() && !tls.has("certificate") && !tls.has("key") {
+            if client_cas.is_empty() {
+                for name in ["minimumtls", "clientauth", "ciphersuites"]
+                    .iter()
+                    .filter(|name| tls.has(name))
+                {
+                    tls.warning(name, "without effect: there is no certificate, so plain HTTP is spoken");
+                }
+            } else {
+                tls.mistake(
+                    "clientcas",
+                    "expected a certificate besides: without TLS, nobody's certificate is verified",
+                );
+            }
+        }
+        Some(Self {
+            certificate: certificate?,
+            minimum,
+            client_cas,
+            client_auth,
+        })
+    }
+}
+
+impl CertificateSource {
+    fn read(tls: &Section<'_>) -> Option<Self> {
+        for (one, other) in [("certificate", "key"), ("key", "certificate")] {
+            if tls.has(one) {
+                tls.missing(other, &format!("expected besides http.tls.{one}"));
+            }
+        }
+        let auto = tls.switch("auto");
+        let acme = tls.section("letsencrypt");
+        // Variables beat the file: a pair from the environment replaces the certificate of one's own making.
+        let variables = tls.is_from_variable("certificate") && tls.is_from_variable("key");
+        if auto && tls.has("certificate") && !variables {
+            tls.mistake("auto", "expected either this or http.tls.certificate");
+        }
+        if acme.is_set() && (auto || tls.has("certificate")) {
+            tls.mistake("letsencrypt", "expected either this or another certificate");
+        }
+        if let (Some(certificate), Some(key)) = (tls.path("certificate"), tls.path("key")) {
+            return Some(Self::Files { certificate, key });
+        }
+        if auto {
+            return Some(Self::Auto {
+                hostnames: tls.section("auto").parse_each("hostnames", certificate_name),
+            });
+        }
+        if acme.is_set() {
+            Acme::read(&acme).map(Self::Acme)
+        } else {
+            None
+        }
+    }
+}
+
+impl Acme {
+    fn read(acme: &Section<'_>) -> Option<Self> {
+        acme.missing("cachefile", "expected where certificates and the account are kept");
+        acme.missing("hosts", "expected the host names to get certificates for");
+        let hosts = acme.parse_each("hosts", sni_name);
+        if let Some(index) = hosts.iter().position(|host| host.starts_with('*')) {
+            acme.mistake_at(
+                "hosts",
+                index,
+                &hosts[index],
+                "expected full host names: a wildcard needs a DNS challenge",
+            );
+        }
+        let directory_url = acme.parse_with("directoryurl", |url| match url.starts_with("https://") {
+            true => Ok(url.to_owned()),
+            false => Err("expected the https:// URL of an ACME directory"),
+        });
+        Some(Self {
+            cache_file: acme.path("cachefile")?,
+            email: acme.text("email").unwrap_or_default(),
+            hosts,
+            directory_url,
+        })
+    }
+}
+
+/// A name for a certificate of one's own: a host name, a wildcard, or an address.
+fn certificate_name(text: &str) -> Result<String, &'static str> {
+    match text.parse::<std::net::IpAddr>() {
+        Ok(address) => Ok(address.to_string()),
+        Err(_) => sni_name(text),
+    }
+}
+
+fn version(text: &str) -> Result<TlsVersion, &'static str> {
+    match text {
+        "tls1.2" => Ok(TlsVersion::Tls12),
+        "tls1.3" => Ok(TlsVersion::Tls13),
+        "tls1.0" | "tls1.1" => Err("expected tls1.2 or tls1.3: older versions are broken (RFC 8996) and not spoken"),
+        _ => Err("expected tls1.2 or tls1.3"),
+    }
+}
+
+fn client_auth(tls: &Section<'_>, has_cas: bool) -> ClientAuth {
+    let mode = tls.text("clientauth");
+    match mode.as_deref() {
+        None if has_cas => ClientAuth::RequireAndVerify,
+        None => ClientAuth::None,
+        Some("verify-client-cert-if-given" | "require-and-verify-client-cert") if !has_cas => {
+            tls.warning(
+                "clientauth",
+                "without effect, as in distribution: http.tls.clientcas is not set",
+            );
+            ClientAuth::None
+        }
+        Some("verify-client-cert-if-given") => ClientAuth::VerifyIfGiven,
+        Some("require-and-verify-client-cert") => ClientAuth::RequireAndVerify,
+        Some("request-client-cert") => {
+            tls.warning(
+                "clientauth",
+                "without effect: a certificate that nobody verifies is not asked for",
+            );
+            ClientAuth::None
+        }
+        Some("require-any-client-cert") => {
+            tls.mistake(
+                "clientauth",
+                "expected require-and-verify-client-cert: any certificate would do here, which keeps nobody out",
+            );
+            ClientAuth::None
+        }
+        Some(_) => {
+            tls.mistake(
+                "clientauth",
+                "expected verify-client-cert-if-given or require-and-verify-client-cert",
+            );
+            ClientAuth::None
+        }
+    }
+}
+
+/// All that the proxy speaks: the forward-secret AEAD suites, which are also distribution's default list.
+const OFFERED: [&str; 9] = [
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "TLS_AES_256_GCM_SHA384",
+];
+
+/// What distribution knows besides: CBC, static RSA, RC4.
+const LEGACY: [&str; 16] = [
+    "TLS_RSA_WITH_RC4_128_SHA",
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
+    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+];
+
+/// Names are checked; the proxy's own list stays as it is, since narrowing it protects nobody.
+fn ciphers(tls: &Section<'_>) {
+    let Some(suites) = tls.texts("ciphersuites").filter(|suites| !suites.is_empty()) else {
+        return;
+    };
+    for (index, suite) in suites.iter().enumerate() {
+        if !OFFERED.contains(&suite.as_str()) && !LEGACY.contains(&suite.as_str()) {
+            let near = nearest(suite, OFFERED).unwrap_or(OFFERED[0]);
+            tls.mistake_at(
+                "ciphersuites",
+                index,
+                suite,
+                &format!("expected a suite that exists, such as {near}"),
+            );
+        }
+    }
+    if suites.iter().all(|suite| LEGACY.contains(&suite.as_str())) {
+        tls.mistake(
+            "ciphersuites",
+            &format!(
+                "expected a suite with forward secrecy, such as {}: these are not spoken",
+                OFFERED[0]
+            ),
+        );
+    } else {
+        tls.warning(
+            "ciphersuites",
+            "without effect: the suites of distribution's default list are offered, all of them safe",
+        );
+    }
+}

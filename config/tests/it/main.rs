@@ -1,0 +1,4 @@
+//! Whole configurations, from file and environment to typed sections or mistakes.
+
+mod harness;
+mod template;
