@@ -1,0 +1,108 @@
+use super::{CERTIFICATE_URL_PATH, Target};
+
+/// Instructions in the making: sentences, and commands indented by four spaces so that whole blocks can be copied.
+pub(super) struct Page(String);
+
+impl Page {
+    pub(super) fn titled(title: &str) -> Self {
+        Self(format!("{title}\n"))
+    }
+
+    pub(super) fn text(mut self, text: &str) -> Self {
+        self.0.push('\n');
+        self.0.push_str(text);
+        self.0.push('\n');
+        self
+    }
+
+    pub(super) fn block(mut self, lines: &str) -> Self {
+        self.0.push('\n');
+        for line in lines.lines() {
+            self.0.push_str(format!("    {line}").trim_end());
+            self.0.push('\n');
+        }
+        self
+    }
+
+    /// How a machine that does not trust the registry yet gets the certificate from it, in a POSIX shell.
+    pub(super) fn fetch(self, target: &Target) -> Self {
+        let url = target.url(CERTIFICATE_URL_PATH);
+        self.text("Elsewhere: fetch the certificate from the registry, and go on only if the fingerprint is the same.")
+            .block(&format!(
+                "curl -fsSk -o lockgate-ca.crt {}\n\
+                 openssl x509 -in lockgate-ca.crt -noout -fingerprint -sha256",
+                quoted(&url)
+            ))
+            .text("It must print:")
+            .block(target.fingerprint())
+    }
+
+    /// The same in Windows' command prompt.
+    pub(super) fn fetch_on_windows(self, target: &Target) -> Self {
+        let url = target.url(CERTIFICATE_URL_PATH);
+        self.text("Fetch the certificate from the registry (in a command prompt):")
+            .block(&format!(
+                "curl.exe -fsSk -o \"%USERPROFILE%\\lockgate-ca.crt\" {url}\n\
+                 certutil -dump \"%USERPROFILE%\\lockgate-ca.crt\" | findstr /i sha256"
+            ))
+            .text("Go on only if the SHA-256 hash that it prints is this one:")
+            .block(&target.fingerprint().replace(':', "").to_ascii_lowercase())
+    }
+
+    /// The hosts line, for clients whose DNS does not know the name.
+    pub(super) fn hosts(self, target: &Target) -> Self {
+        match target.hosts_line() {
+            None => self,
+            Some(line) => self
+                .text("If DNS does not know the registry's name there:")
+                .block(&format!("echo '{line}' | sudo tee -a /etc/hosts")),
+        }
+    }
+
+    pub(super) fn hosts_on_windows(self, target: &Target) -> Self {
+        match target.hosts_line() {
+            None => self,
+            Some(line) => self
+                .text(
+                    "If DNS does not know the registry's name there, add this line to \
+                     C:\\Windows\\System32\\drivers\\etc\\hosts (as administrator):",
+                )
+                .block(&line),
+        }
+    }
+
+    pub(super) fn try_it(self, target: &Target) -> Self {
+        self.text("Then:")
+            .block(&format!("docker login {}", target.reference()))
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
+}
+
+/// One command for each certs.d directory below `base`; it gets the directory's path.
+pub(super) fn for_each_directory(target: &Target, base: &str, command: impl Fn(&str) -> String) -> String {
+    let directories = target.directories().into_iter();
+    let commands: Vec<String> = directories.map(|name| command(&format!("{base}/{name}"))).collect();
+    commands.join("\n")
+}
+
+/// A word of a POSIX shell: brackets of an IPv6 address are a pattern there, blanks end a word.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%~".contains(c);
+    match word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// A command that writes these lines. Not a heredoc: its end is not found when the block is copied with its indent.
+pub(super) fn write_lines(path: &str, text: &str) -> String {
+    let lines: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(quoted).collect();
+    format!(
+        "printf '%s\\n' {} | sudo tee {} >/dev/null",
+        lines.join(" "),
+        quoted(path)
+    )
+}
