@@ -88,3 +88,84 @@ impl Registry {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::service::Error;
+    use crate::service::testing::{Fixture, name, registry, registry_with, sha256};
+    use crate::storage;
+
+    async fn mount(registry: &Fixture, from: Option<&str>, to: &str, content: &str, readable: &[&str]) -> bool {
+        let (from, to, digest) = (from.map(name), name(to), sha256(content));
+        let may_read = |repository: &crate::oci::RepositoryName| readable.contains(&repository.as_str());
+        let mounted = registry.mount(from.as_ref(), &to, &digest, &may_read).await.unwrap();
+        let there = registry.blob(&to, &digest).await;
+        assert_eq!(
+            mounted.is_some(),
+            there.is_ok(),
+            "what is said to be mounted is there, and nothing else"
+        );
+        mounted.is_some()
+    }
+
+    #[tokio::test]
+    async fn a_blob_is_mounted_from_where_the_caller_may_read() {
+        let registry = registry();
+        registry.push_blob("from", "blob").await;
+        assert!(!mount(&registry, Some("from"), "to", "blob", &[]).await);
+        assert!(!mount(&registry, Some("from"), "to", "other", &["from"]).await);
+        assert!(!mount(&registry, Some("nowhere"), "to", "blob", &["nowhere", "from"]).await);
+        assert!(mount(&registry, Some("from"), "to", "blob", &["from"]).await);
+    }
+
+    #[tokio::test]
+    async fn without_a_source_any_readable_repository_will_do() {
+        let registry = registry();
+        // Blobs alone: no manifest was pushed there as yet.
+        registry.push_blob("a/hidden", "blob").await;
+        assert!(!mount(&registry, None, "to", "blob", &["to"]).await);
+        registry.push_blob("z/open", "blob").await;
+        assert!(mount(&registry, None, "to", "blob", &["z/open"]).await);
+        // What is there already is mounted whatever else may be read.
+        assert!(mount(&registry, None, "to", "blob", &[]).await);
+    }
+
+    #[tokio::test]
+    async fn the_search_goes_beyond_one_page() {
+        let registry = registry();
+        for i in 0..super::SEARCH_PAGE + 1 {
+            registry.push_blob(&format!("r{i:04}"), "other").await;
+        }
+        registry.push_blob("s", "blob").await;
+        assert!(mount(&registry, None, "to", "blob", &["s"]).await);
+    }
+
+    #[tokio::test]
+    async fn a_blob_mounted_onto_itself_must_be_there() {
+        let registry = registry();
+        assert!(!mount(&registry, Some("a"), "a", "blob", &["a"]).await);
+        registry.push_blob("a", "blob").await;
+        assert!(mount(&registry, Some("a"), "a", "blob", &["a"]).await);
+    }
+
+    #[tokio::test]
+    async fn deleting_takes_a_blob_out_of_one_repository() {
+        let registry = registry();
+        let digest = registry.push_blob("a", "blob").await;
+        registry.push_blob("b", "blob").await;
+        registry.delete_blob(&name("a"), &digest).await.unwrap();
+        let unknown = |error: Error| matches!(error, Error::Storage(storage::Error::BlobUnknown(_)));
+        assert!(registry.blob(&name("a"), &digest).await.is_err_and(unknown));
+        assert!(registry.delete_blob(&name("a"), &digest).await.is_err_and(unknown));
+        assert!(registry.blob(&name("b"), &digest).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn deleting_may_be_off() {
+        let off = registry_with(|storage, _| storage.delete = false);
+        let digest = off.push_blob("a", "blob").await;
+        let refused = off.delete_blob(&name("a"), &digest).await;
+        assert!(matches!(refused, Err(Error::DeleteDisabled)));
+        assert!(off.blob(&name("a"), &digest).await.is_ok());
+    }
+}

@@ -91,9 +91,12 @@ impl Registry {
             Reference::Tag(tag) => return Ok(self.storage.delete_tag(repository, tag).await?),
             Reference::Digest(digest) => digest,
         };
-        let content = self.storage.manifest(repository, digest).await?;
         // What cannot be read has no place among referrers either, and must not be undeletable.
-        let subject = Manifest::parse(&content).ok().and_then(|manifest| manifest.subject);
+        let subject = match self.storage.manifest(repository, digest).await {
+            Ok(content) => Manifest::parse(&content).ok().and_then(|manifest| manifest.subject),
+            Err(storage::Error::ManifestUnknown(_) | storage::Error::Corrupt { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
         Ok(self
             .storage
             .delete_manifest(repository, digest, subject.as_ref())

@@ -86,3 +86,6 @@ impl Registry {
         }
     }
 }
+
+#[cfg(test)]
+mod testing;
