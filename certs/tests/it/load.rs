@@ -1,0 +1,148 @@
+//! Files of users' own, right and wrong.
+
+use std::fs;
+
+use lockgate_certs::load::{LoadError, certified_key};
+
+use crate::harness::Home;
+use crate::openssl;
+
+fn message(home: &Home, certificate: &str, key: &str) -> String {
+    certified_key(&home.path(certificate), &home.path(key))
+        .unwrap_err()
+        .to_string()
+}
+
+// proves: SECURE-07
+#[test]
+fn keys_are_read_in_every_form_that_openssl_writes() {
+    if !openssl::present() {
+        return;
+    }
+    let home = Home::new();
+    let run = |arguments: &str| openssl::run(home.root(), &arguments.split(' ').collect::<Vec<_>>());
+    run(
+        "req -x509 -nodes -newkey rsa:2048 -subj /CN=a -addext subjectAltName=DNS:a.example -out rsa.crt -keyout rsa8.key",
+    );
+    run("rsa -in rsa8.key -traditional -out rsa1.key");
+    // With the EC PARAMETERS block in front that ecparam writes.
+    run("ecparam -name prime256v1 -genkey -out sec1.key");
+    run("req -x509 -key sec1.key -subj /CN=a -addext subjectAltName=DNS:a.example -out ec.crt");
+    run("pkcs8 -topk8 -nocrypt -in sec1.key -out ec8.key");
+    run("genpkey -algorithm ed25519 -out ed.key");
+    run("req -x509 -key ed.key -subj /CN=a -addext subjectAltName=DNS:a.example -out ed.crt");
+    for (certificate, key) in [
+        ("rsa.crt", "rsa8.key"),
+        ("rsa.crt", "rsa1.key"),
+        ("ec.crt", "sec1.key"),
+        ("ec.crt", "ec8.key"),
+        ("ed.crt", "ed.key"),
+    ] {
+        certified_key(&home.path(certificate), &home.path(key)).unwrap_or_else(|error| panic!("{key}: {error}"));
+    }
+    assert!(message(&home, "rsa.crt", "ec8.key").contains("does not belong to the certificate"));
+}
+
+#[test]
+fn encrypted_keys_are_named_as_such() {
+    if !openssl::present() {
+        return;
+    }
+    let home = Home::new();
+    let run = |arguments: &str| openssl::run(home.root(), &arguments.split(' ').collect::<Vec<_>>());
+    run("req -x509 -nodes -newkey rsa:2048 -subj /CN=a -out a.crt -keyout a.key");
+    run("pkcs8 -topk8 -in a.key -passout pass:secret -out new.key");
+    run("rsa -in a.key -traditional -aes128 -passout pass:secret -out old.key");
+    for key in ["new.key", "old.key"] {
+        let error = certified_key(&home.path("a.crt"), &home.path(key)).unwrap_err();
+        assert!(matches!(error, LoadError::EncryptedKey { .. }), "{key}: {error}");
+        assert!(error.to_string().contains("openssl pkey -in"), "{error}");
+    }
+}
+
+// A leaf signed with `openssl x509 -req` and no extensions file was version 1 for years.
+#[test]
+fn a_version_1_leaf_is_served() {
+    if !openssl::present() {
+        return;
+    }
+    let home = Home::new();
+    let run = |arguments: &str| openssl::run(home.root(), &arguments.split(' ').collect::<Vec<_>>());
+    run("req -nodes -newkey rsa:2048 -subj /CN=a.example -out a.csr -keyout a.key");
+    run("x509 -req -in a.csr -CA ca.crt -CAkey ca.key -set_serial 1 -out a.crt");
+    assert!(run("x509 -in a.crt -noout -text").contains("Version: 1"));
+    certified_key(&home.path("a.crt"), &home.path("a.key")).unwrap();
+}
+
+#[test]
+fn mistakes_are_told_in_words() {
+    let home = Home::new();
+    home.issue("leaf", &["a.example"]);
+    home.issue("other", &["a.example"]);
+    let leaf = fs::read_to_string(home.path("leaf.crt")).unwrap();
+    let second = leaf.rfind("-----BEGIN").unwrap();
+    fs::write(
+        home.path("swapped.crt"),
+        format!("{}{}", &leaf[second..], &leaf[..second]),
+    )
+    .unwrap();
+    fs::write(home.path("cut.crt"), &leaf[..second - 30]).unwrap();
+    fs::write(home.path("flipped.crt"), leaf.replacen("MII", "MIJ", 1)).unwrap();
+    fs::write(home.path("empty.crt"), "").unwrap();
+
+    for (certificate, key, part) in [
+        ("missing.crt", "leaf.key", "missing.crt: cannot be read"),
+        ("empty.crt", "leaf.key", "holds no certificate (it is empty)"),
+        ("leaf.key", "leaf.key", "holds no certificate but a private key"),
+        ("leaf.crt", "leaf.crt", "holds no private key but a certificate"),
+        (
+            "leaf.crt",
+            "other.key",
+            "other.key: does not belong to the certificate in",
+        ),
+        (
+            "swapped.crt",
+            "leaf.key",
+            "the key belongs to certificate 2 in the file",
+        ),
+        ("cut.crt", "leaf.key", "half written"),
+        ("flipped.crt", "leaf.key", "certificate 1 in the file is damaged"),
+    ] {
+        let message = message(&home, certificate, key);
+        assert!(message.contains(part), "{certificate} {key}: {message}");
+    }
+}
+
+// proves: MAKINA-10
+#[test]
+fn intermediates_must_follow_in_order() {
+    if !openssl::present() {
+        return;
+    }
+    let home = Home::new();
+    let run = |arguments: &str| openssl::run(home.root(), &arguments.split(' ').collect::<Vec<_>>());
+    fs::write(home.path("ca.ext"), "basicConstraints=CA:TRUE\n").unwrap();
+    run("req -x509 -nodes -newkey rsa:2048 -subj /CN=root -out root.crt -keyout root.key");
+    for (name, issuer) in [("one", "root"), ("two", "one"), ("leaf", "two")] {
+        run(&format!(
+            "req -nodes -newkey rsa:2048 -subj /CN={name} -out {name}.csr -keyout {name}.key"
+        ));
+        run(&format!(
+            "x509 -req -in {name}.csr -CA {issuer}.crt -CAkey {issuer}.key -set_serial 1 -extfile ca.ext -out {name}.crt"
+        ));
+    }
+    let bundle = |names: &[&str]| {
+        let texts = names
+            .iter()
+            .map(|name| fs::read_to_string(home.path(&format!("{name}.crt"))).unwrap());
+        fs::write(home.path("bundle.crt"), texts.collect::<String>()).unwrap();
+        certified_key(&home.path("bundle.crt"), &home.path("leaf.key")).map(|key| key.cert.len())
+    };
+    assert_eq!(bundle(&["leaf", "two", "one", "root"]).unwrap(), 4);
+    assert_eq!(bundle(&["leaf", "two", "one"]).unwrap(), 3);
+    let error = bundle(&["leaf", "one", "two"]).unwrap_err();
+    assert!(
+        matches!(&error, LoadError::OutOfOrder { position: 1, issuer, .. } if issuer == "CN=two"),
+        "{error}"
+    );
+}
