@@ -179,7 +179,7 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     fault::point("create directory");
     match DirBuilder::new().mode(DIRECTORY_MODE & 0o777).create(path) {
         // mkdir(2) drops the setgid bit and applies the umask.
-        Ok(()) => fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE)),
+        Ok(()) => allow_refusal(fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
@@ -194,9 +194,17 @@ pub(super) fn create_file(path: &Path) -> Result<File> {
         .mode(FILE_MODE)
         .open(path)
         .map_err(Error::io("create", path))?;
-    file.set_permissions(Permissions::from_mode(FILE_MODE))
+    allow_refusal(file.set_permissions(Permissions::from_mode(FILE_MODE)))
         .map_err(Error::io("set the mode of", path))?;
     Ok(file)
+}
+
+/// Filesystems without modes (CIFS, FAT) are used as they are mounted.
+fn allow_refusal(changed: io::Result<()>) -> io::Result<()> {
+    match changed {
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => Ok(()),
+        other => other,
+    }
 }
 
 pub(super) fn sync_dir(directory: &Path) -> Result<()> {

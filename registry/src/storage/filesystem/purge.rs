@@ -1,7 +1,6 @@
 //! Removes uploads that were abandoned.
 
-use std::fs;
-use std::sync::Arc;
+use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
 use super::{Inner, link, uploads};
@@ -43,11 +42,11 @@ impl Inner {
         let Some(age) = age(&upload).filter(|age| *age > limit) else {
             return Ok(None);
         };
-        let leases = Arc::clone(&self.leases);
-        let Some(_lease) = leases.try_take(id) else {
+        let Some(_lease) = self.leases.try_take(id) else {
             return Ok(None);
         };
-        if !uploads::is_idle(&upload.data()) {
+        let data = File::open(upload.data()).ok();
+        if data.as_ref().is_some_and(|data| !uploads::lock(data).unwrap_or(false)) {
             return Ok(None);
         }
         if !dry_run {

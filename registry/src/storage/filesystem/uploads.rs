@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -216,14 +216,6 @@ pub(super) fn remove_state(upload: &UploadLayout, algorithm: Algorithm, offset: 
     let _ = fs::remove_file(state_path(upload, algorithm, offset));
 }
 
-fn state_path(upload: &UploadLayout, algorithm: Algorithm, offset: u64) -> std::path::PathBuf {
+fn state_path(upload: &UploadLayout, algorithm: Algorithm, offset: u64) -> PathBuf {
     upload.hash_states(algorithm).join(offset.to_string())
-}
-
-/// Whether `path` is of an upload that nobody writes to.
-pub(super) fn is_idle(path: &Path) -> bool {
-    match File::open(path) {
-        Ok(data) => lock(&data).unwrap_or(false),
-        Err(error) => link::is_absence(&error),
-    }
 }

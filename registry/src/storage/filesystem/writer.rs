@@ -46,7 +46,7 @@ pub(super) fn spawn(
         stored_at: Some(opened.hashed).filter(|at| *at > 0),
         hashed: opened.hashed,
         size: opened.size,
-        unflushed: 0,
+        flushed: (opened.size, opened.hasher.clone()),
         layout: opened.layout,
         data: opened.data,
         hasher: opened.hasher,
@@ -199,7 +199,8 @@ struct Sink {
     size: u64,
     hasher: Hasher,
     hashed: u64,
-    unflushed: u64,
+    /// What surely is on disk, and its hash.
+    flushed: (u64, Hasher),
     /// Offset of the state that is on disk.
     stored_at: Option<u64>,
 }
@@ -229,6 +230,8 @@ impl Sink {
             self.hash_file(self.hashed, &mut hasher)?;
             self.hasher = hasher;
             self.hashed = self.size;
+            self.data.sync_data().map_err(Error::io("sync", self.layout.data()))?;
+            self.flushed = (self.size, self.hasher.clone());
         }
         Ok(())
     }
@@ -241,20 +244,29 @@ impl Sink {
         for piece in pieces {
             self.hasher.update(piece);
             self.size += piece.len() as u64;
-            self.unflushed += piece.len() as u64;
         }
         self.hashed = self.size;
-        if self.unflushed >= FLUSH_EVERY {
+        if self.size - self.flushed.0 >= FLUSH_EVERY {
             self.flush()?;
         }
         Ok(())
     }
 
+    /// When it fails, what was written since the last flush is given up: the system says so once, then forgets it.
     fn flush(&mut self) -> Result<()> {
         fault::point("upload.sync");
-        self.data.sync_data().map_err(Error::io("sync", self.layout.data()))?;
-        self.unflushed = 0;
-        Ok(())
+        match self.data.sync_data() {
+            Ok(()) => {
+                self.flushed = (self.size, self.hasher.clone());
+                Ok(())
+            }
+            Err(error) => {
+                (self.size, self.hasher) = self.flushed.clone();
+                self.hashed = self.size;
+                let _ = self.data.set_len(self.size);
+                Err(Error::io("sync", self.layout.data())(error))
+            }
+        }
     }
 
     /// Leaves the upload so that it can be gone on with: data first, then the state that vouches for it.
@@ -270,7 +282,7 @@ impl Sink {
         Ok(())
     }
 
-    /// After a failed write: back to the last byte that was written and hashed.
+    /// After a failure: back to the last byte that was written and hashed.
     fn roll_back(&mut self) {
         let kept = self
             .data

@@ -1,0 +1,415 @@
+//! The same directory, served by CNCF distribution and by us: what either wrote, the other reads.
+//!
+//! Runs against every distribution that is installed: `docker-registry` (Debian, 2.8) and `registry` (3.x, `go install`).
+//! Skipped with a message when there is none; with CI=true that fails.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use lockgate_registry::oci::{Algorithm, Digest};
+use lockgate_registry::storage::filesystem::Settings;
+use lockgate_registry::storage::{
+    BlobStore as _, Catalog as _, FilesystemStorage, ManifestStore as _, ReferrerStore as _, TagStore as _, UploadId,
+    UploadStore as _,
+};
+
+use crate::storage_suite::{content, manifest, name, put, read, sha256, tag, upload};
+
+const SECRET: &str = "shared by the two in this test";
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+// The first byte on disk is changed meanwhile: whoever reads the upload again instead of going on from the stored hash
+// state finds another digest.
+// proves: MOSI-05
+#[tokio::test]
+async fn an_upload_begun_here_is_finished_there() {
+    for distribution in distributions() {
+        let root = tempfile::tempdir().unwrap();
+        let storage = open(root.path());
+        let there = Distribution::serve(distribution, root.path());
+        let content = content(300_001);
+        let digest = sha256(&content);
+
+        let id = storage.begin_upload(&name("a/b"), Algorithm::Sha256).await.unwrap();
+        upload(&storage, "a/b", &id, &content[..200_003]).await;
+        spoil(root.path(), "a/b", &id);
+        let target = there.upload_url("a/b", &id, 200_003);
+        let answer = there.request("PATCH", &target, &[], &content[200_003..300_000]);
+        assert_eq!(answer.status, 202, "{answer:?}");
+        let target = format!("{}&digest={digest}", answer.location());
+        let answer = there.request("PUT", &target, &[], &content[300_000..]);
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert_eq!(storage.blob(&name("a/b"), &digest).await.unwrap().size, 300_001);
+    }
+}
+
+// proves: MOSI-05
+#[tokio::test]
+async fn an_upload_begun_there_is_finished_here() {
+    for distribution in distributions() {
+        let root = tempfile::tempdir().unwrap();
+        let storage = open(root.path());
+        let there = Distribution::serve(distribution, root.path());
+        let content = content(300_001);
+        let digest = sha256(&content);
+
+        let begun = there.request("POST", "/v2/a/b/blobs/uploads/", &[], b"");
+        assert_eq!(begun.status, 202, "{begun:?}");
+        let id: UploadId = begun.header("docker-upload-uuid").parse().unwrap();
+        assert_eq!(storage.upload(&name("a/b"), &id).await.unwrap().offset, 0);
+        let answer = there.request("PATCH", &begun.location(), &[], &content[..200_003]);
+        assert_eq!(answer.status, 202, "{answer:?}");
+        let status = storage.upload(&name("a/b"), &id).await.unwrap();
+        assert_eq!(status.offset, 200_003);
+        assert!(status.started_at.is_some());
+        spoil(root.path(), "a/b", &id);
+        upload(&storage, "a/b", &id, &content[200_003..]).await;
+        let writer = storage.append(&name("a/b"), &id, Some(300_001)).await.unwrap();
+        writer.finish(&digest).await.unwrap();
+        let answer = there.request("HEAD", &format!("/v2/a/b/blobs/{digest}"), &[], b"");
+        assert_eq!((answer.status, answer.header("content-length")), (200, "300001"));
+    }
+}
+
+// proves: MOSI-05
+#[tokio::test]
+async fn an_image_pushed_here_is_pulled_there() {
+    for distribution in distributions() {
+        let root = tempfile::tempdir().unwrap();
+        let storage = open(root.path());
+        let there = Distribution::serve(distribution, root.path());
+        let image = image(put(&storage, "a/b", b"{}").await, put(&storage, "a/b", b"layer").await);
+        let digest = manifest(&storage, "a/b", &image, None, &["v1", "v2"]).await;
+
+        for reference in ["v1", "v2", &digest.to_string()] {
+            let answer = there.request("GET", &format!("/v2/a/b/manifests/{reference}"), &[], b"");
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert_eq!(answer.header("docker-content-digest"), digest.to_string());
+            assert_eq!(answer.body, image.as_bytes());
+        }
+        let answer = there.request("GET", &format!("/v2/a/b/blobs/{}", sha256(b"layer")), &[], b"");
+        assert_eq!((answer.status, &answer.body[..]), (200, &b"layer"[..]));
+        let answer = there.request("GET", "/v2/a/b/tags/list", &[], b"");
+        assert_eq!(answer.body.trim_ascii(), br#"{"name":"a/b","tags":["v1","v2"]}"#);
+        let answer = there.request("GET", "/v2/_catalog", &[], b"");
+        assert_eq!(answer.body.trim_ascii(), br#"{"repositories":["a/b"]}"#);
+
+        storage.delete_tag(&name("a/b"), &tag("v1")).await.unwrap();
+        assert_eq!(there.request("GET", "/v2/a/b/manifests/v1", &[], b"").status, 404);
+        assert_eq!(there.request("GET", "/v2/a/b/manifests/v2", &[], b"").status, 200);
+        storage.delete_manifest(&name("a/b"), &digest, None).await.unwrap();
+        let by_digest = format!("/v2/a/b/manifests/{digest}");
+        assert_eq!(there.request("GET", &by_digest, &[], b"").status, 404);
+        storage.delete_blob(&name("a/b"), &sha256(b"layer")).await.unwrap();
+        let blob = format!("/v2/a/b/blobs/{}", sha256(b"layer"));
+        assert_eq!(there.request("GET", &blob, &[], b"").status, 404);
+    }
+}
+
+// proves: MOSI-05
+#[tokio::test]
+async fn an_image_pushed_there_is_pulled_here() {
+    for distribution in distributions() {
+        let root = tempfile::tempdir().unwrap();
+        let storage = open(root.path());
+        let there = Distribution::serve(distribution, root.path());
+        let (config, layer) = (there.push_blob("a/b", b"{}"), there.push_blob("a/b", b"layer"));
+        let image = image(config, layer.clone());
+        let digest = there.push_manifest("a/b", "v1", &image);
+        let other = there.push_manifest("a/b", "v1", &image.replace(r#""layers":["#, r#""layers": ["#));
+        there.push_manifest("a/b", "v2", &image);
+
+        assert_eq!(storage.manifest(&name("a/b"), &digest).await.unwrap(), image);
+        assert_eq!(storage.resolve_tag(&name("a/b"), &tag("v1")).await.unwrap(), other);
+        assert_eq!(storage.resolve_tag(&name("a/b"), &tag("v2")).await.unwrap(), digest);
+        assert_eq!(read(&storage, "a/b", &layer).await, "layer");
+        assert_eq!(storage.repositories(None, 9).await.unwrap().items, [name("a/b")]);
+        let tags = storage.tags(&name("a/b"), None, 9).await.unwrap();
+        assert_eq!(tags.items, [tag("v1"), tag("v2")]);
+
+        // What was pushed under sha512 is kept there as sha256, with a link from the one to the other.
+        let wide = Digest::of(Algorithm::Sha512, b"layer");
+        there.push_blob_as("a/b", b"layer", &wide);
+        let blob = storage.blob(&name("a/b"), &wide).await.unwrap();
+        assert_eq!((blob.size, &blob.digest), (5, &wide));
+        assert_eq!(read(&storage, "a/b", &wide).await, "layer");
+
+        let answer = there.request("DELETE", &format!("/v2/a/b/manifests/{digest}"), &[], b"");
+        assert_eq!(answer.status, 202);
+        assert!(!storage.has_manifest(&name("a/b"), &digest).await.unwrap());
+        let tags = storage.tags(&name("a/b"), None, 9).await.unwrap();
+        assert_eq!(tags.items, [tag("v1")]);
+    }
+}
+
+// proves: MOSI-05
+#[tokio::test]
+async fn its_garbage_collector_keeps_what_is_referenced() {
+    for distribution in distributions() {
+        let root = tempfile::tempdir().unwrap();
+        let storage = open(root.path());
+        let image = image(put(&storage, "a", b"{}").await, put(&storage, "a", b"layer").await);
+        let image = manifest(&storage, "a", &image, None, &[]).await;
+        let index = format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{}]}}"#,
+            descriptor(OCI_MANIFEST, &image, 1)
+        );
+        let index = manifest(&storage, "a", &index, None, &["latest"]).await;
+        let referrer = artifact(put(&storage, "a", b"signature").await, &image);
+        let referrer = manifest(&storage, "a", &referrer, Some(&image), &[]).await;
+        // A repository without a single layer, and content that nothing refers to.
+        let empty = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+        let empty = manifest(&storage, "only-an-index", empty, None, &["latest"]).await;
+        let garbage = put(&storage, "a", b"garbage").await;
+
+        collect(distribution, root.path(), &[]);
+        for digest in [&image, &index, &referrer] {
+            storage.manifest(&name("a"), digest).await.unwrap();
+        }
+        storage.manifest(&name("only-an-index"), &empty).await.unwrap();
+        for (content, digest) in [b"{}".as_slice(), b"layer", b"signature"].map(|c| (c, sha256(c))) {
+            assert_eq!(read(&storage, "a", &digest).await, content);
+        }
+        assert_eq!(
+            storage.referrers(&name("a"), &image).await.unwrap(),
+            std::slice::from_ref(&referrer)
+        );
+        assert!(storage.blob(&name("a"), &garbage).await.is_err());
+
+        // Told to remove what is untagged, it removes the referrer, of whose link it knows nothing; 2.8 also removes
+        // the manifest that the tagged index names. Neither leaves us a listing that points to nothing.
+        collect(distribution, root.path(), &["--delete-untagged"]);
+        assert!(!storage.has_manifest(&name("a"), &referrer).await.unwrap());
+        assert_eq!(storage.referrers(&name("a"), &image).await.unwrap(), []);
+        storage.manifest(&name("a"), &index).await.unwrap();
+        storage.manifest(&name("only-an-index"), &empty).await.unwrap();
+    }
+}
+
+fn open(root: &Path) -> FilesystemStorage {
+    FilesystemStorage::open(root, Settings::default()).unwrap()
+}
+
+fn spoil(root: &Path, repository: &str, id: &UploadId) {
+    let upload = format!("docker/registry/v2/repositories/{repository}/_uploads/{id}/data");
+    let mut data = fs::OpenOptions::new().write(true).open(root.join(upload)).unwrap();
+    data.write_all(b"\xff").unwrap();
+}
+
+fn image(config: Digest, layer: Digest) -> String {
+    format!(
+        r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","config":{},"layers":[{}]}}"#,
+        descriptor("application/vnd.oci.image.config.v1+json", &config, 2),
+        descriptor("application/vnd.oci.image.layer.v1.tar", &layer, 5),
+    )
+}
+
+fn artifact(content: Digest, subject: &Digest) -> String {
+    format!(
+        r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","artifactType":"a/b","config":{},"layers":[],"subject":{}}}"#,
+        descriptor("a/b", &content, 9),
+        descriptor(OCI_MANIFEST, subject, 1),
+    )
+}
+
+fn descriptor(media_type: &str, digest: &Digest, size: u64) -> String {
+    format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}}}"#)
+}
+
+/// Executables of distribution that are installed.
+fn distributions() -> Vec<&'static str> {
+    let installed = |program: &&str| {
+        let version = Command::new(program).arg("--version").output();
+        version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("distribution"))
+    };
+    let found: Vec<_> = ["docker-registry", "registry"].into_iter().filter(installed).collect();
+    if !found.contains(&"docker-registry") {
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "docker-registry is not installed"
+        );
+        eprintln!("SKIPPED for distribution 2.8: install the package docker-registry");
+    }
+    found
+}
+
+fn configuration(root: &Path) -> PathBuf {
+    let text = format!(
+        "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
+         storage: {{filesystem: {{rootdirectory: {root:?}}}, delete: {{enabled: true}}}}\n\
+         http: {{addr: '127.0.0.1:0', secret: '{SECRET}'}}\n\
+         validation: {{manifests: {{indexes: {{platforms: none}}}}}}\n"
+    );
+    let path = root.join("distribution.yml");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn collect(program: &str, root: &Path, options: &[&str]) {
+    let output = Command::new(program)
+        .arg("garbage-collect")
+        .args(options)
+        .arg(configuration(root))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{program}: {output:?}");
+}
+
+/// A distribution that serves a directory until dropped.
+struct Distribution {
+    process: Child,
+    address: String,
+}
+
+impl Distribution {
+    fn serve(program: &str, root: &Path) -> Self {
+        let mut process = Command::new(program)
+            .arg("serve")
+            .arg(configuration(root))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert_ne!(
+                log.read_line(&mut line).unwrap(),
+                0,
+                "{program} ended before it listened"
+            );
+            if let Some((_, rest)) = line.split_once("listening on ") {
+                break rest.split(['"', ' ', '\n']).next().unwrap().to_owned();
+            }
+        };
+        // Read on, so that it never waits for its log.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Self { process, address }
+    }
+
+    fn push_blob(&self, repository: &str, content: &[u8]) -> Digest {
+        let digest = sha256(content);
+        self.push_blob_as(repository, content, &digest);
+        digest
+    }
+
+    fn push_blob_as(&self, repository: &str, content: &[u8], digest: &Digest) {
+        let begun = self.request("POST", &format!("/v2/{repository}/blobs/uploads/"), &[], b"");
+        let answer = self.request("PUT", &format!("{}&digest={digest}", begun.location()), &[], content);
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+
+    fn push_manifest(&self, repository: &str, tag: &str, content: &str) -> Digest {
+        let target = format!("/v2/{repository}/manifests/{tag}");
+        let answer = self.request("PUT", &target, &[("Content-Type", OCI_MANIFEST)], content.as_bytes());
+        assert_eq!(answer.status, 201, "{answer:?}");
+        sha256(content.as_bytes())
+    }
+
+    /// Where it takes the next bytes of an upload that it did not begin: its URL carries signed state.
+    fn upload_url(&self, repository: &str, id: &UploadId, offset: u64) -> String {
+        let state =
+            format!(r#"{{"Name":"{repository}","UUID":"{id}","Offset":{offset},"StartedAt":"2024-01-01T00:00:00Z"}}"#);
+        let mut token = hmac_sha256(SECRET.as_bytes(), state.as_bytes()).to_vec();
+        token.extend(state.as_bytes());
+        format!("/v2/{repository}/blobs/uploads/{id}?_state={}", base64url(&token))
+    }
+
+    fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let mut head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
+            self.address
+        );
+        head += "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json\r\n";
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += &format!("Content-Length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        Answer::parse(&answer)
+    }
+}
+
+impl Drop for Distribution {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn parse(answer: &[u8]) -> Self {
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let head = std::str::from_utf8(&answer[..end]).unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        Self {
+            status,
+            headers,
+            body: answer[end + 4..].to_vec(),
+        }
+    }
+
+    fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        &found.unwrap_or_else(|| panic!("no {name} in {self:?}")).1
+    }
+
+    /// Path and query.
+    fn location(&self) -> String {
+        let location = self.header("location");
+        location[location.find("/v2/").unwrap()..].to_owned()
+    }
+}
+
+/// RFC 2104, for a key that is no longer than a block.
+fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    use sha2::Digest as _;
+    let padded = |pad: u8| {
+        let mut block = [pad; 64];
+        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+        block
+    };
+    let inner = sha2::Sha256::new().chain_update(padded(0x36)).chain_update(message);
+    let outer = sha2::Sha256::new()
+        .chain_update(padded(0x5c))
+        .chain_update(inner.finalize());
+    outer.finalize().into()
+}
+
+/// RFC 4648, section 5, with padding.
+fn base64url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let word = three.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for digit in 0..4 {
+            let value = usize::try_from(word >> (18 - 6 * digit) & 63).unwrap();
+            text.push(if digit <= three.len() {
+                char::from(ALPHABET[value])
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
