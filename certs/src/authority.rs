@@ -23,6 +23,8 @@ pub(crate) const CLOCK_SKEW: Duration = Duration::hours(1);
 pub struct Authority {
     certificate: Certificate,
     certificate_pem: String,
+    /// The authority's certificate and those that its file held above it.
+    chain_pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -87,14 +89,18 @@ impl Authority {
         let certificate = params.self_signed(&key)?;
         Ok(Self {
             certificate_pem: certificate.pem(),
+            chain_pem: certificate.pem(),
             certificate: parse_own(certificate.der())?,
             issuer: Issuer::new(params, key),
         })
     }
 
-    /// Reads an authority from PEM files, this program's own or another's.
+    /// Reads an authority from PEM files, this program's own or another's. When the file goes on with the authorities
+    /// above it, leaves are issued with all of them.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, Error> {
-        let (parsed, private) = load::authority(certificate, key)?;
+        let (chain, private) = load::authority(certificate, key)?;
+        let chain_pem = chain.iter().map(|certificate| load::to_pem(&certificate.der)).collect();
+        let parsed = chain[0].clone();
         if !parsed.authority {
             return Err(Error::NotAnAuthority {
                 path: certificate.to_owned(),
@@ -109,6 +115,7 @@ impl Authority {
         Ok(Self {
             certificate: parsed,
             certificate_pem,
+            chain_pem,
             issuer,
         })
     }
@@ -142,7 +149,7 @@ impl Authority {
             });
         }
         Ok(Issued {
-            chain_pem: format!("{}{}", issued.pem(), self.certificate_pem),
+            chain_pem: format!("{}{}", issued.pem(), self.chain_pem),
             key_pem: PrivateKeyPem::new(key.serialize_pem()),
         })
     }

@@ -46,6 +46,10 @@ pub(crate) struct Certificate {
     pub(crate) addresses: Vec<IpAddr>,
     /// basicConstraints CA:TRUE.
     pub(crate) authority: bool,
+    /// keyUsage says that it signs certificates; `openssl req -x509` leaves the extension out.
+    pub(crate) signs_certificates: bool,
+    /// The common name, when there is one.
+    pub(crate) common_name: Option<String>,
     /// No extendedKeyUsage, or one with serverAuth or any.
     pub(crate) for_servers: bool,
 }
@@ -70,6 +74,11 @@ impl Certificate {
             .basic_constraints()
             .map_err(|error| format!("basicConstraints: {error}"))?
             .is_some_and(|constraints| constraints.value.ca);
+        let signs_certificates = x509
+            .key_usage()
+            .map_err(|error| format!("keyUsage: {error}"))?
+            .is_some_and(|usage| usage.value.key_cert_sign());
+        let common_name = x509.subject().iter_common_name().next();
         let for_servers = x509
             .extended_key_usage()
             .map_err(|error| format!("extendedKeyUsage: {error}"))?
@@ -90,6 +99,8 @@ impl Certificate {
             names,
             addresses,
             authority,
+            signs_certificates,
+            common_name: common_name.and_then(|name| name.as_str().ok()).map(str::to_owned),
             for_servers,
             der: der.clone(),
         })

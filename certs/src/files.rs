@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// What to do when the file exists.
@@ -12,6 +12,15 @@ pub enum Existing {
     Keep,
     /// Replace it.
     Overwrite,
+}
+
+/// Whose a new file shall be, by number, when the writer is root and the reader is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// User id.
+    pub user: u32,
+    /// Group id.
+    pub group: u32,
 }
 
 /// Why a file was not written.
@@ -36,15 +45,46 @@ pub enum WriteError {
 
 /// Writes a secret: mode 0600, missing directories 0700.
 pub fn write_private(path: &Path, contents: impl AsRef<[u8]>, existing: Existing) -> Result<(), WriteError> {
-    write(path, contents.as_ref(), existing, 0o600, 0o700)
+    write(path, contents.as_ref(), existing, &PRIVATE, None)
+}
+
+/// Writes a secret that another user reads: as [`write_private`], and the file is `owner`'s before it has its name.
+pub fn write_private_for(
+    owner: Owner,
+    path: &Path,
+    contents: impl AsRef<[u8]>,
+    existing: Existing,
+) -> Result<(), WriteError> {
+    write(path, contents.as_ref(), existing, &PRIVATE, Some(owner))
 }
 
 /// Writes what everybody may read: mode 0644, missing directories 0755.
 pub fn write_public(path: &Path, contents: impl AsRef<[u8]>, existing: Existing) -> Result<(), WriteError> {
-    write(path, contents.as_ref(), existing, 0o644, 0o755)
+    write(path, contents.as_ref(), existing, &PUBLIC, None)
 }
 
-fn write(path: &Path, contents: &[u8], existing: Existing, mode: u32, directory_mode: u32) -> Result<(), WriteError> {
+struct Modes {
+    file: u32,
+    directory: u32,
+}
+
+const PRIVATE: Modes = Modes {
+    file: 0o600,
+    directory: 0o700,
+};
+
+const PUBLIC: Modes = Modes {
+    file: 0o644,
+    directory: 0o755,
+};
+
+fn write(
+    path: &Path,
+    contents: &[u8],
+    existing: Existing,
+    modes: &Modes,
+    owner: Option<Owner>,
+) -> Result<(), WriteError> {
     let failed = |source| WriteError::Io {
         path: path.to_owned(),
         source,
@@ -55,12 +95,12 @@ fn write(path: &Path, contents: &[u8], existing: Existing, mode: u32, directory_
     };
     DirBuilder::new()
         .recursive(true)
-        .mode(directory_mode)
+        .mode(modes.directory)
         .create(directory)
         .map_err(failed)?;
 
-    let staged = Staged::beside(path, mode).map_err(failed)?;
-    staged.fill(contents, mode).map_err(failed)?;
+    let staged = Staged::beside(path, modes.file).map_err(failed)?;
+    staged.fill(contents, modes.file, owner).map_err(failed)?;
     match existing {
         Existing::Overwrite => std::fs::rename(&staged.path, path).map_err(failed)?,
         Existing::Keep => staged.claim(path).map_err(|source| match source.kind() {
@@ -98,10 +138,13 @@ impl Staged {
         Ok(Self { path, file })
     }
 
-    fn fill(&self, contents: &[u8], mode: u32) -> io::Result<()> {
+    fn fill(&self, contents: &[u8], mode: u32, owner: Option<Owner>) -> io::Result<()> {
         let mut file = &self.file;
         // The umask may have taken bits away that a reader of the certificate needs.
         file.set_permissions(Permissions::from_mode(mode))?;
+        if let Some(owner) = owner {
+            fchown(file, Some(owner.user), Some(owner.group))?;
+        }
         file.write_all(contents)?;
         file.sync_all()
     }
@@ -169,6 +212,26 @@ mod tests {
         let path = home.path().join("leaf.key");
         write_public(&path, "x", Existing::Keep).unwrap();
         write_private(&path, "y", Existing::Overwrite).unwrap();
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn a_file_for_another_user_is_that_users() {
+        use std::os::unix::fs::MetadataExt;
+        let home = tempfile::tempdir().unwrap();
+        let own = std::fs::metadata(home.path()).unwrap();
+        // Only root can give files away.
+        let owner = match own.uid() {
+            0 => Owner {
+                user: 65_533,
+                group: 65_532,
+            },
+            user => Owner { user, group: own.gid() },
+        };
+        let path = home.path().join("leaf.key");
+        write_private_for(owner, &path, "k", Existing::Keep).unwrap();
+        let metadata = std::fs::metadata(&path).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (owner.user, owner.group));
         assert_eq!(mode(&path), 0o600);
     }
 }

@@ -10,7 +10,9 @@ use rcgen::{
 use time::{Duration, OffsetDateTime};
 
 use crate::authority::{CLOCK_SKEW, Error};
+use crate::files::{self, Existing, Owner, WriteError};
 use crate::host_name::{HostName, HostNameError};
+use crate::load::Pair;
 use crate::machine;
 use crate::private_key::PrivateKeyPem;
 use crate::subject::Subject;
@@ -82,6 +84,19 @@ impl LeafRequest {
             days: AUTOMATIC_DAYS,
             key: KeyKind::EcdsaP256,
         })
+    }
+}
+
+impl Issued {
+    /// Writes both files, the key first: a certificate without its key is the worse half to be left with. With an
+    /// `owner`, the key is that user's.
+    pub fn write(&self, pair: &Pair, existing: Existing, owner: Option<Owner>) -> Result<(), WriteError> {
+        let key = self.key_pem.reveal();
+        match owner {
+            None => files::write_private(&pair.key, key, existing)?,
+            Some(owner) => files::write_private_for(owner, &pair.key, key, existing)?,
+        }
+        files::write_public(&pair.certificate, &self.chain_pem, existing)
     }
 }
 

@@ -171,12 +171,16 @@ pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, LoadErr
     })
 }
 
-/// An authority's certificate, the first of its file, and the key that belongs to it.
-pub(crate) fn authority(certificate: &Path, key: &Path) -> Result<(Certificate, PrivateKeyDer<'static>), LoadError> {
-    let parsed = chain(certificate)?.swap_remove(0);
+/// An authority's certificate with those above it, and the key that belongs to the first.
+pub(crate) fn authority(
+    certificate: &Path,
+    key: &Path,
+) -> Result<(Vec<Certificate>, PrivateKeyDer<'static>), LoadError> {
+    let chain = chain(certificate)?;
     let private = private_key(key)?;
-    match belongs(&parsed, private.clone_key(), key)? {
-        true => Ok((parsed, private)),
+    check_order(&chain, certificate)?;
+    match belongs(&chain[0], private.clone_key(), key)? {
+        true => Ok((chain, private)),
         false => Err(LoadError::WrongKey {
             key: key.to_owned(),
             certificate: certificate.to_owned(),

@@ -12,6 +12,7 @@ use time::macros::format_description;
 
 pub use problem::Problem;
 
+use crate::HostName;
 use crate::certificate::{self, Certificate};
 use crate::load::{self, LoadError};
 
@@ -73,7 +74,8 @@ pub fn file(path: &Path, key: Option<&Path>, host: Option<&str>, now: SystemTime
     let chain = load::chain(path)?;
     let leaf = &chain[0];
     let now = load::unix_seconds(now);
-    let mut problems = problem::of_chain(&chain, path, now);
+    let kind = kind(leaf, key.is_some(), host.is_some());
+    let mut problems = problem::of_chain(&chain, path, kind, now);
     if let Some(key) = key
         && !load::belongs(leaf, load::private_key(key)?, key)?
     {
@@ -86,7 +88,7 @@ pub fn file(path: &Path, key: Option<&Path>, host: Option<&str>, now: SystemTime
     }
     Ok(Description {
         path: path.to_owned(),
-        kind: kind(leaf),
+        kind,
         subject: leaf.subject.clone(),
         issuer: leaf.issuer.clone(),
         names: leaf.names.clone(),
@@ -106,7 +108,7 @@ impl fmt::Display for Description {
         writeln!(f, "{}", self.path.display())?;
         let mut line = |title: &str, text: &dyn fmt::Display| writeln!(f, "  {title:<12} {text}");
         line("is", &self.kind)?;
-        line("names", &or_nobody(&self.subject))?;
+        line("subject", &or_nobody(&self.subject))?;
         if self.kind != Kind::Authority || !self.names.is_empty() || !self.addresses.is_empty() {
             line("valid for", &self.hosts())?;
         }
@@ -154,12 +156,22 @@ impl Description {
     }
 }
 
-fn kind(leaf: &Certificate) -> Kind {
-    match (leaf.names.is_empty() && leaf.addresses.is_empty(), leaf.authority) {
-        (true, true) => Kind::Authority,
-        _ if leaf.is_self_signed() => Kind::SelfSigned,
-        _ => Kind::Leaf,
+/// An authority by its extensions, unless it is meant to serve. `openssl req -x509` marks everything CA:TRUE, so that a
+/// certificate without keyUsage whose common name is a host, or that is shown with its key, is taken for a server's.
+fn kind(leaf: &Certificate, with_key: bool, with_host: bool) -> Kind {
+    let names_hosts = !leaf.names.is_empty() || !leaf.addresses.is_empty();
+    let serves = with_host || !leaf.signs_certificates && (with_key || is_host(leaf.common_name.as_deref()));
+    match leaf.authority && !names_hosts && !serves {
+        true => Kind::Authority,
+        false if leaf.is_self_signed() => Kind::SelfSigned,
+        false => Kind::Leaf,
     }
+}
+
+fn is_host(common_name: Option<&str>) -> bool {
+    common_name.is_some_and(|name| {
+        name.parse::<IpAddr>().is_ok() || name == "localhost" || name.contains('.') && name.parse::<HostName>().is_ok()
+    })
 }
 
 fn covers(leaf: &Certificate, host: &str) -> bool {

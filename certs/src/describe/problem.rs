@@ -1,6 +1,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::Kind;
 use crate::certificate::Certificate;
 use crate::load;
 
@@ -102,7 +103,7 @@ impl fmt::Display for Problem {
 }
 
 /// What is wrong with a chain by itself, the worst first.
-pub(super) fn of_chain(chain: &[Certificate], path: &Path, now: i64) -> Vec<Problem> {
+pub(super) fn of_chain(chain: &[Certificate], path: &Path, kind: Kind, now: i64) -> Vec<Problem> {
     let leaf = &chain[0];
     let mut problems = Vec::new();
     if now > leaf.not_after {
@@ -111,8 +112,7 @@ pub(super) fn of_chain(chain: &[Certificate], path: &Path, now: i64) -> Vec<Prob
         problems.push(Problem::NotYetValid);
     }
     let self_signed = leaf.is_self_signed();
-    let serves = !(leaf.authority && leaf.names.is_empty() && leaf.addresses.is_empty());
-    if serves {
+    if kind != Kind::Authority {
         of_server(leaf, &mut problems);
     }
     if leaf.key.too_short {

@@ -45,8 +45,7 @@ impl Home {
     /// Replaces both files as a careful tool does: each by a rename.
     pub(crate) fn write(&self, name: &str, issued: &Issued) -> Pair {
         let pair = self.pair(name);
-        write_public(&pair.certificate, &issued.chain_pem, Existing::Overwrite).unwrap();
-        write_private(&pair.key, issued.key_pem.reveal(), Existing::Overwrite).unwrap();
+        issued.write(&pair, Existing::Overwrite, None).unwrap();
         pair
     }
 

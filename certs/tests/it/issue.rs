@@ -322,3 +322,27 @@ fn addresses_alone_are_enough() {
     assert_eq!(described.addresses, ["10.1.2.3".parse::<IpAddr>().unwrap()]);
     assert!(described.problems.is_empty(), "{described}");
 }
+
+// proves: MAKINA-10, MAKINA-19
+#[test]
+fn an_intermediate_authority_issues_with_everything_above_it() {
+    if !openssl::present() {
+        return;
+    }
+    let home = Home::new();
+    let run = |arguments: &str| openssl::run(home.root(), &arguments.split(' ').collect::<Vec<_>>());
+    std::fs::write(
+        home.path("ca.ext"),
+        "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n",
+    )
+    .unwrap();
+    run("req -x509 -nodes -newkey rsa:2048 -subj /CN=Root -out root.crt -keyout root.key");
+    run("req -nodes -newkey rsa:2048 -subj /CN=Middle -out middle.csr -keyout middle.key");
+    run("x509 -req -in middle.csr -CA root.crt -CAkey root.key -set_serial 7 -extfile ca.ext -out middle.crt");
+    let read = |name: &str| std::fs::read_to_string(home.path(name)).unwrap();
+    std::fs::write(home.path("bundle.crt"), read("middle.crt") + &read("root.crt")).unwrap();
+    let authority = Authority::load(&home.path("bundle.crt"), &home.path("middle.key")).unwrap();
+    home.write("leaf", &authority.issue(&request(&["a.example"])).unwrap());
+    assert_eq!(read("leaf.crt").matches("BEGIN CERTIFICATE").count(), 3);
+    run("verify -CAfile root.crt -untrusted leaf.crt leaf.crt");
+}

@@ -1,5 +1,7 @@
 //! Certificates against the real `openssl` and real TLS handshakes.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not test functions to clippy
+
 mod handshake;
 mod harness;
 mod issue;

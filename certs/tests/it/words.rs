@@ -146,8 +146,28 @@ fn what_users_bring_from_openssl() {
             "domain.crt",
         ],
     );
-    let text = describe(&home, "domain.crt").to_string();
-    assert!(text.contains("signs the certificates of servers"), "{text}");
+    // It is marked as an authority and names its host in the common name alone.
+    let described = describe(&home, "domain.crt");
+    assert_eq!(described.kind, Kind::SelfSigned);
+    assert_eq!(described.problems, [Problem::NoNames]);
+
+    let root = [
+        "req",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "r.key",
+        "-x509",
+        "-subj",
+        "/CN=Our Root",
+        "-out",
+        "r.crt",
+    ];
+    openssl::run(home.root(), &root);
+    assert_eq!(describe(&home, "r.crt").kind, Kind::Authority);
+    let with_key = describe::file(&home.path("r.crt"), Some(&home.path("r.key")), None, SystemTime::now()).unwrap();
+    assert_eq!(with_key.problems, [Problem::NoNames]);
 
     openssl::run(
         home.root(),
