@@ -40,8 +40,9 @@ pub(super) const CONFIG_PATH: &str = "\
 pub(super) fn instructions(target: &Target) -> Page {
     let reference = target.reference();
     Page::titled(&format!("containerd, nerdctl and ctr, to trust {reference}"))
-        .text("On this machine (or: lockgate cert trust containerd --install):")
+        .text("On this machine (or, as root: lockgate cert trust containerd --install):")
         .block(&commands(target, &target.quoted_file()))
+        .text("On another machine.")
         .fetch(target)
         .text("Then:")
         .block(&commands(target, "lockgate-ca.crt"))
@@ -50,7 +51,6 @@ pub(super) fn instructions(target: &Target) -> Page {
              /etc/containerd/config.toml says so; after adding it, restart containerd once:",
         )
         .block(CONFIG_PATH)
-        .hosts(target)
         .text("Then:")
         .block(&format!(
             "nerdctl login {reference}\n\

@@ -15,8 +15,9 @@ pub(super) fn instructions(target: &Target) -> Page {
         })
     };
     Page::titled(&format!("Docker on Linux, to trust {}", target.reference()))
-        .text("On this machine (or: lockgate cert trust docker --install):")
+        .text("On this machine (or, as root: lockgate cert trust docker --install):")
         .block(&install(&target.quoted_file()))
+        .text("On another machine.")
         .fetch(target)
         .text("Then:")
         .block(&install("lockgate-ca.crt"))
@@ -24,6 +25,5 @@ pub(super) fn instructions(target: &Target) -> Page {
             "Docker reads the directory at each connection: no restart. Rootless Docker reads \
              ~/.config/docker/certs.d instead.",
         )
-        .hosts(target)
         .try_it(target)
 }

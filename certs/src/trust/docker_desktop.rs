@@ -19,7 +19,6 @@ pub(super) fn windows_store(target: &Target) -> Page {
          certificates in the following store, Browse, Trusted Root Certification Authorities, Next, Finish.",
     )
     .text("Restart Docker Desktop.")
-    .hosts_on_windows(target)
     .try_it(target)
 }
 
@@ -40,7 +39,6 @@ pub(super) fn windows_certs_d(target: &Target) -> Page {
     )
     .block(&commands.join("\n"))
     .text("Restart Docker Desktop: it copies the directories when it starts.")
-    .hosts_on_windows(target)
     .try_it(target)
 }
 
@@ -52,7 +50,6 @@ pub(super) fn mac(target: &Target) -> Page {
         .text("or for you alone, by the login keychain:")
         .block("security add-trusted-cert -d -r trustRoot -k ~/Library/Keychains/login.keychain-db lockgate-ca.crt")
         .text("Restart Docker Desktop: it reads the keychains when it starts.")
-        .hosts(target)
         .try_it(target)
 }
 

@@ -16,8 +16,7 @@ pub(super) fn instructions(target: &Target) -> Page {
         .text("2. In the virtual machine:")
         .block(&in_the_machine(target))
         .text("3. Back on Windows:")
-        .block("docker-machine restart default")
-        .hosts_on_windows(target);
+        .block("docker-machine restart default");
     page.try_it(target)
 }
 

@@ -9,7 +9,6 @@ pub(super) fn instructions(target: &Target) -> Page {
         target.reference()
     ))
     .fetch(target)
-    .hosts(target)
     .text("1. The operating system's trust store. Debian and Ubuntu:")
     .block(&system::commands(target, &system::DEBIAN, "lockgate-ca.crt"))
     .text("RHEL and its kin:")

@@ -27,30 +27,34 @@ impl Page {
     /// How a machine that does not trust the registry yet gets the certificate from it, in a POSIX shell.
     pub(super) fn fetch(self, target: &Target) -> Self {
         let url = target.url(CERTIFICATE_URL_PATH);
-        self.text("Elsewhere: fetch the certificate from the registry, and go on only if the fingerprint is the same.")
+        self.hosts(target)
+            .text("Fetch the certificate from the registry, and go on only if its fingerprint is the same:")
             .block(&format!(
                 "curl -fsSk -o lockgate-ca.crt {}\n\
-                 openssl x509 -in lockgate-ca.crt -noout -fingerprint -sha256",
-                quoted(&url)
+                 openssl x509 -in lockgate-ca.crt -noout -fingerprint -sha256\n\
+                 # {}",
+                quoted(&url),
+                target.fingerprint()
             ))
-            .text("It must print:")
-            .block(target.fingerprint())
     }
 
-    /// The same in Windows' command prompt.
+    /// The same in Windows' command prompt, which has no openssl.
     pub(super) fn fetch_on_windows(self, target: &Target) -> Self {
         let url = target.url(CERTIFICATE_URL_PATH);
-        self.text("Fetch the certificate from the registry (in a command prompt):")
+        self.hosts_on_windows(target)
+            .text("Fetch the certificate from the registry (in a command prompt):")
             .block(&format!(
                 "curl.exe -fsSk -o \"%USERPROFILE%\\lockgate-ca.crt\" {url}\n\
-                 certutil -dump \"%USERPROFILE%\\lockgate-ca.crt\" | findstr /i sha256"
+                 powershell -Command \"$c = New-Object Security.Cryptography.X509Certificates.X509Certificate2 \
+                 '%USERPROFILE%\\lockgate-ca.crt'; \
+                 [BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($c.RawData))\""
             ))
-            .text("Go on only if the SHA-256 hash that it prints is this one:")
-            .block(&target.fingerprint().replace(':', "").to_ascii_lowercase())
+            .text("Go on only if the fingerprint that it prints is this one:")
+            .block(&target.fingerprint().replace(':', "-"))
     }
 
     /// The hosts line, for clients whose DNS does not know the name.
-    pub(super) fn hosts(self, target: &Target) -> Self {
+    fn hosts(self, target: &Target) -> Self {
         match target.hosts_line() {
             None => self,
             Some(line) => self
@@ -59,7 +63,7 @@ impl Page {
         }
     }
 
-    pub(super) fn hosts_on_windows(self, target: &Target) -> Self {
+    fn hosts_on_windows(self, target: &Target) -> Self {
         match target.hosts_line() {
             None => self,
             Some(line) => self

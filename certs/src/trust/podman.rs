@@ -24,14 +24,14 @@ pub(super) fn instructions(target: &Target) -> Page {
         "Podman, Buildah, Skopeo and CRI-O, to trust {}",
         target.reference()
     ))
-    .text("On this machine (or: lockgate cert trust podman --install):")
+    .text("On this machine (or, as root: lockgate cert trust podman --install):")
     .block(&install(&target.quoted_file()))
+    .text("On another machine.")
     .fetch(target)
     .text("Then, for every user of that machine:")
     .block(&install("lockgate-ca.crt"))
     .text("or for one user, without root:")
     .block(&for_one_user)
-    .hosts(target)
     .text("Then:")
     .block(&format!("podman login {}", target.reference()))
 }

@@ -41,12 +41,14 @@ pub(super) fn commands(target: &Target, store: &Store, file: &str) -> String {
 
 fn page(target: &Target, store: &Store, name: &str, title: &str) -> Page {
     Page::titled(title)
-        .text(&format!("On this machine (or: lockgate cert trust {name} --install):"))
+        .text(&format!(
+            "On this machine (or, as root: lockgate cert trust {name} --install):"
+        ))
         .block(&commands(target, store, &target.quoted_file()))
+        .text("On another machine.")
         .fetch(target)
         .text("Then:")
         .block(&commands(target, store, "lockgate-ca.crt"))
         .text("Programs read the store when they start. Restart those that run, Docker for one:")
         .block("sudo systemctl restart docker")
-        .hosts(target)
 }
