@@ -135,3 +135,67 @@ pub enum InvalidDigest {
         length: usize,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn known_content() {
+        // FIPS 180-4's example, "abc".
+        let sha256 = Digest::of(Algorithm::Sha256, b"abc");
+        let text = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!((sha256.to_string().as_str(), sha256.hex()), (text, &text[7..]));
+        assert_eq!(text.parse(), Ok(sha256));
+        let sha512 = Digest::of(Algorithm::Sha512, b"abc");
+        assert!(
+            sha512
+                .to_string()
+                .starts_with("sha512:ddaf35a193617abacc417349ae204131")
+        );
+        assert_eq!(sha512.to_string().parse(), Ok(sha512));
+    }
+
+    #[test]
+    fn each_mistake_is_told_apart() {
+        let parse = |text: &str| text.parse::<Digest>();
+        let (short, long) = ("a".repeat(64), "a".repeat(128));
+        assert!(matches!(parse(""), Err(InvalidDigest::NoColon(_))));
+        assert!(matches!(parse(&short), Err(InvalidDigest::NoColon(_))));
+        for algorithm in ["sha384", "SHA256", "sha256 ", "", "md5", "sha256+b64"] {
+            let parsed = parse(&format!("{algorithm}:{short}"));
+            assert_eq!(parsed, Err(InvalidDigest::UnsupportedAlgorithm(algorithm.to_owned())));
+        }
+        for text in [
+            "sha256:".to_owned(),
+            "sha256:baddigeststring".to_owned(),
+            format!("sha256:{long}"),
+            format!("sha512:{short}"),
+            format!("sha256:{}", short.to_uppercase()),
+            format!("sha256:{}:", &short[1..]),
+            format!("sha256:../{}", &short[3..]),
+            format!("sha256:{}é", &short[2..]),
+        ] {
+            assert!(matches!(parse(&text), Err(InvalidDigest::Encoded { .. })), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_digest_of_anything_parses_back(content: Vec<u8>) {
+            for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+                let digest = Digest::of(algorithm, &content);
+                prop_assert_eq!(digest.to_string().parse(), Ok(digest));
+            }
+        }
+
+        #[test]
+        fn what_parses_is_printed_as_it_was(text in "(sha256|sha512|.{0,5}):?([0-9a-f]{63,65}|[0-9a-f]{128}|.*)") {
+            if let Ok(digest) = text.parse::<Digest>() {
+                prop_assert_eq!(digest.to_string(), text);
+            }
+        }
+    }
+}

@@ -70,3 +70,95 @@ pub enum InvalidRepositoryName {
     )]
     Characters,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    // proves: MOSI-12
+    #[test]
+    fn the_grammar() {
+        for text in [
+            "a",
+            "0",
+            "a/b/c",
+            "a.b",
+            "a_b",
+            "a__b",
+            "a-b",
+            "a---b",
+            "library/ubuntu",
+            "a.b/c__d-e",
+            "docker.com/x",
+        ] {
+            assert_eq!(
+                text.parse::<RepositoryName>().map(|name| name.to_string()),
+                Ok(text.to_owned())
+            );
+        }
+        for text in [
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "A",
+            "a..b",
+            "a___b",
+            "a._b",
+            "a-.b",
+            ".a",
+            "a.",
+            "-a",
+            "a-",
+            "_a",
+            "a_",
+            "a/../b",
+            "a/./b",
+            "a b",
+            "a:b",
+            "a%b",
+            "ä",
+            "a\0b",
+            "a\\b",
+            "_uploads",
+            "a/_manifests/b",
+        ] {
+            assert_eq!(
+                text.parse::<RepositoryName>(),
+                Err(InvalidRepositoryName::Characters),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn length_is_bounded() {
+        assert!("a".repeat(255).parse::<RepositoryName>().is_ok());
+        assert_eq!(
+            "a".repeat(256).parse::<RepositoryName>(),
+            Err(InvalidRepositoryName::TooLong(256))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_specification_allows(
+            text in "[a-z0-9]{1,5}((\\.|_|__|-{1,4})[a-z0-9]{1,5}){0,3}(/[a-z0-9]{1,5}((\\.|_|__|-{1,4})[a-z0-9]{1,5}){0,3}){0,4}"
+        ) {
+            prop_assert_eq!(text.parse::<RepositoryName>().map(|name| name.to_string()), Ok(text));
+        }
+
+        // The storage layout puts names into paths, and marks its own directories with `_`.
+        #[test]
+        fn a_name_stays_below_the_root_and_off_the_layout(text in "[a-b./_-]{0,12}") {
+            if let Ok(name) = text.parse::<RepositoryName>() {
+                for component in name.as_str().split('/') {
+                    prop_assert!(!component.is_empty() && !component.starts_with(['.', '_', '-']));
+                }
+            }
+        }
+    }
+}

@@ -100,3 +100,168 @@ impl Checked<'_> {
         Ok(Error::absent(self.storage.has_manifest(self.repository, digest).await)?.unwrap_or(false))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lockgate_config::IndexPlatforms;
+    use serde_json::{Value, json};
+
+    use crate::oci::Digest;
+    use crate::service::testing::{descriptor, image, index, registry, registry_with, sha256};
+    use crate::service::{Error, PutManifest, Result};
+
+    fn missing(result: Result<PutManifest>) -> Vec<Digest> {
+        match result {
+            Ok(_) => Vec::new(),
+            Err(Error::ReferencesUnknown { missing }) => missing,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_that_is_missing_is_named_once() {
+        let registry = registry();
+        let there = registry.push_blob("r", "there").await;
+        registry.push_blob("elsewhere", "config").await;
+        let [config, a, b] = ["config", "a", "b"].map(sha256);
+        let manifest = image(
+            &config,
+            &[a.clone(), there.clone(), b.clone(), a.clone(), config.clone()],
+        );
+        assert_eq!(missing(registry.push("r", "t", &manifest).await), [config, a, b]);
+        assert_eq!(missing(registry.push("r", "t", &image(&there, &[])).await), []);
+    }
+
+    #[tokio::test]
+    async fn an_index_needs_its_manifests_of_any_kind() {
+        let registry = registry();
+        let image = registry.push_image("r", "a", "1").await;
+        let nested = registry
+            .push("r", "nested", &index(std::slice::from_ref(&image)))
+            .await
+            .unwrap()
+            .digest;
+        // BuildKit lists layers as the manifests of its cache.
+        let layer = registry.push_blob("r", "layer").await;
+        let (gone, lost) = (sha256("gone"), sha256("lost"));
+        let whole = index(&[image.clone(), nested, layer]);
+        assert_eq!(missing(registry.push("r", "whole", &whole).await), []);
+        assert_eq!(missing(registry.push("r", "empty", &index(&[])).await), []);
+        let sparse = index(&[gone.clone(), image, lost.clone()]);
+        assert_eq!(missing(registry.push("r", "sparse", &sparse).await), [gone, lost]);
+    }
+
+    fn multi_platform(images: &[(&Digest, Option<(&str, &str)>)]) -> Value {
+        let images = images.iter().map(|(digest, platform)| {
+            let mut image = descriptor("application/vnd.oci.image.manifest.v1+json", digest);
+            if let Some((os, architecture)) = platform {
+                image["platform"] = json!({ "os": os, "architecture": architecture });
+            }
+            image
+        });
+        let mut index = index(&[]);
+        index["manifests"] = images.collect();
+        index
+    }
+
+    #[tokio::test]
+    async fn indexes_may_be_sparse_where_the_settings_say_so() {
+        let [linux, arm, unnamed] = ["linux", "arm", "unnamed"].map(sha256);
+        let sparse = multi_platform(&[
+            (&linux, Some(("linux", "amd64"))),
+            (&arm, Some(("linux", "arm64"))),
+            (&unnamed, None),
+        ]);
+        let list = |platforms: &[(&str, &str)]| {
+            let owned = platforms
+                .iter()
+                .map(|(os, architecture)| ((*os).to_owned(), (*architecture).to_owned()));
+            IndexPlatforms::List(owned.collect())
+        };
+        for (platforms, expected) in [
+            (IndexPlatforms::All, vec![&linux, &arm, &unnamed]),
+            (IndexPlatforms::None, vec![]),
+            (list(&[("linux", "arm64"), ("windows", "amd64")]), vec![&arm]),
+            (list(&[]), vec![&linux, &arm, &unnamed]),
+        ] {
+            let registry = registry_with(|_, validation| validation.platforms = platforms.clone());
+            let found = missing(registry.push("r", "sparse", &sparse).await);
+            assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{platforms:?}");
+            // An image's own blobs are needed all the same.
+            assert_eq!(
+                missing(registry.push("r", "image", &image(&linux, &[])).await),
+                [linux.clone()]
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_needs_to_exist_without_validation() {
+        let registry = registry_with(|_, validation| validation.enabled = false);
+        let gone = sha256("gone");
+        assert_eq!(
+            missing(registry.push("r", "image", &image(&gone, &[sha256("layer")])).await),
+            []
+        );
+        assert_eq!(
+            missing(registry.push("r", "index", &index(&[sha256("other")])).await),
+            []
+        );
+    }
+
+    const NONDISTRIBUTABLE: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+    const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+    fn with_layer(config: &Digest, media_type: &str, urls: &[&str]) -> Value {
+        let mut image = image(config, &[]);
+        let mut layer = descriptor(media_type, &sha256("foreign"));
+        layer["urls"] = json!(urls);
+        image["layers"] = json!([layer]);
+        image
+    }
+
+    #[tokio::test]
+    async fn nondistributable_layers_may_be_elsewhere() {
+        let registry = registry();
+        let config = registry.push_blob("r", "{}").await;
+        let url = "https://store.example.com/blobs/foreign";
+        for (media_type, urls, needed) in [
+            (NONDISTRIBUTABLE, &[url][..], false),
+            (
+                "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+                &[url],
+                false,
+            ),
+            (NONDISTRIBUTABLE, &[], true),
+            (LAYER, &[url], true),
+        ] {
+            let pushed = registry.push("r", "t", &with_layer(&config, media_type, urls)).await;
+            assert_eq!(!missing(pushed).is_empty(), needed, "{media_type} {urls:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn urls_follow_the_settings() {
+        let registry = registry_with(|_, validation| {
+            validation.urls_allow = vec!["^https://good\\.example/".to_owned()];
+            validation.urls_deny = vec!["/private/".to_owned()];
+        });
+        let config = registry.push_blob("r", "{}").await;
+        for (url, allowed) in [
+            ("https://good.example/layer", true),
+            ("https://bad.example/layer", false),
+            ("https://good.example/private/layer", false),
+            ("https://good.example/layer#fragment", false),
+        ] {
+            let urls = ["https://good.example/first", url];
+            let pushed = registry
+                .push("r", "t", &with_layer(&config, NONDISTRIBUTABLE, &urls))
+                .await;
+            match pushed {
+                Ok(_) => assert!(allowed, "{url}"),
+                Err(Error::LayerUrl { url: refused, .. }) => assert!(!allowed && refused == url, "{url}"),
+                Err(other) => panic!("{url}: {other}"),
+            }
+        }
+    }
+}

@@ -140,3 +140,197 @@ impl PageBuilder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::oci::Algorithm;
+    use crate::service::testing::{Fixture, artifact, bytes, descriptor, index, name, registry, sha256};
+
+    struct Listing {
+        descriptors: Vec<Value>,
+        next: Option<Digest>,
+        size: usize,
+    }
+
+    impl Listing {
+        fn digests(&self) -> Vec<Digest> {
+            self.descriptors
+                .iter()
+                .map(|found| found["digest"].as_str().unwrap().parse().unwrap())
+                .collect()
+        }
+    }
+
+    async fn list(registry: &Fixture, subject: &Digest, filter: Option<&str>, last: Option<&Digest>) -> Listing {
+        let page = registry.referrers(&name("r"), subject, filter, last).await.unwrap();
+        let mut json: Value = serde_json::from_slice(&page.content).unwrap();
+        assert_eq!(json["schemaVersion"], 2);
+        assert_eq!(json["mediaType"], "application/vnd.oci.image.index.v1+json");
+        let Value::Array(descriptors) = json["manifests"].take() else {
+            panic!("no manifests in {json}")
+        };
+        Listing {
+            descriptors,
+            next: page.next,
+            size: page.content.len(),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_subject_has_none() {
+        let listing = list(&registry(), &sha256("subject"), None, None).await;
+        assert!(listing.descriptors.is_empty() && listing.next.is_none());
+    }
+
+    #[tokio::test]
+    async fn referrers_are_described_and_filtered() {
+        let registry = registry();
+        let subject = registry.push_image("r", "image", "{}").await;
+        let sbom = registry
+            .push("r", "sbom", &artifact(&subject, "application/sbom", "1"))
+            .await
+            .unwrap()
+            .digest;
+        let signature = artifact(&subject, "", "2");
+        let signature = registry
+            .push("r", sha256(bytes(&signature)), &signature)
+            .await
+            .unwrap()
+            .digest;
+        registry
+            .push("r", "other", &artifact(&sha256("other"), "application/sbom", "3"))
+            .await
+            .unwrap();
+        let mut list_of_lists = index(&[]);
+        list_of_lists["subject"] = descriptor("application/vnd.oci.image.manifest.v1+json", &subject);
+        let indexed = registry.push("r", "index", &list_of_lists).await.unwrap().digest;
+
+        let all = list(&registry, &subject, None, None).await;
+        let mut expected = vec![sbom.clone(), signature.clone(), indexed.clone()];
+        expected.sort();
+        assert_eq!(all.digests(), expected);
+        let described = |digest: &Digest| {
+            all.descriptors
+                .iter()
+                .find(|found| found["digest"] == digest.to_string())
+                .unwrap()
+        };
+        let content = bytes(&artifact(&subject, "application/sbom", "1"));
+        assert_eq!(
+            *described(&sbom),
+            serde_json::json!({
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "digest": sbom.to_string(),
+                "size": content.len(),
+                "artifactType": "application/sbom",
+                "annotations": { "note": "1" },
+            })
+        );
+        // The config's type stands in for an image's; an index has none.
+        assert_eq!(
+            described(&signature)["artifactType"],
+            "application/vnd.oci.empty.v1+json"
+        );
+        assert_eq!(described(&indexed).get("artifactType"), None);
+        assert_eq!(described(&indexed).get("annotations"), None);
+
+        let filtered = async |artifact_type| list(&registry, &subject, Some(artifact_type), None).await.digests();
+        assert_eq!(filtered("application/sbom").await, [sbom]);
+        assert_eq!(filtered("application/vnd.oci.empty.v1+json").await, [signature]);
+        assert_eq!(filtered("application/none").await, []);
+    }
+
+    #[tokio::test]
+    async fn the_fallback_tag_is_read_as_well() {
+        let registry = registry();
+        registry.push_blob("r", "{}").await;
+        for subject in [sha256("subject"), Digest::of(Algorithm::Sha512, b"subject")] {
+            // Pushed to another registry, which knew of no subject: the storage has no link for it.
+            let content = bytes(&artifact(&subject, "application/old", "old"));
+            let old = sha256(&content);
+            registry
+                .storage
+                .put_manifest(&name("r"), &old, content, None, &[])
+                .await
+                .unwrap();
+            let new = registry
+                .push("r", "new", &artifact(&subject, "application/new", "new"))
+                .await
+                .unwrap()
+                .digest;
+            let stranger = artifact(&sha256("another"), "application/x", "");
+            let stranger = registry.push("r", "stranger", &stranger).await.unwrap().digest;
+            assert_eq!(list(&registry, &subject, None, None).await.digests(), [new.clone()]);
+
+            let tag = format!("{}-{}", subject.algorithm().name(), &subject.hex()[..64]);
+            let fallback = index(&[old.clone(), new.clone(), stranger]);
+            registry.push("r", &tag, &fallback).await.unwrap();
+            let mut expected = vec![old.clone(), new];
+            expected.sort();
+            assert_eq!(list(&registry, &subject, None, None).await.digests(), expected);
+
+            registry.delete_manifest(&name("r"), &old.into()).await.unwrap();
+            assert_eq!(list(&registry, &subject, None, None).await.descriptors.len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fallback_tag_that_is_no_index_does_no_harm() {
+        let registry = registry();
+        let subject = sha256("subject");
+        registry
+            .push_image("r", &format!("sha256-{}", subject.hex()), "{}")
+            .await;
+        assert!(list(&registry, &subject, None, None).await.descriptors.is_empty());
+    }
+
+    #[tokio::test]
+    async fn large_lists_come_in_pages() {
+        let registry = registry();
+        registry.push_blob("r", "{}").await;
+        let subject = sha256("subject");
+        let mut expected = Vec::new();
+        for (kind, note) in [
+            ("application/rare", "0"),
+            ("application/common", "1"),
+            ("application/common", "2"),
+        ] {
+            let manifest = artifact(&subject, kind, &note.repeat(1_500_000));
+            let under = sha256(bytes(&manifest));
+            expected.push(registry.push("r", under, &manifest).await.unwrap().digest);
+        }
+        let rare = expected[0].clone();
+        expected.sort();
+
+        let first = list(&registry, &subject, None, None).await;
+        assert_eq!(
+            (first.digests(), &first.next),
+            (expected[..2].to_vec(), &Some(expected[1].clone()))
+        );
+        assert!(first.size <= MAX_PAGE_SIZE);
+        let second = list(&registry, &subject, None, first.next.as_ref()).await;
+        assert_eq!((second.digests(), second.next), (expected[2..].to_vec(), None));
+        let filtered = list(&registry, &subject, Some("application/rare"), None).await;
+        assert_eq!((filtered.digests(), filtered.next), (vec![rare], None));
+    }
+
+    #[test]
+    fn one_descriptor_always_fits() {
+        let huge = Referrer {
+            media_type: MediaType::OCI_IMAGE,
+            digest: sha256("huge"),
+            size: 1,
+            artifact_type: Some("x".repeat(MAX_PAGE_SIZE)),
+            annotations: Default::default(),
+        };
+        let mut page = PageBuilder::new();
+        assert!(page.add(&huge));
+        assert!(!page.add(&Referrer {
+            artifact_type: None,
+            ..huge
+        }));
+    }
+}
