@@ -121,3 +121,75 @@ fn sort(root: &Node, found: &mut [Mistake]) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::raw::Shape;
+
+    /// Every path of the table, as parts of a variable's name.
+    fn paths(keys: &'static [raw::Key], above: &str, into: &mut Vec<String>) {
+        for key in keys {
+            let path = format!("{above}_{}", key.name.to_uppercase());
+            match key.shape {
+                Shape::List(below) => paths(below, &format!("{path}_0"), into),
+                Shape::Open(_) | Shape::Any => into.push(format!("{path}_NAME")),
+                shape => paths(shape.keys().unwrap_or(&[]), &path, into),
+            }
+            into.push(path);
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "\\PC{0,12}",
+            prop::sample::select(vec![
+                "",
+                "~",
+                "true",
+                "false",
+                "0",
+                "-1",
+                "99999999999999999999",
+                "1.5",
+                ".nan",
+                "10s",
+                "x",
+                "/",
+                "/x/",
+                ":1",
+                "[]",
+                "{}",
+                "[a, b]",
+                "[[a]]",
+                "{a: b}",
+                "{a: [b]}",
+                "[{a: b}]",
+                "[null]",
+                "[1, {}]",
+                "{1: 2}",
+                "'",
+                "[",
+                "*a",
+            ])
+            .prop_map(str::to_owned),
+        ]
+    }
+
+    proptest! {
+        /// Whatever any keys hold, there is a configuration or there are mistakes.
+        #[test]
+        fn never_panics(picks in prop::collection::vec((any::<prop::sample::Index>(), any_value()), 0..12)) {
+            let mut known = Vec::new();
+            paths(ROOT, "REGISTRY", &mut known);
+            let environment: Vec<_> =
+                picks.iter().map(|(pick, value)| (known[pick.index(known.len())].clone(), value.clone())).collect();
+            let result = Config::parse(Path::new("/config.yml"), b"", &environment);
+            // There is no version, so there is at least that.
+            let Err(LoadError::Mistakes { mistakes, .. }) = result else { panic!("it loads") };
+            prop_assert!(mistakes.iter().any(|mistake| mistake.key == "version"));
+        }
+    }
+}

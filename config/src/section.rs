@@ -227,7 +227,7 @@ impl<'a> Section<'a> {
             .keys
             .iter()
             .any(|key| key.name == name && matches!(key.shape, Shape::Secret));
-        let shown = node.filter(|node| !secret && !matches!(node.content, Content::Map(_)));
+        let shown = node.filter(|node| !secret && node.is_plain());
         Mistake {
             key: join(&self.path, name),
             value: shown.map(|node| without_userinfo(&node.written())),
@@ -247,6 +247,7 @@ impl<'a> Section<'a> {
         let Content::List(items) = &node.content else {
             return match &node.content {
                 Content::Map(_) => self.wrong(name, "expected a list"),
+                Content::Null => Some(Vec::new()),
                 _ => Some(vec![node.written()]),
             };
         };

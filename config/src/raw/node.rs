@@ -101,6 +101,17 @@ impl Node {
         }
     }
 
+    /// Whether it is a single value or a list of such: what can be shown in a message.
+    pub(crate) fn is_plain(&self) -> bool {
+        match &self.content {
+            Content::Map(_) => false,
+            Content::List(items) => !items
+                .iter()
+                .any(|item| matches!(item.content, Content::Map(_) | Content::List(_))),
+            _ => true,
+        }
+    }
+
     /// The value as one would write it on one line.
     pub(crate) fn written(&self) -> String {
         match &self.content {

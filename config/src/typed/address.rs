@@ -120,7 +120,7 @@ mod tests {
         }
     }
 
-    // proves: MOSI-08, HOMELAB-06
+    // part of: MOSI-08, HOMELAB-06
     #[test]
     fn reads_every_form() {
         for (text, address) in [

@@ -75,25 +75,34 @@ impl Auth {
         if auth.names("none") && (auth.names("htpasswd") || tokens) {
             auth.mistake("none", "expected alone: it says that there is no access control");
         }
-        const NEEDS_TOKENS: &str =
-            "expected auth.issuer besides: docker asks for a login unless tokens are issued to those without one";
         if self.anonymous.is_some() && !tokens {
             auth.mistake("anonymous", NEEDS_TOKENS);
         }
-        if let Some(rules) = &self.acl {
-            if rules.is_empty() && !auth.items("acl").iter().any(Section::is_set) {
-                auth.warning("acl", "holds no rule, so nobody may do anything");
-            }
-            if !tokens {
-                for (item, _) in auth
-                    .items("acl")
-                    .iter()
-                    .zip(rules)
-                    .filter(|(_, rule)| rule.matches.account.as_deref() == Some(""))
-                {
-                    item.section("match").mistake("account", NEEDS_TOKENS);
-                }
-            }
+        match &self.acl {
+            Some(rules) => check_rules(auth, rules, tokens),
+            None if !self.groups.is_empty() => auth.warning("groups", "without effect: auth.acl is not set"),
+            None => {}
+        }
+    }
+}
+
+const NEEDS_TOKENS: &str =
+    "expected auth.issuer besides: docker asks for a login unless tokens are issued to those without one";
+
+/// Whether the rules have anybody to be about.
+fn check_rules(auth: &Section<'_>, rules: &[AclRule], tokens: bool) {
+    if !tokens && !auth.names("htpasswd") {
+        auth.mistake(
+            "acl",
+            "expected auth.htpasswd besides: the accounts that the rules are about",
+        );
+    } else if rules.is_empty() {
+        auth.warning("acl", "holds no rule, so nobody may do anything");
+    }
+    let items = auth.items("acl");
+    for (item, rule) in items.iter().zip(rules) {
+        if !tokens && rule.matches.account.as_deref() == Some("") {
+            item.section("match").mistake("account", NEEDS_TOKENS);
         }
     }
 }

@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    // proves: MOSI-07
+    // part of: MOSI-07
     #[test]
     fn omits_the_default_port() {
         for (text, shown) in [

@@ -71,3 +71,8 @@ fn described(error: &LoadError) -> String {
         other => other.to_string(),
     }
 }
+
+/// The keys that are warned about.
+pub(crate) fn warned(config: &Config) -> Vec<String> {
+    config.warnings.iter().map(|warning| warning.key.clone()).collect()
+}

@@ -1,4 +1,11 @@
 //! Whole configurations, from file and environment to typed sections or mistakes.
 
+mod contradictions;
+mod distribution;
+mod environment;
+mod extensions;
 mod harness;
+mod mistakes;
+mod refused;
+mod secrets;
 mod template;
