@@ -23,7 +23,7 @@ const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 // The first byte on disk is changed meanwhile: whoever reads the upload again instead of going on from the stored hash
 // state finds another digest.
-// proves: MOSI-05
+// proves: HOMELAB-05
 #[tokio::test]
 async fn an_upload_begun_here_is_finished_there() {
     for distribution in distributions() {
@@ -46,7 +46,7 @@ async fn an_upload_begun_here_is_finished_there() {
     }
 }
 
-// proves: MOSI-05
+// proves: HOMELAB-05
 #[tokio::test]
 async fn an_upload_begun_there_is_finished_here() {
     for distribution in distributions() {
@@ -74,7 +74,7 @@ async fn an_upload_begun_there_is_finished_here() {
     }
 }
 
-// proves: MOSI-05
+// proves: HOMELAB-05
 #[tokio::test]
 async fn an_image_pushed_here_is_pulled_there() {
     for distribution in distributions() {
@@ -109,7 +109,7 @@ async fn an_image_pushed_here_is_pulled_there() {
     }
 }
 
-// proves: MOSI-05
+// proves: HOMELAB-05
 #[tokio::test]
 async fn an_image_pushed_there_is_pulled_here() {
     for distribution in distributions() {
@@ -145,7 +145,7 @@ async fn an_image_pushed_there_is_pulled_here() {
     }
 }
 
-// proves: MOSI-05
+// proves: HOMELAB-05
 #[tokio::test]
 async fn its_garbage_collector_keeps_what_is_referenced() {
     for distribution in distributions() {

@@ -1,0 +1,185 @@
+//! What is acknowledged survives power loss: the system calls of a push, traced, come in the order that guarantees it.
+//!
+//! Needs `strace`; skipped with a message without it, which fails with CI=true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lockgate_registry::oci::Algorithm;
+use lockgate_registry::storage::filesystem::Settings;
+use lockgate_registry::storage::{BlobStore as _, FilesystemStorage, UploadStore as _};
+
+use crate::storage_suite::{content, manifest, name, put, sha256};
+
+const CALLS: &str = "trace=mkdir,mkdirat,write,writev,pwrite64,pwritev,fsync,fdatasync,rename,renameat,renameat2";
+
+/// Runs as a child under strace: pushes, and says what is acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a child of `data_renames_and_directories_are_synced_before_each_acknowledgement`"]
+async fn child() {
+    let root = std::env::var("TRACE_ROOT").unwrap();
+    let storage = FilesystemStorage::open(Path::new(&root), Settings::default()).unwrap();
+    let content = content(9 << 20);
+    let digest = sha256(&content);
+    let id = storage.begin_upload(&name("a/b"), Algorithm::Sha256).await.unwrap();
+    let mut writer = storage.append(&name("a/b"), &id, None).await.unwrap();
+    for piece in content.chunks(1 << 20) {
+        writer.write(content.slice_ref(piece)).await.unwrap();
+    }
+    writer.finish(&digest).await.unwrap();
+    println!("\nacknowledged: upload");
+    storage.mount_blob(&name("a/b"), &name("c"), &digest).await.unwrap();
+    println!("\nacknowledged: mount");
+    put(&storage, "a/b", b"small").await;
+    println!("\nacknowledged: blob");
+    manifest(&storage, "a/b", "{}", Some(&digest), &["latest"]).await;
+    println!("\nacknowledged: manifest");
+    manifest(&storage, "a/b", "[]", None, &["latest"]).await;
+    println!("\nacknowledged: tag");
+}
+
+#[test]
+fn data_renames_and_directories_are_synced_before_each_acknowledgement() {
+    let Some(trace) = trace() else { return };
+    let steps = parse(&trace);
+    let placed = check(&steps).unwrap_or_else(|missing| panic!("{missing}\n{steps:#?}"));
+
+    // Content, revision, referrer, tag index, tag current.
+    let parts = ["blobs", "_layers", "_layers", "blobs", "_layers"]
+        .into_iter()
+        .chain(["blobs", "revisions", "referrers", "index", "current"])
+        .chain(["blobs", "revisions", "index", "current"]);
+    let parts: Vec<_> = parts.collect();
+    assert_eq!(placed.len(), parts.len(), "{placed:#?}");
+    for (path, part) in placed.iter().zip(parts) {
+        assert!(path.iter().any(|component| component == part), "{path:?} is no {part}");
+    }
+    assert_eq!(steps.iter().filter(|step| matches!(step, Step::Acknowledge)).count(), 5);
+
+    // The check sees it when any of the syncs is missing.
+    let synced: BTreeSet<_> = steps.iter().filter_map(|step| step.synced()).collect();
+    // That an upload which ended is gone is not promised.
+    for path in synced.into_iter().filter(|path| !path.ends_with("_uploads")) {
+        let without = steps.iter().filter(|step| step.synced() != Some(path));
+        let without: Vec<_> = without.cloned().collect();
+        assert!(check(&without).is_err(), "not noticed: no sync of {path:?}");
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Write(PathBuf),
+    Sync(PathBuf),
+    MakeDirectory(PathBuf),
+    Rename(PathBuf, PathBuf),
+    Acknowledge,
+}
+
+impl Step {
+    fn synced(&self) -> Option<&Path> {
+        match self {
+            Self::Sync(path) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+/// Gives what was renamed into place, in order, or what was done before it was safe.
+fn check(steps: &[Step]) -> Result<Vec<PathBuf>, String> {
+    let mut dirty = BTreeMap::new();
+    let mut unsynced_directories = BTreeSet::new();
+    let mut new_directories: BTreeSet<&Path> = BTreeSet::new();
+    let mut placed: Vec<PathBuf> = Vec::new();
+    for step in steps {
+        if matches!(step, Step::Rename(..) | Step::Acknowledge) {
+            if let Some(directory) = unsynced_directories.first() {
+                return Err(format!("{directory:?} is not synced before {step:?}"));
+            }
+            let ancestors = placed.iter().flat_map(|path| path.ancestors());
+            if let Some(directory) = ancestors.into_iter().find(|path| new_directories.contains(path)) {
+                return Err(format!("the entry of {directory:?} is not synced before {step:?}"));
+            }
+        }
+        match step {
+            Step::Write(path) => drop(dirty.insert(path, true)),
+            Step::Sync(path) => {
+                dirty.insert(path, false);
+                unsynced_directories.remove(&**path);
+                new_directories.retain(|directory| directory.parent() != Some(path));
+            }
+            Step::MakeDirectory(path) => drop(new_directories.insert(path)),
+            Step::Rename(from, to) => {
+                if dirty.remove(from) != Some(false) {
+                    return Err(format!("{from:?} is not synced before it becomes {to:?}"));
+                }
+                unsynced_directories.insert(to.parent().unwrap());
+                placed.push(to.clone());
+            }
+            Step::Acknowledge => {}
+        }
+    }
+    Ok(placed)
+}
+
+fn parse(trace: &str) -> Vec<Step> {
+    let mut unfinished = BTreeMap::new();
+    let mut steps = Vec::new();
+    for line in trace.lines() {
+        let (thread, call) = line.trim().split_once(' ').unwrap();
+        let call = call.trim();
+        // Another thread's call came between; the call counts when it is complete.
+        if let Some(start) = call.strip_suffix("<unfinished ...>") {
+            unfinished.insert(thread, start.to_owned());
+            continue;
+        }
+        let call = match call.split_once("resumed>") {
+            Some((_, end)) => unfinished.remove(thread).unwrap() + end,
+            None => call.to_owned(),
+        };
+        steps.extend(step(&call));
+    }
+    steps
+}
+
+fn step(call: &str) -> Option<Step> {
+    let (function, arguments) = call.split_once('(')?;
+    if call.contains(" = -1 ") {
+        return None;
+    }
+    // As strace shows them: an open file as `7</path>`, a path as `"/path"`.
+    let file = || Some(PathBuf::from(arguments.split_once('<')?.1.split_once('>')?.0));
+    let mut quoted = arguments.split('"').skip(1).step_by(2).map(PathBuf::from);
+    match function {
+        "write" if arguments.contains("acknowledged: ") => Some(Step::Acknowledge),
+        "write" | "writev" | "pwrite64" | "pwritev" => Some(Step::Write(file()?)),
+        "fsync" | "fdatasync" => Some(Step::Sync(file()?)),
+        "mkdir" | "mkdirat" => Some(Step::MakeDirectory(quoted.next()?)),
+        "rename" | "renameat" | "renameat2" => Some(Step::Rename(quoted.next()?, quoted.next()?)),
+        _ => None,
+    }
+}
+
+/// `None` without strace, or where tracing is not allowed.
+fn trace() -> Option<String> {
+    let root = tempfile::tempdir().unwrap();
+    let output = root.path().join("trace");
+    let status = Command::new("strace")
+        .args(["-f", "-y", "-qq", "-s", "32", "-e", CALLS, "-o"])
+        .arg(&output)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "storage_durability::child", "--ignored", "--nocapture"])
+        .env("TRACE_ROOT", root.path().join("root"))
+        .output();
+    match status {
+        Ok(done) if done.status.success() => Some(std::fs::read_to_string(output).unwrap()),
+        other => {
+            assert!(
+                std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+                "strace: {other:?}"
+            );
+            eprintln!("SKIPPED: install strace to check the order of system calls ({other:?})");
+            None
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! No space left, on small filesystems of their own. Needs root, to mount them; skipped with a message otherwise.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use bytes::Bytes;
+use lockgate_registry::oci::Algorithm;
+use lockgate_registry::storage::filesystem::Settings;
+use lockgate_registry::storage::{
+    BlobStore as _, Catalog as _, Error, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
+};
+use tempfile::TempDir;
+
+use crate::storage_suite::{content, manifest, name, put, read, sha256, tag, upload};
+
+const SIZE: usize = 32 << 20;
+
+#[tokio::test]
+async fn tmpfs_runs_full() {
+    if let Some(disk) = Disk::tmpfs() {
+        an_upload_that_hits_the_end_goes_on_later(&disk).await;
+        a_finish_that_hits_the_end_goes_on_later(&disk).await;
+        deletes_and_reads_work_when_full(&disk).await;
+    }
+}
+
+#[tokio::test]
+async fn ext4_runs_full() {
+    if let Some(disk) = Disk::ext4() {
+        an_upload_that_hits_the_end_goes_on_later(&disk).await;
+        a_finish_that_hits_the_end_goes_on_later(&disk).await;
+        deletes_and_reads_work_when_full(&disk).await;
+    }
+}
+
+async fn an_upload_that_hits_the_end_goes_on_later(disk: &Disk) {
+    let storage = disk.storage();
+    let filler = disk.fill(Some(SIZE / 2));
+    let content = content(SIZE - (8 << 20));
+    let id = storage.begin_upload(&name("a"), Algorithm::Sha256).await.unwrap();
+    let mut writer = storage.append(&name("a"), &id, None).await.unwrap();
+    let mut failure = None;
+    for piece in content.chunks(1 << 20) {
+        if let Err(error) = writer.write(content.slice_ref(piece)).await {
+            failure = Some(error);
+            break;
+        }
+    }
+    assert!(matches!(failure, Some(Error::Full { .. })), "{failure:?}");
+    drop(writer);
+
+    let offset = storage.upload(&name("a"), &id).await.unwrap().offset;
+    assert!(offset > 1 << 20, "{offset}");
+    // Said before the first byte, now that it is known.
+    let refused = storage.begin_upload(&name("a"), Algorithm::Sha256).await;
+    assert!(matches!(refused, Err(Error::Full { .. })), "{refused:?}");
+    storage.check().await.unwrap();
+
+    fs::remove_file(filler).unwrap();
+    let rest = content.slice(usize::try_from(offset).unwrap()..);
+    let mut writer = storage.append(&name("a"), &id, Some(offset)).await.unwrap();
+    writer.write(rest).await.unwrap();
+    writer.finish(&sha256(&content)).await.unwrap();
+    assert!(read(&storage, "a", &sha256(&content)).await == content);
+    disk.clear(storage);
+}
+
+async fn a_finish_that_hits_the_end_goes_on_later(disk: &Disk) {
+    let storage = disk.storage();
+    let content = content(3 << 20);
+    let id = storage.begin_upload(&name("a"), Algorithm::Sha256).await.unwrap();
+    upload(&storage, "a", &id, &content).await;
+    let filler = disk.fill(None);
+    let writer = storage.append(&name("a"), &id, Some(3 << 20)).await.unwrap();
+    let error = writer.finish(&sha256(&content)).await.unwrap_err();
+    assert!(matches!(error, Error::Full { .. }), "{error}");
+    let unknown = storage.blob(&name("a"), &sha256(&content)).await;
+    assert!(matches!(unknown, Err(Error::BlobUnknown(_))));
+
+    fs::remove_file(filler).unwrap();
+    let writer = storage.append(&name("a"), &id, Some(3 << 20)).await.unwrap();
+    writer.finish(&sha256(&content)).await.unwrap();
+    assert!(read(&storage, "a", &sha256(&content)).await == content);
+    disk.clear(storage);
+}
+
+async fn deletes_and_reads_work_when_full(disk: &Disk) {
+    let storage = disk.storage();
+    let layer = put(&storage, "a", b"layer").await;
+    let first = manifest(&storage, "a", "first", None, &["v1", "v2"]).await;
+    let second = manifest(&storage, "a", "second", None, &["v3"]).await;
+    let _filler = disk.fill(None);
+
+    let content = Bytes::from(vec![7; 100_000]);
+    let digest = sha256(&content);
+    let error = storage
+        .put_blob(&name("a"), &digest, content.clone())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Full { .. }), "{error}");
+    let error = storage
+        .put_manifest(&name("a"), &digest, content, None, &[tag("v1")])
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Full { .. }), "{error}");
+    assert!(storage.blob(&name("a"), &digest).await.is_err());
+    assert_eq!(storage.resolve_tag(&name("a"), &tag("v1")).await.unwrap(), first);
+    storage.check().await.unwrap();
+
+    assert_eq!(read(&storage, "a", &layer).await, "layer");
+    storage.delete_tag(&name("a"), &tag("v2")).await.unwrap();
+    storage.delete_manifest(&name("a"), &first, None).await.unwrap();
+    storage.delete_blob(&name("a"), &layer).await.unwrap();
+    assert_eq!(storage.tags(&name("a"), None, 9).await.unwrap().items, [tag("v3")]);
+    assert_eq!(storage.manifest(&name("a"), &second).await.unwrap(), "second");
+    assert!(storage.blob(&name("a"), &layer).await.is_err());
+}
+
+/// A mounted filesystem, unmounted when dropped.
+struct Disk(TempDir);
+
+impl Disk {
+    fn tmpfs() -> Option<Self> {
+        Self::mount(&["-t", "tmpfs", "-o", &format!("size={SIZE}"), "lockgate-test"])
+    }
+
+    fn ext4() -> Option<Self> {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(SIZE as u64).unwrap();
+        let made = Command::new("mkfs.ext4")
+            .args(["-q", "-m", "0"])
+            .arg(image.path())
+            .status();
+        if !made.is_ok_and(|status| status.success()) {
+            return Self::skip("mkfs.ext4 is not installed");
+        }
+        // The mount keeps the image's file after its name is gone.
+        Self::mount(&["-o", "loop", image.path().to_str().unwrap()])
+    }
+
+    fn mount(arguments: &[&str]) -> Option<Self> {
+        let point = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount").args(arguments).arg(point.path()).output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Self(point)),
+            other => Self::skip(&format!("{other:?}")),
+        }
+    }
+
+    fn skip(reason: &str) -> Option<Self> {
+        eprintln!("SKIPPED: a full disk needs root and a filesystem to mount ({reason})");
+        None
+    }
+
+    fn storage(&self) -> FilesystemStorage {
+        FilesystemStorage::open(&self.0.path().join("root"), Settings::default()).unwrap()
+    }
+
+    /// Takes `size` bytes, or all that is left.
+    fn fill(&self, size: Option<usize>) -> std::path::PathBuf {
+        let path = self.0.path().join("filler");
+        let mut file = File::create(&path).unwrap();
+        let mut left = size.unwrap_or(usize::MAX);
+        for block in [1 << 20, 4096, 1] {
+            while left >= block && file.write_all(&vec![0; block]).is_ok() {
+                left -= block;
+            }
+        }
+        // Space is taken for good; where it cannot be, what was written before this is enough.
+        let _ = file.sync_all();
+        path
+    }
+
+    fn clear(&self, storage: FilesystemStorage) {
+        drop(storage);
+        fs::remove_dir_all(self.0.path().join("root")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let unmount = |path: &Path| Command::new("umount").arg("--lazy").arg(path).status();
+        let _ = unmount(self.0.path());
+    }
+}
