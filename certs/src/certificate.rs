@@ -167,7 +167,11 @@ fn key_description(x509: &X509Certificate<'_>) -> KeyDescription {
             too_short: key.key_size() < 2048,
         },
         Ok(PublicKey::EC(point)) => KeyDescription {
-            text: format!("ECDSA P-{}", point.key_size()),
+            // The size is that of the coordinates in whole bytes; P-521 is the one curve where that shows.
+            text: format!(
+                "ECDSA P-{}",
+                if point.key_size() == 528 { 521 } else { point.key_size() }
+            ),
             too_short: false,
         },
         _ => KeyDescription {

@@ -216,6 +216,15 @@ mod tests {
     }
 
     #[test]
+    fn the_umask_takes_nothing_away() {
+        let home = tempfile::tempdir().unwrap();
+        // As if the umask had been 0077.
+        let staged = Staged::beside(&home.path().join("ca.crt"), 0o600).unwrap();
+        staged.fill(b"c", 0o644, None).unwrap();
+        assert_eq!(mode(&staged.path), 0o644);
+    }
+
+    #[test]
     fn a_file_for_another_user_is_that_users() {
         use std::os::unix::fs::MetadataExt;
         let home = tempfile::tempdir().unwrap();

@@ -201,3 +201,43 @@ fn what_users_bring_from_openssl() {
         );
     }
 }
+
+#[test]
+fn keys_of_every_kind_have_a_name() {
+    if !openssl::present() {
+        return;
+    }
+    let home = Home::new();
+    for (key, option, name) in [
+        ("ec", "ec_paramgen_curve:P-384", "ECDSA P-384"),
+        ("ec", "ec_paramgen_curve:P-521", "ECDSA P-521"),
+        ("rsa", "rsa_keygen_bits:3072", "RSA 3072"),
+    ] {
+        openssl::run(
+            home.root(),
+            &[
+                "req",
+                "-x509",
+                "-nodes",
+                "-newkey",
+                key,
+                "-pkeyopt",
+                option,
+                "-subj",
+                "/CN=a.example",
+                "-keyout",
+                "k.key",
+                "-out",
+                "k.crt",
+            ],
+        );
+        assert_eq!(describe(&home, "k.crt").key, name);
+    }
+    openssl::run(
+        home.root(),
+        &[
+            "req", "-x509", "-nodes", "-newkey", "ed25519", "-subj", "/CN=a", "-keyout", "e.key", "-out", "e.crt",
+        ],
+    );
+    assert_eq!(describe(&home, "e.crt").key, "Ed25519");
+}
