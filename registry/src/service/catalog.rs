@@ -23,7 +23,10 @@ impl Registry {
         let wanted = n.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE);
         let mut items = Vec::new();
         let mut after = last.map(str::to_owned);
-        while wanted > 0 {
+        if wanted == 0 {
+            return Ok(Page { items, more: false });
+        }
+        loop {
             // One more than wanted tells whether there is more.
             let page = self
                 .storage

@@ -363,7 +363,7 @@ mod tests {
         let manifest = artifact(&subject, "application/x", "");
         let digest = registry.push("r", "sbom", &manifest).await.unwrap().digest;
         let links = async || registry.storage.referrers(&repository, &subject).await.unwrap();
-        assert_eq!(links().await, [digest.clone()]);
+        assert_eq!(links().await, std::slice::from_ref(&digest));
         registry
             .delete_manifest(&repository, &digest.clone().into())
             .await

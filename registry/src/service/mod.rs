@@ -23,8 +23,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 pub(crate) use error::Error;
-pub(crate) use manifests::{PutManifest, StoredManifest};
-pub(crate) use referrers::ReferrersPage;
 pub(crate) use settings::Settings;
 pub(crate) use uploads::Chunk;
 

@@ -107,8 +107,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::oci::Digest;
+    use crate::service::manifests::PutManifest;
     use crate::service::testing::{descriptor, image, index, registry, registry_with, sha256};
-    use crate::service::{Error, PutManifest, Result};
+    use crate::service::{Error, Result};
 
     fn missing(result: Result<PutManifest>) -> Vec<Digest> {
         match result {
@@ -190,7 +191,7 @@ mod tests {
             // An image's own blobs are needed all the same.
             assert_eq!(
                 missing(registry.push("r", "image", &image(&linux, &[])).await),
-                [linux.clone()]
+                std::slice::from_ref(&linux)
             );
         }
     }

@@ -263,7 +263,10 @@ mod tests {
                 .digest;
             let stranger = artifact(&sha256("another"), "application/x", "");
             let stranger = registry.push("r", "stranger", &stranger).await.unwrap().digest;
-            assert_eq!(list(&registry, &subject, None, None).await.digests(), [new.clone()]);
+            assert_eq!(
+                list(&registry, &subject, None, None).await.digests(),
+                std::slice::from_ref(&new)
+            );
 
             let tag = format!("{}-{}", subject.algorithm().name(), &subject.hex()[..64]);
             let fallback = index(&[old.clone(), new.clone(), stranger]);

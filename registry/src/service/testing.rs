@@ -8,7 +8,8 @@ use lockgate_config::{IndexPlatforms, Storage, Validation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{PutManifest, Registry, Result, Settings};
+use super::manifests::PutManifest;
+use super::{Registry, Result, Settings};
 use crate::oci::{Algorithm, Digest, Reference, RepositoryName};
 use crate::storage::{self, FilesystemStorage};
 
