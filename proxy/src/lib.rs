@@ -1,7 +1,38 @@
 //! The front door: TLS in, HTTP/1.1 over a Unix socket out, blob bodies straight from their files.
 //!
-//! Absent on purpose: manifests, passwords, rights. The registry decides everything about HTTP.
+//! ```text
+//! run ── server ─┬─ tls ── socket, connection      what arrives
+//!                ├─ head                           is it a request, in time and unambiguous
+//!                ├─ redirect                       the plain entrance
+//!                └─ service ─┬─ headers            who asks
+//!                            ├─ docroot            files beside the registry
+//!                            ├─ upstream           the registry, and waiting for it
+//!                            ├─ handoff, beneath   blobs from their files
+//!                            ├─ failure, error_page
+//!                            └─ access_log
+//! ```
+//!
+//! Absent on purpose: manifests, passwords, rights. The registry decides everything about HTTP. Pingora's `Server` is
+//! absent too: it can neither drain by what is in flight, nor bound connections, nor say when it is ready.
 
+mod access_log;
+mod beneath;
+mod buffers;
+mod connection;
+mod docroot;
+mod error_page;
+mod failure;
+mod handoff;
+mod head;
+mod headers;
+mod limits;
+mod redirect;
 mod run;
+mod server;
+mod service;
+mod settings;
+mod socket;
+mod tls;
+mod upstream;
 
-pub use run::{Control, Entrance, RunError, run};
+pub use run::{Control, Entrance, QUIET_TARGETS, RunError, run};

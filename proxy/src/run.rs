@@ -1,12 +1,28 @@
 //! The door of the crate: a configuration and listening sockets in, a served front door out.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use lockgate_config::{Config, Home};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::buffers::Buffers;
+use crate::limits::Gauge;
+use crate::server::{Door, Server};
+use crate::service::Service;
+use crate::settings::Settings;
+use crate::tls::Tls;
+use crate::upstream::Upstream;
+
+/// How often the certificates' files are looked at: two `stat` calls each.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An open, listening, non-blocking socket, and what it is for.
 #[derive(Debug)]
@@ -48,8 +64,80 @@ pub enum RunError {
     Serve(#[source] std::io::Error),
 }
 
+/// Targets whose log lines repeat what the front door says itself, or are no news: each hand-off makes Pingora warn of
+/// a second header. A subscriber should leave them out unless somebody debugs Pingora.
+pub const QUIET_TARGETS: &[&str] = &["pingora_core", "pingora_proxy"];
+
 /// Serves until told to drain. Runs on the tokio runtime that it is called on.
 pub async fn run(config: Config, home: Home, entrances: Vec<Entrance>, control: Control) -> Result<(), RunError> {
-    let _ = (config, home, entrances, control);
-    todo!()
+    // Pingora would install ring, which comes with it.
+    lockgate_certs::install_provider();
+    let settings = Arc::new(ArcSwap::from_pointee(Settings::new(&config, &home)?));
+    let tls = Tls::new(&config, &home)?.map(Arc::new);
+    let service = Service {
+        settings: settings.clone(),
+        upstream: Upstream::new(control.upstream)?,
+        requests: Gauge::default(),
+        buffers: Buffers::default(),
+    };
+    let server = Arc::new(Server::new(service, tls.clone()));
+    let accepting = open(&server, entrances)?;
+    (control.ready)();
+
+    let following = follow(control.reload, &settings, tls.as_deref(), &home);
+    tokio::select! {
+        () = control.drain => {}
+        never = following => match never {},
+    }
+    server.drain().await;
+    for door in accepting {
+        door.abort();
+    }
+    Ok(())
+}
+
+fn open(server: &Arc<Server>, entrances: Vec<Entrance>) -> Result<Vec<JoinHandle<()>>, RunError> {
+    let public_port = entrances.iter().find_map(|entrance| match entrance {
+        Entrance::Public(listener) => listener.local_addr().ok().map(|address| address.port()),
+        Entrance::Redirect(_) => None,
+    });
+    let mut accepting = Vec::new();
+    for entrance in entrances {
+        let (listener, door) = match entrance {
+            Entrance::Public(listener) => (listener, Door::Public),
+            Entrance::Redirect(listener) => (listener, Door::Redirect(public_port.unwrap_or(443))),
+        };
+        listener.set_nonblocking(true).map_err(RunError::Serve)?;
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(RunError::Serve)?;
+        accepting.push(tokio::spawn(server.clone().accept(listener, door)));
+    }
+    Ok(accepting)
+}
+
+/// Follows changed certificates and new configurations for ever.
+async fn follow(
+    mut reload: mpsc::Receiver<Config>,
+    settings: &ArcSwap<Settings>,
+    tls: Option<&Tls>,
+    home: &Home,
+) -> Infallible {
+    let mut look = tokio::time::interval(CERTIFICATE_INTERVAL);
+    loop {
+        tokio::select! {
+            Some(config) = reload.recv() => match go_on_with(&config, settings, tls, home) {
+                Ok(()) => tracing::info!("the configuration was reloaded"),
+                Err(error) => tracing::error!(%error, "the new configuration cannot be used, the old one goes on"),
+            },
+            _ = look.tick() => if let Some(tls) = tls { tls.refresh() },
+        }
+    }
+}
+
+fn go_on_with(config: &Config, settings: &ArcSwap<Settings>, tls: Option<&Tls>, home: &Home) -> Result<(), RunError> {
+    let new = Settings::new(config, home)?;
+    if let Some(tls) = tls {
+        tls.reload(config, home)?;
+    }
+    settings.store(Arc::new(new));
+    Ok(())
 }

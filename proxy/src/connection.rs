@@ -1,0 +1,404 @@
+//! A client's connection, as Pingora is given it.
+//!
+//! What it adds to the socket and its TLS: small writes leave together (a header and a short body are one record and
+//! one system call), a client that takes nothing any more ends, bytes of the next request wait for their turn
+//! (pipelining, RFC 9112 section 9.3.2), and an answer that came before the request's end is not destroyed by the
+//! reset that closing a socket with unread data causes (RFC 9112 section 9.6).
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Buf, BytesMut};
+use pingora::http::ResponseHeader;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
+    UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Instant, Sleep};
+use tokio_rustls::server::TlsStream;
+
+use crate::limits::{LINGER_SIZE, LINGER_TIME, Slot};
+use crate::socket::Socket;
+
+/// Writes up to this size wait for what follows them, or for a flush.
+const COALESCED: usize = 8 * 1024;
+
+/// What a request may know about the connection that it came through.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// The client, or the proxy in front of us.
+    pub(crate) remote: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub(crate) tls: bool,
+    /// Whether the connection is one too many: each request is answered 503.
+    pub(crate) refused: bool,
+    /// Set when an answer was sent before the request was read to its end.
+    pub(crate) answered_early: AtomicBool,
+}
+
+/// The socket, encrypted or not.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    /// `http.tls` is not set.
+    Plain(Socket),
+    /// TLS is established.
+    Tls(Box<TlsStream<Socket>>),
+}
+
+/// A connection, ready for HTTP.
+pub(crate) struct Connection {
+    transport: Option<Transport>,
+    peer: Arc<Peer>,
+    http2: bool,
+    ahead: BytesMut,
+    unsent: BytesMut,
+    stall: Stall,
+    slot: Option<Slot>,
+}
+
+impl Connection {
+    /// `idle`: how long a write may make no progress. `slot` is held until the socket is closed.
+    pub(crate) fn new(transport: Transport, peer: Arc<Peer>, idle: Duration, slot: Slot) -> Self {
+        let http2 = match &transport {
+            Transport::Plain(_) => false,
+            Transport::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        };
+        Self {
+            transport: Some(transport),
+            peer,
+            http2,
+            ahead: BytesMut::new(),
+            unsent: BytesMut::new(),
+            stall: Stall::new(idle),
+            slot: Some(slot),
+        }
+    }
+
+    /// Whether the client chose HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.http2
+    }
+
+    /// What requests may know about this connection.
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    /// Bytes that were read and belong to the next request.
+    pub(crate) fn ahead(&mut self) -> &mut BytesMut {
+        &mut self.ahead
+    }
+
+    /// Reads more bytes of the next request. `Ok(0)` is the end of the stream.
+    pub(crate) async fn read_ahead(&mut self) -> io::Result<usize> {
+        let Some(transport) = &mut self.transport else {
+            return Ok(0);
+        };
+        let ahead = &mut self.ahead;
+        if ahead.capacity() - ahead.len() < 1024 {
+            ahead.reserve(4096);
+        }
+        match transport {
+            Transport::Plain(stream) => stream.read_buf(ahead).await,
+            Transport::Tls(stream) => stream.read_buf(ahead).await,
+        }
+    }
+
+    /// Tells the client that nothing more will be sent.
+    pub(crate) async fn close(mut self) {
+        let _ = tokio::time::timeout(LINGER_TIME, AsyncWriteExt::shutdown(&mut self)).await;
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let Some(transport) = &mut self.transport else {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            };
+            let written = ready!(transport.poll_write(cx, &[IoSlice::new(&self.unsent)]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unsent.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let total: usize = data.iter().map(|slice| slice.len()).sum();
+        if self.unsent.len() + total <= COALESCED {
+            data.iter().for_each(|slice| self.unsent.extend_from_slice(slice));
+            return Poll::Ready(Ok(total));
+        }
+        loop {
+            let Some(transport) = &mut self.transport else {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            };
+            if self.unsent.is_empty() {
+                return transport.poll_write(cx, data);
+            }
+            let mut slices = Vec::with_capacity(data.len() + 1);
+            slices.push(IoSlice::new(&self.unsent));
+            slices.extend(data.iter().map(|slice| IoSlice::new(slice)));
+            let written = ready!(transport.poll_write(cx, &slices))?;
+            let waiting = self.unsent.len();
+            self.unsent.advance(written.min(waiting));
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            if written > waiting {
+                return Poll::Ready(Ok(written - waiting));
+            }
+        }
+    }
+}
+
+impl Transport {
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, data),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, data),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, out),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, out),
+        }
+    }
+
+    fn descriptor(&self) -> RawFd {
+        match self {
+            Self::Plain(stream) => stream.as_raw_fd(),
+            Self::Tls(stream) => stream.get_ref().0.as_raw_fd(),
+        }
+    }
+}
+
+impl Drop for Connection {
+    /// Pingora drops a connection that it does not use again. After an early answer the client may still be sending:
+    /// what it sends is read and thrown away for a bounded while, so that the answer survives.
+    fn drop(&mut self) {
+        if !self.peer.answered_early.load(Ordering::Relaxed) {
+            return;
+        }
+        if let (Some(transport), Ok(runtime)) = (self.transport.take(), tokio::runtime::Handle::try_current()) {
+            let unsent = std::mem::take(&mut self.unsent);
+            let slot = self.slot.take();
+            runtime.spawn(async move {
+                let _ = tokio::time::timeout(LINGER_TIME, linger(transport, unsent)).await;
+                drop(slot);
+            });
+        }
+    }
+}
+
+async fn linger(transport: Transport, unsent: BytesMut) -> io::Result<()> {
+    match transport {
+        Transport::Plain(stream) => linger_on(stream, unsent).await,
+        Transport::Tls(stream) => linger_on(*stream, unsent).await,
+    }
+}
+
+async fn linger_on(mut stream: impl AsyncRead + AsyncWrite + Unpin, unsent: BytesMut) -> io::Result<()> {
+    stream.write_all(&unsent).await?;
+    stream.shutdown().await?;
+    let mut waste = vec![0; 16 * 1024];
+    let mut read = 0;
+    while read < LINGER_SIZE {
+        match stream.read(&mut waste).await? {
+            0 => break,
+            length => read += length,
+        }
+    }
+    Ok(())
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // Pingora asks for one byte when all it wants to know is whether the client is still there. An answer of
+        // "yes, and it sent its next request" would end the present one.
+        let is_probe = !this.http2 && out.remaining() == 1;
+        if !this.ahead.is_empty() {
+            if is_probe {
+                return Poll::Pending;
+            }
+            let length = out.remaining().min(this.ahead.len());
+            out.put_slice(&this.ahead.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
+        let Some(transport) = &mut this.transport else {
+            return Poll::Ready(Ok(()));
+        };
+        if !is_probe {
+            return transport.poll_read(cx, out);
+        }
+        let mut bytes = [0; 1024];
+        let mut read = ReadBuf::new(&mut bytes);
+        ready!(transport.poll_read(cx, &mut read))?;
+        if read.filled().is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        this.ahead.extend_from_slice(read.filled());
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(data)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = this.poll_send(cx, data);
+        this.stall.watch(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let flushed = match this.poll_drain(cx) {
+            Poll::Ready(Ok(())) => match &mut this.transport {
+                Some(transport) => transport.poll_flush(cx),
+                None => Poll::Ready(Ok(())),
+            },
+            unfinished => unfinished,
+        };
+        this.stall.watch(cx, flushed)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let shut = match this.poll_drain(cx) {
+            Poll::Ready(Ok(())) => match &mut this.transport {
+                Some(transport) => transport.poll_shutdown(cx),
+                None => Poll::Ready(Ok(())),
+            },
+            unfinished => unfinished,
+        };
+        this.stall.watch(cx, shut)
+    }
+}
+
+/// Ends writes that make no progress. The timer is set once per idle time, not once per write.
+struct Stall {
+    idle: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    progressed: bool,
+}
+
+impl Stall {
+    fn new(idle: Duration) -> Self {
+        Self {
+            idle,
+            timer: None,
+            progressed: false,
+        }
+    }
+
+    fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.progressed = true;
+            return outcome;
+        }
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.idle)));
+        while timer.as_mut().poll(cx).is_ready() {
+            if !self.progressed {
+                return Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the client takes no data any more",
+                )));
+            }
+            timer.as_mut().reset(Instant::now() + self.idle);
+            self.progressed = false;
+        }
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Shutdown for Connection {
+    async fn shutdown(&mut self) {
+        let _ = AsyncWriteExt::shutdown(self).await;
+    }
+}
+
+impl UniqueID for Connection {
+    fn id(&self) -> UniqueIDType {
+        self.transport.as_ref().map_or(-1, Transport::descriptor)
+    }
+}
+
+impl Ssl for Connection {
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.http2.then_some(ALPN::H2)
+    }
+}
+
+impl GetTimingDigest for Connection {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for Connection {
+    /// The one place in Pingora's digest that carries data of our own, for HTTP/1.1 and h2 alike: the [`Peer`].
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        let response = ResponseHeader::build(200, Some(0)).ok()?;
+        Some(Arc::new(ProxyDigest::new(
+            Box::new(response),
+            Some(Box::new(self.peer.clone())),
+        )))
+    }
+}
+
+impl GetSocketDigest for Connection {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        None
+    }
+}
+
+impl Peek for Connection {}

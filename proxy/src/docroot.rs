@@ -1,0 +1,188 @@
+//! Files served beside the registry, from `http.docroot`.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use http::{Method, StatusCode};
+use pingora::Result;
+use pingora::http::ResponseHeader;
+use pingora_proxy::Session;
+
+use crate::beneath::{Opened, Root};
+use crate::buffers::Buffers;
+use crate::handoff::Blob;
+use crate::settings::Settings;
+
+/// A file to serve.
+#[derive(Debug)]
+pub(crate) struct Page {
+    opened: Opened,
+    media_type: &'static str,
+}
+
+/// Finds the file that `session` asks for. `None`: the registry shall answer.
+pub(crate) fn find(session: &Session, settings: &Settings) -> Option<Page> {
+    let root = settings.docroot.as_deref()?;
+    let request = session.req_header();
+    if !matches!(request.method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let path = request.uri.path();
+    let is_reserved = |reserved: &String| {
+        path == reserved
+            || path
+                .strip_prefix(reserved.as_str())
+                .is_some_and(|rest| rest.starts_with('/'))
+    };
+    if settings.reserved.iter().any(is_reserved) {
+        return None;
+    }
+    open(root, path)
+}
+
+fn open(root: &Root, path: &str) -> Option<Page> {
+    let mut relative = relative(path)?;
+    if path.ends_with('/') {
+        relative.push("index.html");
+    }
+    let opened = root.open(&relative).ok()?;
+    Some(Page {
+        opened,
+        media_type: media_type(&relative),
+    })
+}
+
+/// The path below the docroot. Hidden files are not served.
+fn relative(path: &str) -> Option<PathBuf> {
+    let decoded = decode(path)?;
+    let mut relative = PathBuf::new();
+    for part in decoded.split('/').filter(|part| !part.is_empty()) {
+        if part.starts_with('.') || part.contains('\0') {
+            return None;
+        }
+        relative.push(part);
+    }
+    Some(relative)
+}
+
+fn decode(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next()?, rest.next()?];
+        let byte = u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?;
+        // An encoded slash would name another file than the client's path does.
+        if byte == b'/' {
+            return None;
+        }
+        bytes.push(byte);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+impl Page {
+    /// Sends the file, or 304 when the client has it.
+    pub(crate) async fn send(self, session: &mut Session, settings: &Settings, buffers: &Buffers) -> Result<()> {
+        let (seconds, nanoseconds) = self.opened.modified;
+        let etag = format!("\"{:x}-{seconds:x}{nanoseconds:08x}\"", self.opened.size);
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let is_known = is_known(session, &etag, modified);
+        let status = if is_known {
+            StatusCode::NOT_MODIFIED
+        } else {
+            StatusCode::OK
+        };
+        let mut header = ResponseHeader::build(status, Some(8))?;
+        header.insert_header("ETag", etag)?;
+        header.insert_header("Last-Modified", httpdate::fmt_http_date(modified))?;
+        header.insert_header("X-Content-Type-Options", "nosniff")?;
+        settings.add_headers(&mut header)?;
+        if !is_known {
+            header.insert_header("Content-Type", self.media_type)?;
+            header.insert_header("Content-Length", self.opened.size)?;
+        }
+        let has_body = !is_known && self.opened.size > 0 && session.req_header().method == Method::GET;
+        session.write_response_header(Box::new(header), !has_body).await?;
+        if has_body {
+            Blob::whole(self.opened).send(session, buffers).await
+        } else {
+            session.write_response_body(None, true).await
+        }
+    }
+}
+
+/// RFC 9110 section 13.2.2: If-None-Match wins over If-Modified-Since.
+fn is_known(session: &Session, etag: &str, modified: SystemTime) -> bool {
+    let header = |name: &str| session.get_header(name).and_then(|value| value.to_str().ok());
+    match header("if-none-match") {
+        Some(known) => known
+            .split(',')
+            .any(|known| matches!(known.trim(), "*") || known.trim().trim_start_matches("W/") == etag),
+        None => header("if-modified-since")
+            .and_then(|since| httpdate::parse_http_date(since).ok())
+            .is_some_and(|since| modified <= since),
+    }
+}
+
+fn media_type(path: &Path) -> &'static str {
+    match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
+        "html" | "htm" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "json" => "application/json",
+        "txt" | "md" | "sh" => "text/plain; charset=utf-8",
+        "xml" => "application/xml",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "wasm" => "application/wasm",
+        "pdf" => "application/pdf",
+        "pem" | "crt" => "application/x-pem-file",
+        "gz" | "tgz" => "application/gzip",
+        "zip" => "application/zip",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn paths_are_found_below_the_docroot_only() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir_all(place.path().join("root/sub dir")).unwrap();
+        fs::write(place.path().join("secret"), "secret").unwrap();
+        fs::write(place.path().join("root/index.html"), "index").unwrap();
+        fs::write(place.path().join("root/.htpasswd"), "secret").unwrap();
+        fs::write(place.path().join("root/sub dir/a.css"), "a").unwrap();
+        let root = Root::new(place.path().join("root"));
+        assert_eq!(open(&root, "/").unwrap().media_type, "text/html; charset=utf-8");
+        assert_eq!(
+            open(&root, "/sub%20dir/a.css").unwrap().media_type,
+            "text/css; charset=utf-8"
+        );
+        for path in [
+            "/../secret",
+            "/%2e%2e/secret",
+            "/sub%20dir/..%2f..%2fsecret",
+            "/.htpasswd",
+            "/sub%20dir",
+            "/sub%20dir/",
+            "/%00",
+            "/%",
+        ] {
+            assert!(open(&root, path).is_none(), "{path}");
+        }
+    }
+}

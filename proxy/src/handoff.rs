@@ -1,0 +1,266 @@
+//! Blob hand-off: the registry names a file, an offset and a length, and the front door streams them.
+
+use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pingora::{Error, ErrorType, OrErr, Result};
+use pingora_proxy::Session;
+use rustix::fs::{Advice, fadvise};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
+
+use crate::beneath::{Opened, Root};
+use crate::buffers::{BUFFER_SIZE, Buffer, Buffers};
+
+/// How far ahead the kernel is asked to read once the page cache has missed.
+const READ_AHEAD: u64 = 2 * 1024 * 1024;
+
+/// A piece of a file below the blob root: `<offset> <length> <relative path>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Handoff {
+    /// First byte.
+    pub(crate) offset: u64,
+    /// Bytes to send.
+    pub(crate) length: u64,
+    /// Below the blob root.
+    pub(crate) path: PathBuf,
+}
+
+/// The internal header cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("a hand-off is `<offset> <length> <path>`, not {0:?}")]
+pub(crate) struct ParseError(String);
+
+/// Why a blob cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// There is no such file any more, or it lies elsewhere.
+    #[error("{0} is not below the blob root")]
+    Missing(PathBuf),
+    /// The file has fewer bytes than the registry promised.
+    #[error("{path} has {size} bytes, {expected} were promised")]
+    TooShort {
+        /// Below the blob root.
+        path: PathBuf,
+        /// What it has.
+        size: u64,
+        /// What it should have.
+        expected: u64,
+    },
+    /// The system said no.
+    #[error("{path}: {source}")]
+    Io {
+        /// Below the blob root.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl FromStr for Handoff {
+    type Err = ParseError;
+
+    fn from_str(header: &str) -> Result<Self, ParseError> {
+        let parse = || {
+            let (offset, rest) = header.split_once(' ')?;
+            let (length, path) = rest.split_once(' ')?;
+            let (offset, length): (u64, u64) = (offset.parse().ok()?, length.parse().ok()?);
+            offset.checked_add(length)?;
+            (!path.is_empty()).then(|| Self {
+                offset,
+                length,
+                path: path.into(),
+            })
+        };
+        parse().ok_or_else(|| ParseError(header.to_owned()))
+    }
+}
+
+impl Handoff {
+    /// Opens the file, so that a missing one can still become a proper answer.
+    pub(crate) fn open(self, root: &Root) -> Result<Blob, OpenError> {
+        let Opened { file, size, .. } = match root.open(&self.path) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(OpenError::Missing(self.path)),
+            Err(source) => {
+                return Err(OpenError::Io {
+                    path: self.path,
+                    source,
+                });
+            }
+        };
+        let expected = self.offset + self.length;
+        if size < expected {
+            return Err(OpenError::TooShort {
+                path: self.path,
+                size,
+                expected,
+            });
+        }
+        // Larger read-ahead by the kernel; a hint, so a refusal does not matter.
+        let _ = fadvise(&file, self.offset, NonZeroU64::new(self.length), Advice::Sequential);
+        Ok(Blob {
+            file: Arc::new(file),
+            offset: self.offset,
+            end: expected,
+            inline: true,
+        })
+    }
+}
+
+/// An open file and what is left to send of it.
+#[derive(Debug)]
+pub(crate) struct Blob {
+    file: Arc<std::fs::File>,
+    offset: u64,
+    end: u64,
+    inline: bool,
+}
+
+impl Blob {
+    /// All of `opened`.
+    pub(crate) fn whole(opened: Opened) -> Self {
+        Self {
+            file: Arc::new(opened.file),
+            offset: 0,
+            end: opened.size,
+            inline: true,
+        }
+    }
+
+    /// Sends what is left as the body of the answer whose header is written already.
+    pub(crate) async fn send(mut self, session: &mut Session, buffers: &Buffers) -> Result<()> {
+        while self.offset < self.end {
+            let chunk = self
+                .read(buffers)
+                .await
+                .or_err(ErrorType::FileReadError, "reading a blob")?;
+            let is_last = self.offset == self.end;
+            session
+                .write_response_body(Some(chunk), is_last)
+                .await
+                .map_err(Error::into_down)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the next piece: inline when the page cache has it, on a blocking thread otherwise.
+    async fn read(&mut self, buffers: &Buffers) -> io::Result<Bytes> {
+        let wanted = usize::try_from(self.end - self.offset)
+            .unwrap_or(usize::MAX)
+            .min(BUFFER_SIZE);
+        let mut buffer = buffers.take();
+        let read = if self.inline {
+            self.read_cached(&mut buffer.as_mut()[..wanted])?
+        } else {
+            None
+        };
+        let (buffer, length) = match read {
+            Some(length) => (buffer, length),
+            None => self.read_blocking(buffer, wanted).await?,
+        };
+        if length == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
+        }
+        self.offset += length as u64;
+        Ok(buffer.freeze(length))
+    }
+
+    fn read_cached(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut slices = [IoSliceMut::new(into)];
+        match preadv2(&self.file, &mut slices, self.offset, ReadWriteFlags::NOWAIT) {
+            Ok(length) => Ok(Some(length)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+            // Some filesystems cannot tell what is cached.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                self.inline = false;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn read_blocking(&self, mut buffer: Buffer, wanted: usize) -> io::Result<(Buffer, usize)> {
+        let (file, offset) = (self.file.clone(), self.offset);
+        let ahead = (self.end - offset).min(READ_AHEAD);
+        let read = tokio::task::spawn_blocking(move || {
+            let _ = fadvise(&file, offset, NonZeroU64::new(ahead), Advice::WillNeed);
+            let length = rustix::io::retry_on_intr(|| pread(&file, &mut buffer.as_mut()[..wanted], offset))?;
+            Ok((buffer, length))
+        });
+        read.await.map_err(io::Error::other)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn handoff(header: &str) -> Handoff {
+        header.parse().unwrap()
+    }
+
+    #[test]
+    fn the_header_is_read_strictly() {
+        let expected = Handoff {
+            offset: 3,
+            length: 5,
+            path: "sha256/aa/aa bb/data".into(),
+        };
+        assert_eq!(handoff("3 5 sha256/aa/aa bb/data"), expected);
+        for header in [
+            "",
+            "3",
+            "3 5",
+            "3 5 ",
+            "-1 5 a",
+            "a 5 a",
+            "3 b a",
+            "18446744073709551615 1 a",
+        ] {
+            assert!(header.parse::<Handoff>().is_err(), "{header:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_piece_asked_for_is_read_cached_or_not() {
+        let place = tempfile::tempdir().unwrap();
+        let content: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
+        fs::write(place.path().join("data"), &content).unwrap();
+        let root = Root::new(place.path().to_owned());
+        for inline in [true, false] {
+            for (offset, length) in [(0, content.len()), (1, 0), (70_001, 131_072), (content.len() - 1, 1)] {
+                let mut blob = handoff(&format!("{offset} {length} data")).open(&root).unwrap();
+                blob.inline = inline;
+                let mut read = Vec::new();
+                while blob.offset < blob.end {
+                    read.extend_from_slice(&blob.read(&Buffers::default()).await.unwrap());
+                }
+                assert!(read == content[offset..offset + length], "{offset} {length} {inline}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_and_a_short_file_are_told_apart() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("data"), "12345").unwrap();
+        let root = Root::new(place.path().to_owned());
+        assert!(handoff("2 3 data").open(&root).is_ok());
+        assert!(matches!(
+            handoff("2 4 data").open(&root),
+            Err(OpenError::TooShort {
+                size: 5,
+                expected: 6,
+                ..
+            })
+        ));
+        assert!(matches!(handoff("0 1 gone").open(&root), Err(OpenError::Missing(_))));
+        assert!(matches!(handoff("0 1 ../data").open(&root), Err(OpenError::Missing(_))));
+    }
+}

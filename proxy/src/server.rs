@@ -1,0 +1,298 @@
+//! Connections: accepting them, serving them, and letting them end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use pingora::apps::{HttpServerApp, HttpServerOptions, ServerApp};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora::server::configuration::ServerConf;
+use pingora_proxy::{HttpProxy, http_proxy};
+use rustix::net::sockopt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::buffers::Buffers;
+use crate::connection::{Connection, Peer, Transport};
+use crate::error_page::ErrorPage;
+use crate::head::{self, Head};
+use crate::limits::{
+    ACCEPT_PAUSE, DRAIN_GRACE, Gauge, H2_CONNECTION_WINDOW, H2_STREAM_WINDOW, HANDSHAKE_TIME, HEAD_SIZE,
+    REFUSED_CONNECTIONS,
+};
+use crate::redirect;
+use crate::service::Service;
+use crate::settings::Settings;
+use crate::socket::Socket;
+use crate::tls::Tls;
+
+/// What a listening socket is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Door {
+    /// The registry.
+    Public,
+    /// 301 to https at this port.
+    Redirect(u16),
+}
+
+/// Everything a connection needs.
+pub(crate) struct Server {
+    proxy: Arc<HttpProxy<Service>>,
+    settings: Arc<ArcSwap<Settings>>,
+    tls: Option<Arc<Tls>>,
+    buffers: Buffers,
+    connections: Gauge,
+    requests: Gauge,
+    draining: watch::Sender<bool>,
+    cut: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Nothing is accepted yet.
+    pub(crate) fn new(service: Service, tls: Option<Arc<Tls>>) -> Self {
+        let conf = ServerConf {
+            // The registry's own answer decides how often a request is sent again, not a count.
+            max_retries: usize::MAX,
+            // No upstream speaks TLS: the machine's authorities need not be read.
+            ca_file: Some("/dev/null".to_owned()),
+            ..ServerConf::default()
+        };
+        let (settings, buffers, requests) = (
+            service.settings.clone(),
+            service.buffers.clone(),
+            service.requests.clone(),
+        );
+        let mut proxy = http_proxy(&Arc::new(conf), service);
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(settings.load().limits.idle_timeout);
+        proxy.server_options = Some(options);
+        proxy.h2_options = Some(h2_options());
+        Self {
+            proxy: Arc::new(proxy),
+            settings,
+            tls,
+            buffers,
+            connections: Gauge::default(),
+            requests,
+            draining: watch::Sender::new(false),
+            cut: watch::Sender::new(false),
+        }
+    }
+
+    /// Accepts connections until drained.
+    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener, door: Door) {
+        let mut draining = self.draining.subscribe();
+        let mut is_exhausted = false;
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = draining.wait_for(|draining| *draining) => return,
+            };
+            match accepted {
+                Ok((tcp, remote)) => {
+                    is_exhausted = false;
+                    self.clone().admit(tcp, remote, door);
+                }
+                // The client was faster gone than accepted.
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    // Once per shortage: the loop goes on trying, the log stays readable.
+                    if !std::mem::replace(&mut is_exhausted, true) {
+                        tracing::error!(%error, "no further connections can be accepted; trying on");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Accepts no more, lets what is in flight end, cuts what is left after `http.draintimeout`.
+    pub(crate) async fn drain(&self) {
+        self.draining.send_replace(true);
+        let deadline = self.settings.load().drain_timeout;
+        // A client that went away without a word may hold a connection, but no request.
+        let all_answered = async {
+            tokio::time::sleep(DRAIN_GRACE * 4).await;
+            self.requests.empty().await;
+        };
+        tokio::select! {
+            () = self.connections.empty() => {}
+            () = all_answered => {}
+            () = tokio::time::sleep(deadline) => {
+                tracing::warn!(requests = self.requests.open(), "requests are cut: http.draintimeout is over");
+            }
+        }
+        self.cut.send_replace(true);
+    }
+
+    fn admit(self: Arc<Self>, tcp: TcpStream, remote: SocketAddr, door: Door) {
+        let limit = self.settings.load().limits.max_connections;
+        let open = self.connections.open();
+        if open >= limit.saturating_add(REFUSED_CONNECTIONS) {
+            tracing::debug!(%remote, open, "too many connections, closed");
+            return;
+        }
+        let slot = self.connections.enter();
+        let mut cut = self.cut.subscribe();
+        tokio::spawn(async move {
+            let served = async {
+                if let Err(error) = prepare(&tcp) {
+                    tracing::debug!(%remote, %error, "the client left");
+                    return;
+                }
+                let idle = self.settings.load().limits.idle_timeout;
+                let socket = Socket::new(tcp, self.buffers.clone());
+                let (refused, tls) = (open >= limit, matches!(door, Door::Public) && self.tls.is_some());
+                let peer = Arc::new(Peer {
+                    remote,
+                    tls,
+                    refused,
+                    answered_early: AtomicBool::new(false),
+                });
+                let Some(transport) = self.handshake(socket, &peer).await else {
+                    return;
+                };
+                let connection = Connection::new(transport, peer, idle, slot);
+                match door {
+                    Door::Public if connection.is_http2() => self.serve_http2(connection).await,
+                    Door::Public => self.serve_http1(connection).await,
+                    Door::Redirect(port) => self.serve_redirect(connection, port).await,
+                }
+            };
+            tokio::select! {
+                () = served => {}
+                _ = cut.wait_for(|cut| *cut) => {}
+            }
+        });
+    }
+
+    async fn handshake(&self, socket: Socket, peer: &Peer) -> Option<Transport> {
+        let Some(tls) = self.tls.as_ref().filter(|_| peer.tls) else {
+            return Some(Transport::Plain(socket));
+        };
+        match timeout(HANDSHAKE_TIME, tls.acceptor().accept(socket)).await {
+            Ok(Ok(stream)) => Some(Transport::Tls(Box::new(stream))),
+            // Scanners and clients that do not trust the certificate: common, and nobody's fault here.
+            Ok(Err(error)) => {
+                tracing::debug!(remote = %peer.remote, %error, "TLS handshake failed");
+                None
+            }
+            Err(_) => {
+                tracing::debug!(remote = %peer.remote, "TLS handshake took too long");
+                None
+            }
+        }
+    }
+
+    async fn serve_http2(&self, connection: Connection) {
+        // Pingora announces the end (GOAWAY) when the watch changes; a refused connection ends with its first answers.
+        let (ended, end) = watch::channel(false);
+        let shutdown = if connection.peer().refused {
+            ended.send_replace(true);
+            end
+        } else {
+            self.draining.subscribe_unseen()
+        };
+        self.proxy.process_new(Box::new(connection), &shutdown).await;
+    }
+
+    async fn serve_http1(&self, mut connection: Connection) {
+        let mut draining = self.draining.subscribe();
+        let mut kept = None;
+        loop {
+            let idle = self.settings.load().limits.idle_timeout;
+            let head = match head::read(&mut connection, idle, &mut draining).await {
+                Head::Request(head) => head,
+                Head::Gone => return connection.close().await,
+                Head::Refused(fault) => return refuse(connection, fault).await,
+            };
+            let mut session = ServerSession::new_http1(Box::new(connection));
+            match kept.take() {
+                Some(settings) => pingora::apps::HttpPersistentSettings::apply_to_session(settings, &mut session),
+                None => session.set_keepalive(Some(0)),
+            }
+            // Not pipelining in Pingora's sense: this is the very request the session is for.
+            session.set_pipelined_prefix(head);
+            let Some(reused) = self.proxy.process_new_http(session, &draining).await else {
+                return;
+            };
+            let (stream, settings) = reused.consume();
+            let Ok(same) = stream.into_any().downcast::<Connection>() else {
+                return;
+            };
+            connection = *same;
+            kept = settings;
+        }
+    }
+
+    async fn serve_redirect(&self, mut connection: Connection, port: u16) {
+        let mut draining = self.draining.subscribe();
+        let settings = self.settings.load_full();
+        let head = match head::read(&mut connection, settings.limits.idle_timeout, &mut draining).await {
+            Head::Request(head) => head,
+            Head::Gone => return connection.close().await,
+            Head::Refused(fault) => return refuse(connection, fault).await,
+        };
+        answer_and_close(connection, &redirect::answer(&head, settings.host.as_ref(), port)).await;
+    }
+}
+
+/// A receiver for which the present value counts as news.
+trait SubscribeUnseen {
+    fn subscribe_unseen(&self) -> watch::Receiver<bool>;
+}
+
+impl SubscribeUnseen for watch::Sender<bool> {
+    fn subscribe_unseen(&self) -> watch::Receiver<bool> {
+        let mut receiver = self.subscribe();
+        if *receiver.borrow() {
+            receiver.mark_changed();
+        }
+        receiver
+    }
+}
+
+async fn refuse(connection: Connection, fault: head::Fault) {
+    tracing::debug!(remote = %connection.peer().remote, status = fault.status(), reason = fault.message(), "refused");
+    answer_and_close(connection, &ErrorPage::new(fault.status(), fault.message()).to_http1()).await;
+}
+
+async fn answer_and_close(mut connection: Connection, answer: &[u8]) {
+    // Whatever follows the head is not read; the answer must survive it.
+    connection.peer().answered_early.store(true, Ordering::Relaxed);
+    if connection.write_all(answer).await.is_ok() {
+        let _ = connection.flush().await;
+    }
+}
+
+fn prepare(tcp: &TcpStream) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    // A client whose machine vanished is found within two minutes.
+    sockopt::set_socket_keepalive(tcp, true)?;
+    sockopt::set_tcp_keepidle(tcp, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(tcp, Duration::from_secs(15))?;
+    sockopt::set_tcp_keepcnt(tcp, 4)?;
+    Ok(())
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, TimedOut};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | TimedOut
+    )
+}
+
+fn h2_options() -> H2Options {
+    let mut options = default_h2_options();
+    options.initial_window_size(H2_STREAM_WINDOW);
+    options.initial_connection_window_size(H2_CONNECTION_WINDOW);
+    options.max_header_list_size(u32::try_from(HEAD_SIZE).unwrap_or(u32::MAX));
+    options
+}

@@ -1,0 +1,368 @@
+//! The phases of a request. Each calls into the module that knows how.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::Method;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+
+use crate::buffers::Buffers;
+use crate::connection::Peer;
+use crate::error_page::{self, ErrorPage};
+use crate::handoff::{Handoff, OpenError};
+use crate::headers::{self, Forwarded};
+use crate::limits::{Gauge, LINGER_TIME, Slot, URI_SIZE};
+use crate::settings::Settings;
+use crate::upstream::{Body, Upstream, may_repeat};
+use crate::{access_log, docroot, failure};
+
+/// Where the authority's certificate is fetched by whoever does not trust it yet.
+const AUTHORITY_PATH: &str = "/lockgate/ca.crt";
+
+/// The front door as Pingora drives it.
+pub(crate) struct Service {
+    /// Of requests that begin now.
+    pub(crate) settings: Arc<ArcSwap<Settings>>,
+    /// Where they go.
+    pub(crate) upstream: Upstream,
+    /// How many there are.
+    pub(crate) requests: Gauge,
+    /// For bodies that the front door sends itself.
+    pub(crate) buffers: Buffers,
+}
+
+/// One request on its way.
+pub(crate) struct Request {
+    /// Also in the registry's log lines.
+    pub(crate) id: String,
+    /// When its head was complete.
+    pub(crate) began: Instant,
+    /// The account that the registry named.
+    pub(crate) user: Option<String>,
+    settings: Arc<Settings>,
+    peer: Option<Arc<Peer>>,
+    forwarded: Option<Forwarded>,
+    /// Set at the first failure: until then it may be sent again.
+    deadline: Option<tokio::time::Instant>,
+    /// The answer is complete, whatever of the request is still to come.
+    is_answered: bool,
+    _slot: Slot,
+}
+
+impl Request {
+    /// The client's address.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.forwarded
+            .as_ref()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |forwarded| forwarded.client)
+    }
+
+    async fn refuse(&mut self, session: &mut Session, page: ErrorPage<'_>) -> Result<()> {
+        self.is_answered = true;
+        page.send(session, &self.settings).await
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Service {
+    type CTX = Request;
+
+    fn new_ctx(&self) -> Request {
+        Request {
+            id: uuid::Uuid::new_v4().simple().to_string(),
+            began: Instant::now(),
+            user: None,
+            settings: self.settings.load_full(),
+            peer: None,
+            forwarded: None,
+            deadline: None,
+            is_answered: false,
+            _slot: self.requests.enter(),
+        }
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> Result<()> {
+        let idle = request.settings.limits.idle_timeout;
+        session.set_read_timeout(Some(idle));
+        session.set_write_timeout(Some(idle));
+        session.set_total_drain_timeout(Some(LINGER_TIME));
+        request.peer = peer(session);
+        let header = session.req_header_mut();
+        // Nothing here speaks another protocol; left in, it would change how Pingora reads the body.
+        header.remove_header("upgrade");
+        let target = header.raw_path();
+        if target.len() > URI_SIZE {
+            return Err(Error::new_down(ErrorType::HTTPStatus(414)));
+        }
+        if !header.raw_path_is_utf8() {
+            return Err(Error::new_down(ErrorType::HTTPStatus(400)));
+        }
+        if !target.starts_with(b"/") && target != b"*" {
+            // The absolute form of RFC 9112 section 3.2.2; its host was compared with Host already.
+            header.set_uri(header.uri.clone());
+        }
+        let peer = request.peer.as_deref();
+        request.forwarded =
+            peer.map(|peer| Forwarded::new(session.req_header(), peer, &request.settings.trusted_proxies));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
+        if request.peer.as_ref().is_none_or(|peer| peer.refused) {
+            session.set_keepalive(None);
+            request
+                .refuse(session, ErrorPage::new(503, "too many connections, try again"))
+                .await?;
+            return Ok(true);
+        }
+        let settings = request.settings.clone();
+        if let Some(authority) = &settings.authority
+            && session.req_header().uri.path() == AUTHORITY_PATH
+            && matches!(session.req_header().method, Method::GET | Method::HEAD)
+        {
+            match std::fs::read(authority) {
+                Ok(certificate) => send_certificate(session, &settings, certificate.into()).await?,
+                Err(error) => {
+                    tracing::error!(path = %authority.display(), %error, "the authority's certificate cannot be read");
+                    request
+                        .refuse(session, ErrorPage::new(500, "the certificate cannot be read"))
+                        .await?;
+                }
+            }
+            return Ok(true);
+        }
+        if let Some(page) = docroot::find(session, &settings) {
+            page.send(session, &settings, &self.buffers).await?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
+        let limits = &request.settings.limits;
+        let deadline = request
+            .deadline
+            .unwrap_or_else(|| tokio::time::Instant::now() + limits.backend_wait);
+        self.upstream.peer(deadline, limits.idle_timeout)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _: &mut Session,
+        upstream: &mut RequestHeader,
+        request: &mut Request,
+    ) -> Result<()> {
+        match &request.forwarded {
+            Some(forwarded) => forwarded.write(upstream, &request.id),
+            None => Err(Error::new_in(ErrorType::InternalError)),
+        }
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        _: &mut Option<Bytes>,
+        _: bool,
+        request: &mut Request,
+    ) -> Result<()> {
+        if request.is_answered {
+            // The rest of the body is nobody's any more; the connection reads a bounded part of it when it closes.
+            return Err(Error::new_down(ErrorType::ConnectionClosed));
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        answer: &mut ResponseHeader,
+        request: &mut Request,
+    ) -> Result<()> {
+        if answer.status.is_informational() {
+            return Ok(());
+        }
+        let handoff = answer
+            .headers
+            .get(headers::BLOB)
+            .map(|value| value.to_str().unwrap_or_default().to_owned());
+        if let Some(user) = headers::take_internal(answer) {
+            request.user = Some(user);
+        }
+        request.settings.add_headers(answer)?;
+        let is_empty = answer.headers.get("content-length").is_some_and(|length| length == "0");
+        if is_empty || matches!(answer.status.as_u16(), 204 | 304) {
+            request.is_answered = true;
+        }
+        match handoff {
+            Some(handoff) if answer.status.is_success() => self.hand_off(&handoff, session, answer, request).await,
+            _ => Ok(()),
+        }
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        _: &mut Option<Bytes>,
+        is_end: bool,
+        request: &mut Request,
+    ) -> Result<Option<std::time::Duration>> {
+        request.is_answered |= is_end;
+        Ok(None)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        request: &mut Request,
+        _: bool,
+    ) -> Box<Error> {
+        let is_cut = *error.esource() == ErrorSource::Upstream
+            && !matches!(
+                error.etype(),
+                ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::InvalidHTTPHeader
+            );
+        let body = Body::of(session);
+        let header = session.req_header();
+        let now = tokio::time::Instant::now();
+        let deadline = *request
+            .deadline
+            .get_or_insert(now + request.settings.limits.backend_wait);
+        let repeat = is_cut
+            && session.response_written().is_none()
+            && may_repeat(&header.method, header.uri.path(), body)
+            && now < deadline;
+        error.set_retry(repeat);
+        if repeat {
+            tracing::debug!(request_id = %request.id, %error, "the registry went away, asking again");
+        }
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, request: &mut Request) -> FailToProxy {
+        let mut failed = FailToProxy {
+            error_code: 0,
+            can_reuse_downstream: false,
+        };
+        let is_begun = session
+            .response_written()
+            .is_some_and(|answer| !answer.status.is_informational());
+        let is_complete = session.is_body_done();
+        let Some((status, message)) = failure::answer(error, is_complete).filter(|_| !is_begun) else {
+            tracing::debug!(request_id = %request.id, %error, "the request ended early");
+            return failed;
+        };
+        if status >= 500 {
+            tracing::warn!(request_id = %request.id, %error, status, "{message}");
+        } else {
+            tracing::debug!(request_id = %request.id, %error, status, "{message}");
+        }
+        failed.error_code = status;
+        session.set_keepalive(None);
+        if let Err(error) = request.refuse(session, ErrorPage::new(status, message)).await {
+            tracing::debug!(request_id = %request.id, %error, "the client left before it was answered");
+        }
+        failed
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, request: &mut Request) {
+        if let Some(peer) = &request.peer
+            && !session.is_http2()
+            && !session.is_body_done()
+        {
+            peer.answered_early.store(true, Ordering::Relaxed);
+        }
+        if request.settings.access_log {
+            access_log::write(session, request);
+        }
+    }
+
+    /// What fails is logged in [`Self::fail_to_proxy`], once.
+    fn suppress_error_log(&self, _: &Session, _: &Request, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Request, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true
+    }
+}
+
+impl Service {
+    /// Sends the file that the registry named. Pingora then finds a header written already and drops its own.
+    async fn hand_off(
+        &self,
+        handoff: &str,
+        session: &mut Session,
+        answer: &mut ResponseHeader,
+        request: &mut Request,
+    ) -> Result<()> {
+        let opened = handoff
+            .parse::<Handoff>()
+            .map_err(|error| error.to_string())
+            .map(|handoff| {
+                let length = handoff.length;
+                (length, handoff.open(&request.settings.blobs))
+            });
+        let (length, opened) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::error!(request_id = %request.id, error, "the registry's hand-off cannot be read");
+                return request
+                    .refuse(session, ErrorPage::new(500, "the blob cannot be read"))
+                    .await;
+            }
+        };
+        let blob = match opened {
+            Ok(blob) => blob,
+            Err(error @ OpenError::Missing(_)) => {
+                tracing::error!(request_id = %request.id, %error, "a blob that the registry knows is missing");
+                let page = ErrorPage {
+                    code: "BLOB_UNKNOWN",
+                    ..ErrorPage::new(404, "blob unknown to registry")
+                };
+                return request.refuse(session, page).await;
+            }
+            Err(error) => {
+                tracing::error!(request_id = %request.id, %error, "a blob cannot be read");
+                return request
+                    .refuse(session, ErrorPage::new(500, "the blob cannot be read"))
+                    .await;
+            }
+        };
+        answer.remove_header("transfer-encoding");
+        answer.insert_header("Content-Length", length)?;
+        request.is_answered = true;
+        let has_body = length > 0 && session.req_header().method == Method::GET;
+        session
+            .write_response_header(Box::new(answer.clone()), !has_body)
+            .await
+            .map_err(Error::into_down)?;
+        if has_body {
+            blob.send(session, &self.buffers).await
+        } else {
+            session.write_response_body(None, true).await.map_err(Error::into_down)
+        }
+    }
+}
+
+async fn send_certificate(session: &mut Session, settings: &Settings, certificate: Bytes) -> Result<()> {
+    let mut header = ResponseHeader::build(200, Some(4))?;
+    header.insert_header("Content-Type", "application/x-pem-file")?;
+    header.insert_header("Content-Length", certificate.len())?;
+    settings.add_headers(&mut header)?;
+    error_page::send(session, header, certificate).await
+}
+
+fn peer(session: &Session) -> Option<Arc<Peer>> {
+    let digest = session.digest()?.proxy_digest.as_ref()?;
+    digest.user_data.as_ref()?.downcast_ref::<Arc<Peer>>().cloned()
+}

@@ -1,0 +1,116 @@
+//! What the configuration means for the front door; replaced as a whole when it is reloaded.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use lockgate_config::{CertificateSource, Config, Home, Limits, Network, PublicUrl};
+use pingora::http::ResponseHeader;
+
+use crate::beneath::Root;
+use crate::run::RunError;
+
+/// Everything a request may need to know. A request keeps the settings it began with.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// `http.limits`
+    pub(crate) limits: Limits,
+    /// `http.draintimeout`
+    pub(crate) drain_timeout: Duration,
+    /// `http.trustedproxies`
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// `http.host`
+    pub(crate) host: Option<PublicUrl>,
+    /// `log.accesslog`
+    pub(crate) access_log: bool,
+    /// Where hand-offs are opened.
+    pub(crate) blobs: Arc<Root>,
+    /// `http.docroot`
+    pub(crate) docroot: Option<Arc<Root>>,
+    /// Paths that a file of the docroot never hides.
+    pub(crate) reserved: Vec<String>,
+    /// The authority's certificate, offered to whoever does not trust it yet; with `http.tls.auto`.
+    pub(crate) authority: Option<PathBuf>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Settings {
+    /// Takes from `config` what concerns the front door.
+    pub(crate) fn new(config: &Config, home: &Home) -> Result<Self, RunError> {
+        let http = &config.http;
+        let auto = http
+            .tls
+            .as_ref()
+            .is_some_and(|tls| matches!(tls.certificate, CertificateSource::Auto { .. }));
+        Ok(Self {
+            limits: http.limits.clone(),
+            drain_timeout: http.drain_timeout,
+            trusted_proxies: http.trusted_proxies.clone(),
+            host: http.host.clone(),
+            access_log: config.log.access,
+            blobs: Arc::new(Root::new(config.storage.root.join("docker/registry/v2/blobs"))),
+            docroot: docroot(config)?,
+            reserved: reserved(config),
+            authority: auto.then(|| home.ca_certificate()),
+            headers: headers(config)?,
+        })
+    }
+
+    /// Adds `http.headers`; a header of the same name gives way.
+    pub(crate) fn add_headers(&self, header: &mut ResponseHeader) -> pingora::Result<()> {
+        for (name, _) in &self.headers {
+            header.remove_header(name);
+        }
+        for (name, value) in &self.headers {
+            header.append_header(name.clone(), value.clone())?;
+        }
+        Ok(())
+    }
+}
+
+fn headers(config: &Config) -> Result<Vec<(HeaderName, HeaderValue)>, RunError> {
+    let mut headers = Vec::new();
+    for (name, values) in &config.http.headers {
+        let wrong = |reason: String| RunError::Configuration {
+            key: format!("http.headers.{name}"),
+            reason,
+        };
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+        for value in values {
+            let value = HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?;
+            headers.push((header.clone(), value));
+        }
+    }
+    Ok(headers)
+}
+
+fn docroot(config: &Config) -> Result<Option<Arc<Root>>, RunError> {
+    let Some(path) = &config.http.docroot else {
+        return Ok(None);
+    };
+    let root = Root::new(path.clone());
+    root.check().map_err(|error| RunError::Configuration {
+        key: "http.docroot".to_owned(),
+        reason: format!("{}: {error}", path.display()),
+    })?;
+    Ok(Some(Arc::new(root)))
+}
+
+fn reserved(config: &Config) -> Vec<String> {
+    let mut paths = vec![
+        format!("{}v2", config.http.prefix),
+        "/healthz".to_owned(),
+        "/readyz".to_owned(),
+    ];
+    paths.extend(config.auth.issuer.as_ref().map(|issuer| issuer.path.clone()));
+    paths.extend(
+        config
+            .auth
+            .token
+            .as_ref()
+            .filter(|token| token.auto_redirect)
+            .map(|token| token.auto_redirect_path.clone()),
+    );
+    paths
+}

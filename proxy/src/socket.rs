@@ -1,0 +1,99 @@
+//! A TCP socket that is read in large pieces.
+//!
+//! rustls asks for 4 KiB at a time, which is four system calls for each record of an upload. The buffer that
+//! avoids them is borrowed while there is something to read, so that an idle connection holds none.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::buffers::{BUFFER_SIZE, Buffer, Buffers};
+
+/// A socket with what was read from it and not yet asked for.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    tcp: TcpStream,
+    buffers: Buffers,
+    ahead: Option<Ahead>,
+}
+
+#[derive(Debug)]
+struct Ahead {
+    buffer: Buffer,
+    start: usize,
+    end: usize,
+}
+
+impl Socket {
+    /// Reads `tcp` through buffers of `buffers`.
+    pub(crate) fn new(tcp: TcpStream, buffers: Buffers) -> Self {
+        Self {
+            tcp,
+            buffers,
+            ahead: None,
+        }
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.tcp.as_raw_fd()
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.ahead.is_none() {
+            if out.remaining() >= BUFFER_SIZE {
+                return Pin::new(&mut this.tcp).poll_read(cx, out);
+            }
+            // Asked first, so that a socket without data costs no buffer.
+            ready!(this.tcp.poll_read_ready(cx))?;
+            let mut buffer = this.buffers.take();
+            let mut read = ReadBuf::new(buffer.as_mut());
+            ready!(Pin::new(&mut this.tcp).poll_read(cx, &mut read))?;
+            let end = read.filled().len();
+            this.ahead = Some(Ahead { buffer, start: 0, end });
+        }
+        if let Some(ahead) = &mut this.ahead {
+            let length = out.remaining().min(ahead.end - ahead.start);
+            out.put_slice(&ahead.buffer.as_ref()[ahead.start..ahead.start + length]);
+            ahead.start += length;
+            if ahead.start == ahead.end {
+                this.ahead = None;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().tcp).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().tcp).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().tcp).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,117 @@
+//! TLS as the configuration asks for it; certificates and options follow the configuration and the files.
+
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use lockgate_certs::load::Pair;
+use lockgate_certs::reload::{Event, Resolver};
+use lockgate_certs::{MinimumVersion, ServerOptions};
+use lockgate_config::{CertificateSource, ClientAuth, Config, Home, TlsVersion};
+use tokio_rustls::TlsAcceptor;
+
+use crate::run::RunError;
+
+/// Accepts TLS.
+pub(crate) struct Tls {
+    resolver: Arc<Resolver>,
+    options: Mutex<ServerOptions>,
+    acceptor: ArcSwap<TlsAcceptor>,
+}
+
+impl Tls {
+    /// `None` when `http.tls` is not set.
+    pub(crate) fn new(config: &Config, home: &Home) -> Result<Option<Self>, RunError> {
+        let Some((default, aliases, options)) = read(config, home) else {
+            return Ok(None);
+        };
+        let resolver = Resolver::new(default, aliases).map_err(wrong)?;
+        let acceptor = acceptor(&resolver, &options)?;
+        Ok(Some(Self {
+            resolver,
+            options: Mutex::new(options),
+            acceptor: ArcSwap::from_pointee(acceptor),
+        }))
+    }
+
+    /// Goes on with another configuration; with an error the old one stays.
+    pub(crate) fn reload(&self, config: &Config, home: &Home) -> Result<(), RunError> {
+        let Some((default, aliases, new)) = read(config, home) else {
+            return Ok(());
+        };
+        let mut options = self.options.lock().expect("no code panics while it holds the lock");
+        // Sessions live as long as their configuration: a new one is made only when it must be.
+        let acceptor = if *options == new {
+            None
+        } else {
+            Some(acceptor(&self.resolver, &new)?)
+        };
+        self.resolver.replace(default, aliases).map_err(wrong)?;
+        if let Some(acceptor) = acceptor {
+            self.acceptor.store(Arc::new(acceptor));
+            *options = new;
+        }
+        Ok(())
+    }
+
+    /// For the next handshake.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::clone(&self.acceptor.load())
+    }
+
+    /// Takes up certificates whose files have changed.
+    pub(crate) fn refresh(&self) {
+        for event in self.resolver.refresh() {
+            match event {
+                Event::Reloaded { .. } => tracing::info!("{event}"),
+                Event::Refused { .. } => tracing::error!("{event}"),
+            }
+        }
+    }
+}
+
+fn acceptor(resolver: &Arc<Resolver>, options: &ServerOptions) -> Result<TlsAcceptor, RunError> {
+    lockgate_certs::server_config(resolver.clone(), options)
+        .map(TlsAcceptor::from)
+        .map_err(wrong)
+}
+
+fn read(config: &Config, home: &Home) -> Option<(Pair, Vec<(String, Pair)>, ServerOptions)> {
+    let tls = config.http.tls.as_ref()?;
+    let default = match &tls.certificate {
+        CertificateSource::Files { certificate, key } => Pair {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        },
+        // The supervisor issues or fetches it into the home.
+        CertificateSource::Auto { .. } | CertificateSource::Acme(_) => Pair {
+            certificate: home.leaf_certificate(),
+            key: home.leaf_key(),
+        },
+    };
+    let alias = |alias: &lockgate_config::Alias| {
+        (
+            alias.name.clone(),
+            Pair {
+                certificate: alias.certificate.clone(),
+                key: alias.key.clone(),
+            },
+        )
+    };
+    let options = ServerOptions {
+        minimum: match tls.minimum {
+            TlsVersion::Tls12 => MinimumVersion::Tls12,
+            TlsVersion::Tls13 => MinimumVersion::Tls13,
+        },
+        client_auth: match tls.client_auth {
+            ClientAuth::None => lockgate_certs::ClientAuth::None,
+            ClientAuth::VerifyIfGiven => lockgate_certs::ClientAuth::IfGiven(tls.client_cas.clone()),
+            ClientAuth::RequireAndVerify => lockgate_certs::ClientAuth::Required(tls.client_cas.clone()),
+        },
+        http2: config.http.http2,
+    };
+    Some((default, config.http.aliases.iter().map(alias).collect(), options))
+}
+
+fn wrong(error: impl std::fmt::Display) -> RunError {
+    RunError::Certificate(error.to_string())
+}

@@ -1,0 +1,173 @@
+//! The way to the registry: one Unix socket, pooled connections, patience while it restarts, and what may be sent twice.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::connectors::L4Connect;
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::protocols::l4::stream::Stream;
+use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::limits::{UPSTREAM_IDLE, UPSTREAM_PAUSE, UPSTREAM_SILENCE};
+use crate::run::RunError;
+
+/// The registry's socket.
+#[derive(Debug, Clone)]
+pub(crate) struct Upstream {
+    path: Arc<PathBuf>,
+}
+
+impl Upstream {
+    /// The registry listens at `path`.
+    pub(crate) fn new(path: PathBuf) -> Result<Self, RunError> {
+        // Pingora names its peers in UTF-8, and sun_path holds 108 bytes with the final NUL (unix(7)).
+        match path.to_str() {
+            Some(text) if text.len() < 108 => Ok(Self { path: Arc::new(path) }),
+            _ => Err(RunError::Serve(std::io::Error::other(format!(
+                "the registry's socket {} must be UTF-8 and shorter than 108 bytes; choose a shorter --home",
+                path.display()
+            )))),
+        }
+    }
+
+    /// How to reach the registry before `deadline`.
+    pub(crate) fn peer(&self, deadline: Instant, idle: Duration) -> Result<Box<HttpPeer>> {
+        let path = self
+            .path
+            .to_str()
+            .ok_or_else(|| Error::explain(ErrorType::InternalError, "socket path"))?;
+        let mut peer = HttpPeer::new_uds(path, false, String::new())?;
+        peer.options.idle_timeout = Some(UPSTREAM_IDLE);
+        peer.options.read_timeout = Some(UPSTREAM_SILENCE);
+        peer.options.write_timeout = Some(idle);
+        peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
+        peer.options.custom_l4 = Some(Arc::new(Patient {
+            path: self.path.clone(),
+            deadline,
+        }));
+        Ok(Box::new(peer))
+    }
+}
+
+/// Connects to a registry that answers, and waits for one that is restarting.
+///
+/// A connection alone proves nothing: the supervisor holds the listening socket, so that connecting works while no
+/// registry lives. Each new connection therefore asks once whether somebody is there, before a request that could not
+/// be repeated is sent on it.
+#[derive(Debug)]
+struct Patient {
+    path: Arc<PathBuf>,
+    deadline: Instant,
+}
+
+#[async_trait]
+impl L4Connect for Patient {
+    async fn connect(&self, _: &SocketAddr) -> Result<Stream> {
+        loop {
+            match timeout_at(self.deadline, connect(&self.path)).await {
+                Ok(Ok(stream)) => return Ok(Stream::from(stream)),
+                Ok(Err(error)) if Instant::now() + UPSTREAM_PAUSE >= self.deadline => {
+                    return Error::e_because(ErrorType::ConnectError, "the registry is away", error);
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "the registry is away, trying again");
+                    sleep(UPSTREAM_PAUSE).await;
+                }
+                Err(_) => return Error::e_explain(ErrorType::ConnectTimedout, "the registry is away"),
+            }
+        }
+    }
+}
+
+async fn connect(path: &Path) -> std::io::Result<UnixStream> {
+    let mut stream = UnixStream::connect(path).await?;
+    stream
+        .write_all(b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await?;
+    // An answer to HEAD is a head alone; any status will do.
+    let mut answer = Vec::with_capacity(512);
+    while !answer.ends_with(b"\r\n\r\n") {
+        if answer.len() > 8192 || stream.read_buf(&mut answer).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(stream)
+}
+
+/// Whether a request that got no byte of an answer may be sent again.
+///
+/// The registry may have acted on it before it went away. Reading twice, starting a second upload, or storing the same
+/// manifest twice harms nobody; appending a chunk twice would destroy an upload, and a second DELETE would report
+/// 404 for a success. `body` says what the request carries.
+pub(crate) fn may_repeat(method: &http::Method, path: &str, body: Body) -> bool {
+    let is_upload = path.contains("/blobs/uploads/");
+    match (method.as_str(), body) {
+        (_, Body::Lost) => false,
+        ("GET" | "HEAD" | "OPTIONS", _) => true,
+        ("POST", Body::None) => is_upload,
+        ("PUT", Body::None) => is_upload,
+        ("PUT", Body::Kept) => path.contains("/manifests/"),
+        _ => false,
+    }
+}
+
+/// What a request carries, as far as sending it again goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Nothing.
+    None,
+    /// All that was sent of it is still there: Pingora keeps 64 KiB.
+    Kept,
+    /// It was larger than what is kept.
+    Lost,
+}
+
+impl Body {
+    /// Looks at `session`.
+    pub(crate) fn of(session: &mut Session) -> Self {
+        if session.is_body_empty() {
+            Self::None
+        } else if session.retry_buffer_truncated() {
+            Self::Lost
+        } else {
+            Self::Kept
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_harmless_twice_is_sent_twice() {
+        let uploads = "/v2/team/app/blobs/uploads/";
+        let upload = "/v2/team/app/blobs/uploads/1-2-3";
+        let manifest = "/v2/team/app/manifests/latest";
+        for (method, path, body, expected) in [
+            ("GET", "/v2/", Body::None, true),
+            ("HEAD", manifest, Body::None, true),
+            ("POST", uploads, Body::None, true),
+            ("POST", uploads, Body::Kept, false),
+            ("POST", "/auth/token", Body::Kept, false),
+            ("PATCH", upload, Body::None, false),
+            ("PATCH", upload, Body::Kept, false),
+            ("PUT", upload, Body::None, true),
+            ("PUT", upload, Body::Kept, false),
+            ("PUT", manifest, Body::Kept, true),
+            ("PUT", manifest, Body::Lost, false),
+            ("DELETE", manifest, Body::None, false),
+            ("DELETE", upload, Body::None, false),
+        ] {
+            let method = http::Method::from_bytes(method.as_bytes()).unwrap();
+            assert_eq!(may_repeat(&method, path, body), expected, "{method} {path} {body:?}");
+        }
+    }
+}
