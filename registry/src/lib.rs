@@ -8,9 +8,15 @@
 //!
 //! Absent on purpose: TLS, passwords in any log, a database.
 
+pub mod auth;
+#[doc(hidden)]
+pub mod fuzzing;
+mod http;
 pub mod maintenance;
 pub mod oci;
 mod run;
+mod service;
 pub mod storage;
 
+pub use auth::accounts;
 pub use run::{Control, Front, Listener, RunError, run};

@@ -3,10 +3,22 @@
 use std::future::Future;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
+use actix_web::dev::Server;
+use actix_web::{HttpServer, web};
 use lockgate_config::Config;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::auth::Access;
+use crate::http::app::{App, Settings};
+use crate::service::{self, Registry};
+use crate::storage::filesystem::{self, FilesystemStorage};
+use crate::{http, maintenance};
 
 /// An open, listening, non-blocking socket.
 #[derive(Debug)]
@@ -42,12 +54,12 @@ pub struct Control {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The storage root cannot be used.
-    #[error("storage.filesystem.rootdirectory {path}: {source}")]
+    #[error("storage.filesystem.rootdirectory = {path}: {reason}")]
     Storage {
         /// The root.
-        path: std::path::PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A file that the configuration names cannot be used.
     #[error("{key}: {reason}")]
@@ -62,8 +74,143 @@ pub enum RunError {
     Serve(#[source] std::io::Error),
 }
 
+/// Connections of a proxy stay open this long between requests; longer than the proxy keeps them (60 s), so that it is
+/// never the registry that closes under a request.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long the head of a request may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Answers are written in one piece up to this size.
+const WRITE_BUFFER: usize = 64 * 1024;
+
 /// Serves until told to drain. Runs on a tokio runtime; workers have threads of their own.
 pub async fn run(config: Config, listener: Listener, control: Control) -> Result<(), RunError> {
-    let _ = (config, listener, control);
-    todo!()
+    let Control {
+        front,
+        ready,
+        drain,
+        reload,
+    } = control;
+    let storage = open_storage(&config)?;
+    let access = Access::new(&config.auth).map_err(|error| wrong("auth", &error))?;
+    let registry = service_of(&config, storage.clone())?;
+    let app = App::new(registry, access, Settings::new(&config, front));
+
+    let drain_timeout = config.http.drain_timeout;
+    let server = server(app.clone(), listener, drain_timeout).map_err(RunError::Serve)?;
+    let handle = server.handle();
+    let background = Background::start(&config, &app, storage, reload, front);
+    let serving = tokio::spawn(server);
+    tracing::info!(storage = %config.storage.root.display(), "registry serves");
+    ready();
+
+    drain.await;
+    tracing::info!("registry drains");
+    background.stop();
+    handle.stop(true).await;
+    serving
+        .await
+        .map_err(|error| RunError::Serve(error.into()))?
+        .map_err(RunError::Serve)
+}
+
+fn server(app: Arc<App>, listener: Listener, drain_timeout: Duration) -> std::io::Result<Server> {
+    let app = web::Data::from(app);
+    let server = HttpServer::new(move || {
+        actix_web::App::new()
+            .app_data(app.clone())
+            .default_service(web::to(http::serve))
+    })
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .h1_allow_half_closed(false)
+    .h1_write_buffer_size(WRITE_BUFFER)
+    .disable_signals()
+    .shutdown_timeout(drain_timeout.as_secs().max(1));
+    let server = match listener {
+        Listener::Tcp(socket) => server.listen(socket)?,
+        Listener::Unix(socket) => server.listen_uds(socket)?,
+    };
+    Ok(server.run())
+}
+
+fn open_storage(config: &Config) -> Result<Arc<FilesystemStorage>, RunError> {
+    let root = &config.storage.root;
+    let settings = filesystem::Settings {
+        max_threads: config.storage.max_threads,
+    };
+    FilesystemStorage::open(root, settings)
+        .map(Arc::new)
+        .map_err(|error| RunError::Storage {
+            path: root.clone(),
+            reason: error.to_string(),
+        })
+}
+
+fn service_of(config: &Config, storage: Arc<FilesystemStorage>) -> Result<Registry, RunError> {
+    let settings =
+        service::Settings::new(&config.storage, &config.validation).map_err(|error| wrong("validation", &error))?;
+    Ok(Registry::new(storage, settings))
+}
+
+fn wrong(key: &str, error: &dyn std::error::Error) -> RunError {
+    RunError::Configuration {
+        key: key.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+/// What runs beside the requests: reloads, the purge of abandoned uploads, the health check.
+struct Background(Vec<JoinHandle<()>>);
+
+impl Background {
+    fn start(
+        config: &Config,
+        app: &Arc<App>,
+        storage: Arc<FilesystemStorage>,
+        reload: mpsc::Receiver<Config>,
+        front: Front,
+    ) -> Self {
+        let mut tasks = vec![tokio::spawn(apply_reloads(app.clone(), reload, front))];
+        if let Some(health) = config.health.storage {
+            tasks.push(tokio::spawn(http::health::watch(app.clone(), storage.clone(), health)));
+        }
+        if let Some(purging) = config.storage.upload_purging {
+            tasks.push(tokio::spawn(maintenance::purge_loop(
+                storage,
+                purging,
+                std::future::pending(),
+            )));
+        }
+        Self(tasks)
+    }
+
+    fn stop(self) {
+        for task in self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// A configuration whose files cannot be used leaves the one in force as it is.
+async fn apply_reloads(app: Arc<App>, mut reload: mpsc::Receiver<Config>, front: Front) {
+    while let Some(config) = reload.recv().await {
+        let applied = service::Settings::new(&config.storage, &config.validation)
+            .map_err(|error| error.to_string())
+            .and_then(|settings| {
+                app.access
+                    .reload(&config.auth)
+                    .map(|()| settings)
+                    .map_err(|error| error.to_string())
+            });
+        match applied {
+            Ok(settings) => {
+                app.registry.reload(settings);
+                app.settings.store(Arc::new(Settings::new(&config, front)));
+                tracing::info!("registry goes on with the new configuration");
+            }
+            Err(error) => tracing::error!(error, "the configuration was not applied, the old one goes on"),
+        }
+    }
 }

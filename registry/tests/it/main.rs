@@ -1,6 +1,9 @@
 //! Integration tests of the registry: one binary, a module a concern.
 #![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
+mod api_blobs;
+mod api_uploads;
+mod harness;
 mod storage_crash;
 mod storage_durability;
 mod storage_filesystem;

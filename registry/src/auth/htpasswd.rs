@@ -1,0 +1,198 @@
+//! The htpasswd file format, as Apache, nginx and CNCF distribution read it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::password_hash::{InvalidHash, PasswordHash};
+
+/// What a file says: the accounts of its good lines, and the mistakes in the others.
+#[derive(Debug, Default)]
+pub(super) struct Htpasswd {
+    /// By name, in no order.
+    pub(super) accounts: HashMap<Box<str>, Arc<Line>>,
+    /// Lines that give nobody access, in the order of the file.
+    pub(super) mistakes: Vec<Mistake>,
+}
+
+/// One account.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Line number, from 1.
+    pub(super) number: usize,
+    /// The account.
+    pub(super) name: Box<str>,
+    /// Its password's hash.
+    pub(super) hash: PasswordHash,
+}
+
+/// A line that is not in force. Never holds the line itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {number}: {reason}")]
+pub(super) struct Mistake {
+    /// Line number, from 1.
+    pub(super) number: usize,
+    /// What is wrong.
+    pub(super) reason: Reason,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Reason {
+    /// Neither UTF-8 nor anything else that can be sent in a header.
+    #[error("the line is not UTF-8")]
+    Encoding,
+    /// No `:` or nothing before it.
+    #[error("expected `account:hash`")]
+    Shape,
+    /// The hash.
+    #[error("account {account}: {source}")]
+    Hash {
+        /// Whose.
+        account: Box<str>,
+        /// Why.
+        source: InvalidHash,
+    },
+    /// A later line for the same account.
+    #[error("account {account} comes again in line {later}, and the last line counts")]
+    Repeated {
+        /// Whose.
+        account: Box<str>,
+        /// The line in force.
+        later: usize,
+    },
+}
+
+impl Htpasswd {
+    /// Reads `bytes`. A broken line is a mistake, the others count.
+    ///
+    /// The last of several lines for one account counts, as in CNCF distribution whose key `auth.htpasswd` is
+    /// (Apache and nginx take the first), and the others are reported.
+    pub(super) fn parse(bytes: &[u8]) -> Self {
+        let mut file = Self::default();
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        for (number, line) in (1..).zip(bytes.split(|b| *b == b'\n')) {
+            match parse_line(number, line) {
+                Ok(None) => {}
+                Ok(Some(line)) => file.insert(line),
+                Err(reason) => file.mistakes.push(Mistake { number, reason }),
+            }
+        }
+        file.mistakes.sort_by_key(|mistake| mistake.number);
+        file
+    }
+
+    fn insert(&mut self, line: Line) {
+        let number = line.number;
+        if let Some(earlier) = self.accounts.insert(line.name.clone(), Arc::new(line)) {
+            let reason = Reason::Repeated {
+                account: earlier.name.clone(),
+                later: number,
+            };
+            self.mistakes.push(Mistake {
+                number: earlier.number,
+                reason,
+            });
+        }
+    }
+}
+
+fn parse_line(number: usize, line: &[u8]) -> Result<Option<Line>, Reason> {
+    let line = std::str::from_utf8(line).map_err(|_| Reason::Encoding)?.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let (name, rest) = line.split_once(':').ok_or(Reason::Shape)?;
+    if name.is_empty() {
+        return Err(Reason::Shape);
+    }
+    // nginx allows a comment as a third field; no hash holds a colon.
+    let hash = rest.split(':').next().unwrap_or_default().trim();
+    match hash.parse() {
+        Ok(hash) => Ok(Some(Line {
+            number,
+            name: name.into(),
+            hash,
+        })),
+        Err(source) => Err(Reason::Hash {
+            account: name.into(),
+            source,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    const APR1: &str = "$apr1$b/zyIT2G$p09X61P.J8Qv54keme2pQ/";
+    const BCRYPT: &str = "$2y$05$Ewy9nOKhwf7F3HvEJJYmEevuqpfVJcSIEQcw7U2XMMZwzjjpr4Mym";
+
+    fn verifies(file: &Htpasswd, name: &str, password: &str) -> bool {
+        file.accounts.get(name).is_some_and(|line| line.hash.verify(password))
+    }
+
+    /// `htpasswd` of Apache, with `arguments`.
+    fn apache(arguments: &[&str]) -> Vec<u8> {
+        let output = Command::new("htpasswd")
+            .args(arguments)
+            .output()
+            .expect("htpasswd (apache2-utils) is installed");
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    }
+
+    // proves: SECURE-08
+    #[test]
+    fn lines_of_apaches_tool_verify() {
+        let mut text = apache(&["-nbm", "anna", "se:cret ü"]);
+        text.extend(apache(&["-nbB", "bert", "se:cret ü"]));
+        text.extend(apache(&["-nbs", "carl", "secret"]));
+        let file = Htpasswd::parse(&text);
+        for name in ["anna", "bert"] {
+            assert!(verifies(&file, name, "se:cret ü"), "{name}");
+            assert!(!verifies(&file, name, "se:cret u"), "{name}");
+        }
+        assert_eq!(file.accounts.len(), 2);
+        assert!(file.mistakes[0].to_string().contains("{SHA}"), "{:?}", file.mistakes);
+    }
+
+    #[test]
+    fn comments_blank_lines_crlf_bom_and_third_fields_are_read() {
+        let text = format!("\u{feff}# people\r\n\r\n  anna:{APR1}\r\nbert:{BCRYPT}:from the old server\r\n   \n#end");
+        let file = Htpasswd::parse(text.as_bytes());
+        assert_eq!(file.mistakes, []);
+        assert!(verifies(&file, "anna", "secret") && verifies(&file, "bert", "secret"));
+        assert_eq!(file.accounts["bert"].number, 4);
+    }
+
+    #[test]
+    fn a_broken_line_is_reported_with_its_number_and_the_rest_works() {
+        let mut text = format!("anna:{APR1}\nnobody\n:{APR1}\ncarl:secret\n").into_bytes();
+        text.extend(b"\xff\xfe:x\n");
+        text.extend(format!("bert:{BCRYPT}").into_bytes());
+        let file = Htpasswd::parse(&text);
+        assert!(verifies(&file, "anna", "secret") && verifies(&file, "bert", "secret"));
+        let mistakes: Vec<String> = file.mistakes.iter().map(ToString::to_string).collect();
+        assert_eq!(mistakes.len(), 4, "{mistakes:?}");
+        assert_eq!(mistakes[0], "line 2: expected `account:hash`");
+        assert_eq!(mistakes[1], "line 3: expected `account:hash`");
+        assert!(
+            mistakes[2].starts_with("line 4: account carl: plain-text"),
+            "{mistakes:?}"
+        );
+        assert_eq!(mistakes[3], "line 5: the line is not UTF-8");
+        assert!(!mistakes.join(" ").contains("secret"));
+    }
+
+    #[test]
+    fn the_last_line_of_an_account_counts_and_the_earlier_one_is_reported() {
+        let file = Htpasswd::parse(format!("anna:{APR1}\n\nanna:{BCRYPT}\n").as_bytes());
+        assert_eq!(file.accounts["anna"].number, 3);
+        assert_eq!(
+            file.mistakes[0].to_string(),
+            "line 1: account anna comes again in line 3, and the last line counts"
+        );
+    }
+}

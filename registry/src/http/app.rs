@@ -1,0 +1,101 @@
+//! What every request needs: the rules, the rights, the settings of the HTTP layer, and how healthy the storage is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use arc_swap::ArcSwap;
+use lockgate_config::Config;
+
+use super::forwarded::Trust;
+use crate::Front;
+use crate::auth::Access;
+use crate::service::Registry;
+
+/// Shared by all workers.
+pub(crate) struct App {
+    pub(crate) registry: Registry,
+    pub(crate) access: Access,
+    pub(crate) settings: ArcSwap<Settings>,
+    healthy: AtomicBool,
+}
+
+/// What the configuration says about HTTP; replaced as a whole on reload.
+pub(crate) struct Settings {
+    pub(crate) trust: Trust,
+    /// `http.prefix` without its last slash; empty unless set.
+    pub(crate) prefix: String,
+    pub(crate) delivery: Delivery,
+    /// `http.headers`; empty behind Lockgate's proxy, which adds them itself.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether requests are logged here, one line each. Behind Lockgate's proxy that is the proxy's line.
+    pub(crate) access_log: bool,
+}
+
+/// How the body of a blob reaches the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// Lockgate's proxy streams the file.
+    Handoff,
+    /// nginx streams the file; the value is its internal location, without the last slash.
+    Accel(String),
+    /// The registry streams it.
+    Stream,
+}
+
+impl App {
+    pub(crate) fn new(registry: Registry, access: Access, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            registry,
+            access,
+            settings: ArcSwap::from_pointee(settings),
+            healthy: AtomicBool::new(true),
+        })
+    }
+
+    /// Whether the storage works, as far as the health check knows.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_healthy(&self, healthy: bool) {
+        self.healthy.store(healthy, Ordering::Relaxed);
+    }
+}
+
+impl Settings {
+    pub(crate) fn new(config: &Config, front: Front) -> Self {
+        let http = &config.http;
+        Self {
+            trust: Trust {
+                front,
+                proxies: http.trusted_proxies.clone(),
+                host: http.host.clone(),
+                relative_urls: http.relative_urls,
+            },
+            prefix: http.prefix.trim_end_matches('/').to_owned(),
+            delivery: match (front, &http.accel) {
+                (Front::Lockgate, _) => Delivery::Handoff,
+                (Front::Other, Some(location)) => Delivery::Accel(location.trim_end_matches('/').to_owned()),
+                (Front::Other, None) => Delivery::Stream,
+            },
+            headers: if front == Front::Lockgate {
+                Vec::new()
+            } else {
+                added_headers(config)
+            },
+            access_log: config.log.access && front == Front::Other,
+        }
+    }
+}
+
+fn added_headers(config: &Config) -> Vec<(HeaderName, HeaderValue)> {
+    let pairs = config
+        .http
+        .headers
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+    pairs
+        .filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?)))
+        .collect()
+}

@@ -1,0 +1,69 @@
+//! One request as the handlers see it: who asks, under which URL, with which rights.
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+
+use super::app::{App, Settings};
+use super::error::ApiError;
+use super::forwarded::Origin;
+use crate::auth::{Actions, ChallengeError, Decision, Principal, Scope};
+use crate::oci::RepositoryName;
+
+/// A request that was routed and whose sender is known.
+pub(crate) struct Call<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) settings: &'a Settings,
+    pub(crate) request: &'a HttpRequest,
+    pub(crate) origin: &'a Origin,
+    pub(crate) principal: &'a Principal,
+}
+
+impl Call<'_> {
+    pub(crate) fn is_head(&self) -> bool {
+        self.request.method() == Method::HEAD
+    }
+
+    /// A header's text; `None` when it is absent or no text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.request.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The `Location` of `path` (beginning with `/v2/`), absolute when the public URL is known.
+    pub(crate) fn location(&self, path: &str) -> String {
+        let base = self.origin.base.as_deref().unwrap_or("");
+        format!("{base}{}{path}", self.settings.prefix)
+    }
+
+    /// Whether the sender may pull from `repository`.
+    pub(crate) fn may_pull(&self, repository: &RepositoryName) -> bool {
+        self.decide(&Scope::repository(repository, Actions::PULL)) == Decision::Granted
+    }
+
+    /// Refuses unless the sender may do all that `scope` says; without one, unless they are known at all.
+    pub(crate) fn require(&self, scope: Option<&Scope>) -> Result<(), ApiError> {
+        let decision = match scope {
+            Some(scope) => self.decide(scope),
+            None => self.app.access.ping(self.principal),
+        };
+        match decision {
+            Decision::Granted => Ok(()),
+            Decision::NeedsLogin => Err(ApiError::needs_login(self.challenges(scope))),
+            Decision::Denied => Err(ApiError::denied(scope)),
+        }
+    }
+
+    fn decide(&self, scope: &Scope) -> Decision {
+        self.app.access.authorize(self.principal, scope, self.origin.client)
+    }
+
+    fn challenges(&self, scope: Option<&Scope>) -> Vec<String> {
+        let error = match self.principal.by_token() {
+            true => ChallengeError::InsufficientScope,
+            false => ChallengeError::None,
+        };
+        let base = format!("{}{}", self.origin.realm_base, self.settings.prefix);
+        self.app
+            .access
+            .challenge(scope.map(std::slice::from_ref).unwrap_or_default(), &base, error)
+    }
+}

@@ -1,0 +1,195 @@
+//! An error as an answer. Which error gets which status and code: `error_map`.
+//!
+//! What the log says is another thing: a cause inside (paths, system errors) is logged here, once, and the client is told
+//! what it can act on.
+
+use actix_web::HttpResponse;
+use actix_web::error::PayloadError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_RANGE, HeaderName, HeaderValue, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
+use serde_json::{Value, json};
+
+use super::code::Code;
+use crate::auth::{ChallengeError, Refusal, RefusalKind, Scope};
+
+/// An error as the client sees it: OCI distribution specification, "Error Codes".
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    entries: Vec<Entry>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// For the log alone.
+    cause: Option<String>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    code: Code,
+    message: String,
+    detail: Value,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
+        let entry = Entry {
+            code,
+            message: message.into(),
+            detail: Value::Null,
+        };
+        Self {
+            status,
+            entries: vec![entry],
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// What the log shall say besides.
+    pub(super) fn because(mut self, cause: impl ToString) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    pub(super) fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        // A value that cannot be a header is left out: the body says the same.
+        self.headers
+            .extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self
+    }
+
+    pub(super) fn with_detail(mut self, detail: Value) -> Self {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.detail = detail;
+        }
+        self
+    }
+
+    /// The same status with an entry for each of `details`.
+    pub(super) fn for_each(mut self, details: impl IntoIterator<Item = (String, Value)>) -> Self {
+        let Some(code) = self.entries.first().map(|entry| entry.code) else {
+            return self;
+        };
+        let entries: Vec<Entry> = details
+            .into_iter()
+            .map(|(message, detail)| Entry { code, message, detail })
+            .collect();
+        if !entries.is_empty() {
+            self.entries = entries;
+        }
+        self
+    }
+
+    /// Whether the upload that was asked for is not there.
+    pub(crate) fn is_upload_unknown(&self) -> bool {
+        self.entries.iter().any(|entry| entry.code == Code::BlobUploadUnknown)
+    }
+
+    /// 401 with challenges.
+    pub(super) fn needs_login(challenges: Vec<String>) -> Self {
+        let error = Self::new(
+            StatusCode::UNAUTHORIZED,
+            Code::Unauthorized,
+            "log in first, for example with docker login",
+        );
+        challenges
+            .iter()
+            .fold(error, |error, challenge| error.with_header(WWW_AUTHENTICATE, challenge))
+    }
+
+    /// 403: this account may not.
+    pub(super) fn denied(scope: Option<&Scope>) -> Self {
+        let error = Self::new(
+            StatusCode::FORBIDDEN,
+            Code::Denied,
+            "this account may not do that, ask whoever runs the registry",
+        );
+        match scope {
+            Some(scope) => error.with_detail(json!({ "scope": scope.to_string() })),
+            None => error,
+        }
+    }
+
+    /// Credentials that were not accepted.
+    pub(super) fn refused(refusal: Refusal, challenge: impl FnOnce(ChallengeError) -> Vec<String>) -> Self {
+        let Refusal { kind, message, log } = refusal;
+        let error = match kind {
+            RefusalKind::Unauthorized { invalid_token } => {
+                let error = if invalid_token {
+                    ChallengeError::InvalidToken
+                } else {
+                    ChallengeError::None
+                };
+                let refused = Self::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message);
+                challenge(error)
+                    .iter()
+                    .fold(refused, |refused, value| refused.with_header(WWW_AUTHENTICATE, value))
+            }
+            RefusalKind::Throttled { retry_after } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
+                    .with_header(RETRY_AFTER, &retry_after.as_secs().to_string())
+            }
+            RefusalKind::Forbidden => Self::new(StatusCode::FORBIDDEN, Code::Denied, message),
+            RefusalKind::Malformed => Self::new(StatusCode::BAD_REQUEST, Code::Unsupported, message),
+        };
+        error.because(log)
+    }
+
+    /// 503: the storage does not work.
+    pub(super) fn unhealthy() -> Self {
+        let message = "the storage does not work at the moment, try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message).with_header(RETRY_AFTER, "10")
+    }
+
+    /// 413: a manifest over the limit.
+    pub(super) fn too_large(limit: u64) -> Self {
+        let message = format!("a manifest has at most {limit} bytes here, see storage.manifest.maxsize");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid, message)
+    }
+
+    /// 416: the range has nothing of a blob of `size` bytes (RFC 9110 section 15.5.17).
+    pub(super) fn range_not_satisfiable(size: u64) -> Self {
+        let message = format!("the blob has {size} bytes, the range is outside of them");
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::RangeInvalid, message)
+            .with_header(CONTENT_RANGE, &format!("bytes */{size}"))
+    }
+
+    /// 416: a piece that does not begin where the upload ends.
+    pub(super) fn upload_offset(offset: u64) -> Self {
+        let message = format!("the upload has {offset} bytes, the next piece begins there");
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::BlobUploadInvalid, message)
+            .with_header(RANGE, &format!("0-{}", offset.saturating_sub(1)))
+            .with_detail(json!({ "offset": offset }))
+    }
+
+    /// The client went away, or did not send what it announced.
+    pub(super) fn body_cut(error: PayloadError) -> Self {
+        let message = "the request's body ended early; the upload can be resumed, ask for its status";
+        Self::new(StatusCode::BAD_REQUEST, Code::BlobUploadInvalid, message).because(error)
+    }
+
+    /// The answer; what is wrong inside is logged.
+    pub(crate) fn into_response(self) -> HttpResponse {
+        if let Some(cause) = &self.cause {
+            match self.status.is_server_error() {
+                true => tracing::error!(status = self.status.as_u16(), cause, "request failed"),
+                false => tracing::info!(status = self.status.as_u16(), cause, "request refused"),
+            }
+        }
+        let mut response = HttpResponse::build(self.status);
+        for header in self.headers {
+            response.append_header(header);
+        }
+        let errors: Vec<Value> = self.entries.iter().map(Entry::json).collect();
+        response.json(json!({ "errors": errors }))
+    }
+}
+
+impl Entry {
+    fn json(&self) -> Value {
+        let mut entry = json!({ "code": self.code.as_str(), "message": self.message });
+        if !self.detail.is_null() {
+            entry["detail"] = self.detail.clone();
+        }
+        entry
+    }
+}

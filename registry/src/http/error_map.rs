@@ -1,0 +1,112 @@
+//! The one map from what went wrong to status and code: exhaustive, without a `_` arm.
+//!
+//! Codes are those of the OCI distribution specification, "Error Codes"; statuses are CNCF distribution's where the
+//! specification leaves them open.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ALLOW;
+use serde_json::json;
+
+use super::code::Code;
+use super::error::ApiError;
+use super::route::RouteError;
+use crate::oci::InvalidManifest;
+use crate::{service, storage};
+
+impl From<RouteError> for ApiError {
+    fn from(error: RouteError) -> Self {
+        let (status, code) = match &error {
+            RouteError::NotFound => (StatusCode::NOT_FOUND, Code::Unsupported),
+            RouteError::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported),
+            RouteError::NameInvalid(_) => (StatusCode::BAD_REQUEST, Code::NameInvalid),
+            RouteError::DigestInvalid(_) | RouteError::DigestMissing => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
+            RouteError::TagInvalid(_) | RouteError::TooManyTags { .. } => (StatusCode::BAD_REQUEST, Code::TagInvalid),
+            RouteError::UploadUnknown => (StatusCode::NOT_FOUND, Code::BlobUploadUnknown),
+            RouteError::PaginationInvalid(_) => (StatusCode::BAD_REQUEST, Code::PaginationNumberInvalid),
+        };
+        let answer = Self::new(status, code, error.to_string());
+        match error {
+            RouteError::MethodNotAllowed { allow } => answer.with_header(ALLOW, &allow.join(", ")),
+            RouteError::NotFound
+            | RouteError::NameInvalid(_)
+            | RouteError::DigestInvalid(_)
+            | RouteError::DigestMissing
+            | RouteError::TagInvalid(_)
+            | RouteError::TooManyTags { .. }
+            | RouteError::UploadUnknown
+            | RouteError::PaginationInvalid(_) => answer,
+        }
+    }
+}
+
+impl From<service::Error> for ApiError {
+    fn from(error: service::Error) -> Self {
+        use service::Error as E;
+        let (status, code) = match &error {
+            E::Storage(_) => return Self::from_storage(error),
+            E::ReadOnly | E::DeleteDisabled => (StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported),
+            E::ContentRange(_) => (StatusCode::RANGE_NOT_SATISFIABLE, Code::BlobUploadInvalid),
+            E::ChunkLength { .. } => (StatusCode::BAD_REQUEST, Code::SizeInvalid),
+            E::Manifest(InvalidManifest::Schema1) => (StatusCode::BAD_REQUEST, Code::Unsupported),
+            E::Manifest(_) | E::ContentType(_) | E::MediaTypeMismatch { .. } | E::LayerUrl { .. } => {
+                (StatusCode::BAD_REQUEST, Code::ManifestInvalid)
+            }
+            E::ManifestTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid),
+            E::ReferencesUnknown { .. } => (StatusCode::BAD_REQUEST, Code::ManifestBlobUnknown),
+            E::StoredManifest { .. } => (StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown),
+        };
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            return Self::inside(&error);
+        }
+        let answer = Self::new(status, code, error.to_string());
+        match error {
+            E::ReferencesUnknown { missing } => answer.for_each(missing.into_iter().map(|digest| {
+                let message = format!("{digest} is not in the repository, push it first");
+                (message, json!({ "digest": digest.to_string() }))
+            })),
+            E::Storage(_)
+            | E::ReadOnly
+            | E::DeleteDisabled
+            | E::ContentRange(_)
+            | E::ChunkLength { .. }
+            | E::Manifest(_)
+            | E::ContentType(_)
+            | E::MediaTypeMismatch { .. }
+            | E::ManifestTooLarge { .. }
+            | E::LayerUrl { .. }
+            | E::StoredManifest { .. } => answer,
+        }
+    }
+}
+
+impl ApiError {
+    fn from_storage(error: service::Error) -> Self {
+        let service::Error::Storage(error) = error else {
+            return Self::inside(&error);
+        };
+        use storage::Error as E;
+        let (status, code) = match &error {
+            E::RepositoryUnknown(_) => (StatusCode::NOT_FOUND, Code::NameUnknown),
+            E::BlobUnknown(_) => (StatusCode::NOT_FOUND, Code::BlobUnknown),
+            E::ManifestUnknown(_) | E::TagUnknown(_) => (StatusCode::NOT_FOUND, Code::ManifestUnknown),
+            E::UploadUnknown(_) => (StatusCode::NOT_FOUND, Code::BlobUploadUnknown),
+            E::UploadBusy(_) => (StatusCode::CONFLICT, Code::BlobUploadInvalid),
+            E::UploadOffset { offset } => return Self::upload_offset(*offset),
+            E::DigestMismatch { .. } => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
+            E::Full { path } => {
+                let message =
+                    "no space left on the registry's storage device, tell whoever runs it; an upload can be resumed";
+                return Self::new(StatusCode::INSUFFICIENT_STORAGE, Code::Unavailable, message)
+                    .because(format!("no space left at {}", path.display()));
+            }
+            E::Corrupt { .. } | E::Io { .. } => return Self::inside(&error),
+        };
+        Self::new(status, code, error.to_string())
+    }
+
+    /// 500: the client can do nothing about it, the log says what it was.
+    fn inside(error: &dyn std::error::Error) -> Self {
+        let message = "the registry failed, its log says why; try again later";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown, message).because(error)
+    }
+}

@@ -1,0 +1,76 @@
+//! Manifests: `/v2/<name>/manifests/<reference>`.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use actix_web::web::Payload;
+
+use crate::http::body::{self, HeadBody};
+use crate::http::call::Call;
+use crate::http::conditional::{etag, none_match};
+use crate::http::error::ApiError;
+use crate::oci::{Reference, RepositoryName, Tag};
+
+/// GET and HEAD.
+pub(crate) async fn read(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<HttpResponse, ApiError> {
+    let manifest = call.app.registry.manifest(repository, reference).await?;
+    let unchanged = none_match(call.header(IF_NONE_MATCH.as_str()), &manifest.digest);
+    let mut response = if unchanged {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    response
+        .insert_header((CONTENT_TYPE, manifest.media_type.as_str()))
+        .insert_header(("Docker-Content-Digest", manifest.digest.to_string()))
+        .insert_header((ETAG, etag(&manifest.digest)));
+    Ok(match (unchanged, call.is_head()) {
+        (true, _) => response.finish(),
+        (false, true) => response.body(HeadBody(manifest.content.len() as u64)),
+        (false, false) => response.body(manifest.content),
+    })
+}
+
+/// PUT: 201 once it is durable.
+pub(crate) async fn put(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    reference: &Reference,
+    tags: &[Tag],
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let content = body::read(payload, call.app.registry.max_manifest_size()).await?;
+    let content_type = call.header(CONTENT_TYPE.as_str());
+    let stored = call
+        .app
+        .registry
+        .put_manifest(repository, reference, content_type, content, tags)
+        .await?;
+    let mut response = HttpResponse::Created();
+    response
+        .insert_header((
+            LOCATION,
+            call.location(&format!("/v2/{repository}/manifests/{}", stored.digest)),
+        ))
+        .insert_header(("Docker-Content-Digest", stored.digest.to_string()));
+    if let Some(subject) = &stored.subject {
+        response.insert_header(("OCI-Subject", subject.to_string()));
+    }
+    for tag in &stored.tags {
+        response.append_header(("OCI-Tag", tag.as_str()));
+    }
+    Ok(response.finish())
+}
+
+/// DELETE: a tag alone, or a revision with the tags that point to it.
+pub(crate) async fn delete(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<HttpResponse, ApiError> {
+    call.app.registry.delete_manifest(repository, reference).await?;
+    Ok(HttpResponse::Accepted().finish())
+}

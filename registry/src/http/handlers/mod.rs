@@ -1,0 +1,6 @@
+//! One function a kind of request: from a parsed route to an answer. The rules are in `service`.
+
+pub(crate) mod blobs;
+pub(crate) mod listings;
+pub(crate) mod manifests;
+pub(crate) mod uploads;

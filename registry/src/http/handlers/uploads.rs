@@ -1,0 +1,171 @@
+//! Uploads: `/v2/<name>/blobs/uploads/`.
+//!
+//! ```text
+//! POST  ─▶ 202 Location ─▶ PATCH… ─▶ 202 Range ─▶ PUT ?digest= ─▶ 201
+//! POST ?digest=  (single POST)  ─▶ 201         POST ?mount=  ─▶ 201, or 202 as a plain begin
+//! ```
+
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATION, RANGE};
+use actix_web::web::Payload;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use futures_util::StreamExt as _;
+
+use crate::http::call::Call;
+use crate::http::error::ApiError;
+use crate::oci::{Algorithm, ContentRange, Digest, RepositoryName};
+use crate::service::{self, Chunk};
+use crate::storage::{Blob, UploadId};
+
+const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+
+/// POST: begins a session.
+pub(crate) async fn begin(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    algorithm: Algorithm,
+) -> Result<HttpResponse, ApiError> {
+    let id = call.app.registry.begin_upload(repository, algorithm).await?;
+    let mut response = standing(call, HttpResponse::Accepted(), repository, &id, 0);
+    if let Some(least) = call.app.registry.chunk_min_length() {
+        response.insert_header(("OCI-Chunk-Min-Length", least.to_string()));
+    }
+    Ok(response.finish())
+}
+
+/// POST with `mount`: the blob of another repository, where the sender may read it; else a plain begin.
+pub(crate) async fn mount(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    digest: &Digest,
+    from: Option<&RepositoryName>,
+) -> Result<HttpResponse, ApiError> {
+    let may_pull = |source: &RepositoryName| call.may_pull(source);
+    match call.app.registry.mount(from, repository, digest, &may_pull).await? {
+        Some(blob) => Ok(created(call, repository, &blob)),
+        None => begin(call, repository, digest.algorithm()).await,
+    }
+}
+
+/// POST with `digest`: the whole blob in one request.
+pub(crate) async fn single_post(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    digest: &Digest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let registry = &call.app.registry;
+    let id = registry.begin_upload(repository, digest.algorithm()).await?;
+    let chunk = registry.append(repository, &id, None, None).await?;
+    let finished = match receive(chunk, payload).await {
+        Ok(chunk) => chunk.finish(digest).await.map_err(ApiError::from),
+        Err(error) => Err(error),
+    };
+    match finished {
+        Ok(blob) => Ok(created(call, repository, &blob)),
+        Err(error) => {
+            // Nobody knows the id of this session, so nobody could go on with it.
+            if let Err(left) = registry.cancel_upload(repository, &id).await {
+                tracing::debug!(%left, upload = %id, "an upload of a single POST was left to the purge");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// GET: how far it is.
+pub(crate) async fn status(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    id: &UploadId,
+) -> Result<HttpResponse, ApiError> {
+    let status = call.app.registry.upload_status(repository, id).await?;
+    Ok(standing(call, HttpResponse::NoContent(), repository, id, status.offset).finish())
+}
+
+/// PATCH: a piece, at the end of what is there.
+pub(crate) async fn append(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    id: &UploadId,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let chunk = open(call, repository, id).await?;
+    let offset = receive(chunk, payload).await?.pause().await?;
+    Ok(standing(call, HttpResponse::Accepted(), repository, id, offset).finish())
+}
+
+/// PUT: a last piece, possibly empty, then the digest is verified.
+pub(crate) async fn finish(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    id: &UploadId,
+    digest: &Digest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let chunk = match open(call, repository, id).await {
+        Ok(chunk) => chunk,
+        // Sent again after its answer was lost: what it asked for is so.
+        Err(error) if error.is_upload_unknown() => {
+            let blob = call.app.registry.finished_before(repository, digest).await?;
+            return blob.map(|blob| created(call, repository, &blob)).ok_or(error);
+        }
+        Err(error) => return Err(error),
+    };
+    let blob = receive(chunk, payload).await?.finish(digest).await?;
+    Ok(created(call, repository, &blob))
+}
+
+/// DELETE: forgets it.
+pub(crate) async fn cancel(
+    call: &Call<'_>,
+    repository: &RepositoryName,
+    id: &UploadId,
+) -> Result<HttpResponse, ApiError> {
+    call.app.registry.cancel_upload(repository, id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn open(call: &Call<'_>, repository: &RepositoryName, id: &UploadId) -> Result<Chunk, ApiError> {
+    let range = call
+        .header(CONTENT_RANGE.as_str())
+        .map(str::parse::<ContentRange>)
+        .transpose();
+    let range = range.map_err(service::Error::from)?;
+    let length = call
+        .header(CONTENT_LENGTH.as_str())
+        .and_then(|length| length.parse::<u64>().ok());
+    Ok(call.app.registry.append(repository, id, range, length).await?)
+}
+
+/// Everything that the client sends is written. A connection that is cut leaves the upload resumable.
+async fn receive(mut chunk: Chunk, mut payload: Payload) -> Result<Chunk, ApiError> {
+    while let Some(piece) = payload.next().await {
+        chunk.write(piece.map_err(ApiError::body_cut)?).await?;
+    }
+    Ok(chunk)
+}
+
+fn created(call: &Call<'_>, repository: &RepositoryName, blob: &Blob) -> HttpResponse {
+    HttpResponse::Created()
+        .insert_header((
+            LOCATION,
+            call.location(&format!("/v2/{repository}/blobs/{}", blob.digest)),
+        ))
+        .insert_header(("Docker-Content-Digest", blob.digest.to_string()))
+        .finish()
+}
+
+/// Where an upload stands. An empty one is `0-0`, as CNCF distribution writes it and docker expects it.
+fn standing(
+    call: &Call<'_>,
+    mut response: HttpResponseBuilder,
+    repository: &RepositoryName,
+    id: &UploadId,
+    offset: u64,
+) -> HttpResponseBuilder {
+    response
+        .insert_header((LOCATION, call.location(&format!("/v2/{repository}/blobs/uploads/{id}"))))
+        .insert_header((RANGE, format!("0-{}", offset.saturating_sub(1))))
+        .insert_header((UPLOAD_ID, id.as_str()));
+    response
+}

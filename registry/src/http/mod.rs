@@ -1,0 +1,23 @@
+//! HTTP, as actix-web speaks it: the only folder that knows the framework.
+//!
+//! ```text
+//! serve ─▶ forwarded (who, under which URL) ─▶ auth ─▶ route ─▶ needs (which right) ─▶ handlers ─▶ service
+//!   └────────────────────────── error_map (from what went wrong to status and code) ◀──────┘
+//! ```
+
+pub(crate) mod app;
+mod blob_answer;
+mod body;
+mod call;
+mod code;
+mod conditional;
+mod error;
+mod error_map;
+mod forwarded;
+mod handlers;
+pub(crate) mod health;
+mod needs;
+pub(crate) mod route;
+mod serve;
+
+pub(crate) use serve::serve;

@@ -1,0 +1,29 @@
+//! What a sender must be allowed to do, by the operation asked for. Pure.
+
+use super::route::Route;
+use crate::auth::{Actions, Scope};
+
+/// The right that `route` takes; `None`: to be known at all (`GET /v2/`).
+///
+/// As CNCF distribution asks for them: writing takes pull and push, deleting takes delete. Cancelling an upload is
+/// the end of a push, not a delete. The source of a mount is asked for where it is read.
+pub(crate) fn scope(route: &Route) -> Option<Scope> {
+    let of = |repository, actions| Some(Scope::repository(repository, actions));
+    match route {
+        Route::Support => None,
+        Route::Catalog { .. } => Some(Scope::catalog()),
+        Route::Tags { repository, .. }
+        | Route::GetManifest { repository, .. }
+        | Route::GetBlob { repository, .. }
+        | Route::Referrers { repository, .. } => of(repository, Actions::PULL),
+        Route::PutManifest { repository, .. }
+        | Route::BeginUpload { repository, .. }
+        | Route::UploadStatus { repository, .. }
+        | Route::AppendUpload { repository, .. }
+        | Route::FinishUpload { repository, .. }
+        | Route::CancelUpload { repository, .. } => of(repository, Actions::PULL | Actions::PUSH),
+        Route::DeleteManifest { repository, .. } | Route::DeleteBlob { repository, .. } => {
+            of(repository, Actions::DELETE)
+        }
+    }
+}

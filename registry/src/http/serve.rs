@@ -1,0 +1,201 @@
+//! The way of one request through the registry, and what every answer carries.
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody as _;
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use tracing::Instrument as _;
+
+use super::app::{App, Settings};
+use super::call::Call;
+use super::error::ApiError;
+use super::forwarded::Origin;
+use super::handlers::{blobs, listings, manifests, uploads};
+use super::needs;
+use super::route::{self, BeginUpload, Route};
+use crate::Front;
+use crate::auth::{ChallengeError, Principal};
+
+const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// For the proxy's access log; the proxy strips it.
+const USER: HeaderName = HeaderName::from_static("x-lockgate-user");
+
+/// Answers any request.
+pub(crate) async fn serve(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+    let began = Instant::now();
+    let settings = app.settings.load_full();
+    let origin = settings
+        .trust
+        .origin(request.headers(), request.peer_addr().map(|peer| peer.ip()));
+    let request_id = request_id(&request, origin.trusted);
+    let span = tracing::info_span!("request", request_id = %request_id);
+
+    let mut sender = Principal::ANONYMOUS;
+    let answered = answer(&app, &settings, &origin, &request, payload, &mut sender)
+        .instrument(span.clone())
+        .await;
+    let mut response = span.in_scope(|| answered.unwrap_or_else(ApiError::into_response));
+    add_headers(&mut response, &settings, &sender);
+    if settings.access_log {
+        span.in_scope(|| log_access(&request, &response, &origin, &sender, began));
+    }
+    response
+}
+
+async fn answer(
+    app: &App,
+    settings: &Settings,
+    origin: &Origin,
+    request: &HttpRequest,
+    payload: Payload,
+    sender: &mut Principal,
+) -> Result<HttpResponse, ApiError> {
+    let path = request.uri().path();
+    let Some(path) = path.strip_prefix(settings.prefix.as_str()) else {
+        return Err(ApiError::from(route::RouteError::NotFound));
+    };
+    if let Some(response) = outside_of_the_api(app, request.method(), path) {
+        return Ok(response);
+    }
+    if !app.is_healthy() {
+        return Err(ApiError::unhealthy());
+    }
+    let authorization = request
+        .headers()
+        .get(AUTHORIZATION)
+        .map(|value| value.to_str().unwrap_or_default());
+    *sender = app
+        .access
+        .authenticate(authorization, origin.client)
+        .await
+        .map_err(|refusal| {
+            let base = format!("{}{}", origin.realm_base, settings.prefix);
+            ApiError::refused(refusal, |error: ChallengeError| app.access.challenge(&[], &base, error))
+        })?;
+    let route = route::route(&method(request.method()), path, request.uri().query())?;
+    let call = Call {
+        app,
+        settings,
+        request,
+        origin,
+        principal: sender,
+    };
+    call.require(needs::scope(&route).as_ref())?;
+    dispatch(&call, route, payload).await
+}
+
+async fn dispatch(call: &Call<'_>, route: Route, payload: Payload) -> Result<HttpResponse, ApiError> {
+    match route {
+        Route::Support => Ok(HttpResponse::Ok().json(serde_json::json!({}))),
+        Route::Catalog { page } => listings::catalog(call, page.n, page.last.as_deref()).await,
+        Route::Tags { repository, page } => listings::tags(call, &repository, page.n, page.last.as_deref()).await,
+        Route::GetManifest { repository, reference } => manifests::read(call, &repository, &reference).await,
+        Route::PutManifest {
+            repository,
+            reference,
+            tags,
+        } => manifests::put(call, &repository, &reference, &tags, payload).await,
+        Route::DeleteManifest { repository, reference } => manifests::delete(call, &repository, &reference).await,
+        Route::GetBlob { repository, digest } => blobs::read(call, &repository, &digest).await,
+        Route::DeleteBlob { repository, digest } => blobs::delete(call, &repository, &digest).await,
+        Route::BeginUpload { repository, begin } => match begin {
+            BeginUpload { mount: Some(mount), .. } => {
+                uploads::mount(call, &repository, &mount.digest, mount.from.as_ref()).await
+            }
+            BeginUpload {
+                digest: Some(digest), ..
+            } => uploads::single_post(call, &repository, &digest, payload).await,
+            BeginUpload { algorithm, .. } => uploads::begin(call, &repository, algorithm).await,
+        },
+        Route::UploadStatus { repository, id } => uploads::status(call, &repository, &id).await,
+        Route::AppendUpload { repository, id } => uploads::append(call, &repository, &id, payload).await,
+        Route::FinishUpload { repository, id, digest } => {
+            uploads::finish(call, &repository, &id, &digest, payload).await
+        }
+        Route::CancelUpload { repository, id } => uploads::cancel(call, &repository, &id).await,
+        Route::Referrers {
+            repository,
+            subject,
+            query,
+        } => {
+            listings::referrers(
+                call,
+                &repository,
+                &subject,
+                query.artifact_type.as_deref(),
+                query.last.as_ref(),
+            )
+            .await
+        }
+    }
+}
+
+/// What needs no account: whether the process lives, whether it is ready, and a 200 for who looks at the bare name.
+fn outside_of_the_api(app: &App, method: &Method, path: &str) -> Option<HttpResponse> {
+    if *method != Method::GET && *method != Method::HEAD {
+        return None;
+    }
+    match path {
+        "" | "/" | "/healthz" => Some(HttpResponse::Ok().finish()),
+        "/readyz" if app.is_healthy() => Some(HttpResponse::Ok().finish()),
+        "/readyz" => Some(ApiError::unhealthy().into_response()),
+        _ => None,
+    }
+}
+
+/// actix-web has the `http` crate's types of the last major version; the router has those of the present one.
+fn method(method: &Method) -> http::Method {
+    http::Method::from_bytes(method.as_str().as_bytes()).unwrap_or_default()
+}
+
+/// A proxy that is trusted has named the request already.
+fn request_id(request: &HttpRequest, trusted: bool) -> String {
+    let given = request
+        .headers()
+        .get(REQUEST_ID)
+        .filter(|_| trusted)
+        .and_then(|id| id.to_str().ok());
+    match given {
+        Some(id) if !id.is_empty() && id.len() <= 64 => id.to_owned(),
+        Some(_) | None => uuid::Uuid::new_v4().simple().to_string(),
+    }
+}
+
+fn add_headers(response: &mut HttpResponse, settings: &Settings, sender: &Principal) {
+    let headers = response.headers_mut();
+    headers.insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    for (name, value) in &settings.headers {
+        headers.append(name.clone(), value.clone());
+    }
+    if settings.trust.front == Front::Lockgate
+        && let Some(account) = sender.account()
+        && let Ok(account) = HeaderValue::from_str(
+            &percent_encoding::utf8_percent_encode(account, percent_encoding::NON_ALPHANUMERIC).to_string(),
+        )
+    {
+        headers.insert(USER, account);
+    }
+}
+
+fn log_access(request: &HttpRequest, response: &HttpResponse, origin: &Origin, sender: &Principal, began: Instant) {
+    let (method, path, status) = (request.method(), request.uri().path(), response.status().as_u16());
+    let bytes = match response.body().size() {
+        actix_web::body::BodySize::Sized(bytes) => bytes,
+        actix_web::body::BodySize::None | actix_web::body::BodySize::Stream => 0,
+    };
+    tracing::info!(
+        target: "access",
+        client = %origin.client,
+        user = sender.account().unwrap_or("-"),
+        %method,
+        path,
+        status,
+        bytes,
+        duration_ms = began.elapsed().as_millis() as u64,
+        "{method} {path} {status}"
+    );
+}

@@ -1,0 +1,263 @@
+//! A registry of its own for each test: a temporary directory, a free port, drained and joined on drop.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use lockgate_config::Config;
+use lockgate_registry::{Control, Front, Listener};
+use sha2::Digest as _;
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+
+/// A registry that serves, as `front` sees it.
+pub(crate) struct Served {
+    pub(crate) home: TempDir,
+    address: SocketAddr,
+    agent: ureq::Agent,
+    drain: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// An answer, read whole.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: ureq::http::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A configuration without accounts, with deletes.
+pub(crate) const OPEN: &str = "storage: {filesystem: {rootdirectory: data}, delete: {enabled: true}}\n";
+
+impl Served {
+    /// Without accounts, nobody in front.
+    pub(crate) fn open() -> Self {
+        Self::start(OPEN, Front::Other, |_| {})
+    }
+
+    /// With `yaml` besides version and address; `prepare` may put files into the home first.
+    pub(crate) fn start(yaml: &str, front: Front, prepare: impl FnOnce(&Path)) -> Self {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        prepare(home.path());
+        Self::start_in(home, yaml, front)
+    }
+
+    /// Over a directory that an earlier registry, or another implementation, wrote.
+    pub(crate) fn start_in(home: TempDir, yaml: &str, front: Front) -> Self {
+        let file = home.path().join("config.yml");
+        let http = if yaml.contains("http:") {
+            ""
+        } else {
+            "http: {addr: 127.0.0.1:0}\n"
+        };
+        std::fs::write(&file, format!("version: 0.1\n{http}{yaml}")).expect("config.yml");
+        let config = Config::load(&file, &[]).expect("a configuration without mistakes");
+
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        socket.set_nonblocking(true).expect("non-blocking");
+        let address = socket.local_addr().expect("its address");
+        let (drain, drained) = oneshot::channel();
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || serve(config, socket, front, ready, drained));
+        is_ready.recv().expect("the registry serves");
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .build()
+            .into();
+        Self {
+            home,
+            address,
+            agent,
+            drain: Some(drain),
+            thread: Some(thread),
+        }
+    }
+
+    /// `http://127.0.0.1:port`
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Any request. `target` is a path, or what a `Location` said.
+    pub(crate) fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let url = if target.starts_with('/') {
+            format!("{}{target}", self.base())
+        } else {
+            target.to_owned()
+        };
+        let mut request = ureq::http::Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answered = if matches!(method, "GET" | "HEAD") || (body.is_empty() && method == "DELETE") {
+            self.agent.run(request.body(()).expect("a request"))
+        } else {
+            self.agent.run(request.body(body).expect("a request"))
+        };
+        let response = answered.expect("an answer");
+        let (parts, mut content) = response.into_parts();
+        let body = content
+            .with_config()
+            .limit(u64::MAX)
+            .read_to_vec()
+            .expect("a whole body");
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], b"")
+    }
+
+    /// Pushes `content` as a blob, in one PUT.
+    pub(crate) fn push_blob(&self, repository: &str, content: &[u8]) -> String {
+        let begun = self.send("POST", &format!("/v2/{repository}/blobs/uploads/"), &[], b"");
+        begun.expect(202);
+        let digest = sha256(content);
+        let put = self.send(
+            "PUT",
+            &format!("{}?digest={digest}", begun.header("location")),
+            &[],
+            content,
+        );
+        put.expect(201);
+        digest
+    }
+
+    /// Pushes an image of one layer under `reference`; gives the manifest's digest and bytes.
+    pub(crate) fn push_image(&self, repository: &str, reference: &str, layer: &[u8]) -> (String, Vec<u8>) {
+        let manifest = self.image(repository, layer);
+        let put = self.put_manifest(repository, reference, &manifest);
+        put.expect(201);
+        (sha256(&manifest), manifest)
+    }
+
+    /// Pushes config and layer, and gives the manifest that names them.
+    pub(crate) fn image(&self, repository: &str, layer: &[u8]) -> Vec<u8> {
+        let config = self.push_blob(repository, b"{}");
+        let digest = self.push_blob(repository, layer);
+        let (kind, length) = ("application/vnd.oci.image", layer.len());
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"{kind}.manifest.v1+json","config":{{"mediaType":"{kind}.config.v1+json","digest":"{config}","size":2}},"layers":[{{"mediaType":"{kind}.layer.v1.tar","digest":"{digest}","size":{length}}}]}}"#
+        )
+        .into_bytes()
+    }
+
+    /// Puts an OCI image manifest.
+    pub(crate) fn put_manifest(&self, repository: &str, reference: &str, manifest: &[u8]) -> Answer {
+        let kind = [("Content-Type", "application/vnd.oci.image.manifest.v1+json")];
+        self.send(
+            "PUT",
+            &format!("/v2/{repository}/manifests/{reference}"),
+            &kind,
+            manifest,
+        )
+    }
+
+    /// Drains, and gives the directory back for another start.
+    pub(crate) fn stop(mut self) -> TempDir {
+        self.join();
+        std::mem::replace(&mut self.home, tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn join(&mut self) {
+        self.drain.take();
+        if let Some(thread) = self.thread.take() {
+            assert!(
+                thread.join().is_ok() || std::thread::panicking(),
+                "the registry panicked"
+            );
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+impl Answer {
+    /// Fails with the body when the status is another.
+    #[track_caller]
+    pub(crate) fn expect(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
+        self
+    }
+
+    /// A header's text; empty when it is absent.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+
+    /// Fails unless it is an error of this status and code, in the specification's form, with a message.
+    #[track_caller]
+    pub(crate) fn expect_error(&self, status: u16, code: &str) -> &Self {
+        self.expect(status);
+        assert_eq!(self.header("content-type"), "application/json");
+        assert_eq!(self.json()["errors"][0]["code"], code);
+        assert!(
+            self.json()["errors"][0]["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty())
+        );
+        self
+    }
+}
+
+/// `sha256:…` of `content`.
+pub(crate) fn sha256(content: &[u8]) -> String {
+    let hex: String = sha2::Sha256::digest(content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("sha256:{hex}")
+}
+
+/// `sha512:…` of `content`.
+pub(crate) fn sha512(content: &[u8]) -> String {
+    let hex: String = sha2::Sha512::digest(content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("sha512:{hex}")
+}
+
+fn serve(
+    config: Config,
+    socket: TcpListener,
+    front: Front,
+    ready: std::sync::mpsc::Sender<()>,
+    drained: oneshot::Receiver<()>,
+) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let (_keep, reload) = mpsc::channel(1);
+    let control = Control {
+        front,
+        ready: Box::new(move || ready.send(()).expect("the test waits")),
+        drain: Box::pin(async move {
+            // Dropping the sender is the signal.
+            let _ = drained.await;
+        }),
+        reload,
+    };
+    runtime
+        .block_on(lockgate_registry::run(config, Listener::Tcp(socket), control))
+        .expect("it served");
+}
