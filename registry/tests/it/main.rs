@@ -9,4 +9,5 @@ mod storage_durability;
 mod storage_filesystem;
 mod storage_full;
 mod storage_interchange;
+mod storage_speed;
 mod storage_suite;

@@ -22,7 +22,7 @@ macro_rules! storage_suite {
             a_manifest_by_digest_and_tag, a_manifest_can_be_pushed_again, a_tag_moves, tags_come_in_pages,
             tags_of_an_unknown_repository, a_deleted_tag_leaves_the_revision, a_deleted_manifest_takes_its_tags,
             referrers_are_listed_in_order, a_deleted_referrer_is_not_listed, repositories_come_in_order_of_whole_names,
-            the_storage_is_healthy, many_at_once,
+            the_storage_is_healthy, many_at_once, no_tag_is_left_behind_when_deletes_and_pushes_meet,
         );
     };
     ($open:expr; $($case:ident),+ $(,)?) => { $(
@@ -563,6 +563,30 @@ pub(crate) async fn many_at_once(storage: &impl Storage) {
         if let Ok(latest) = storage.resolve_tag(&repository, &tag("latest")).await {
             assert!(storage.has_manifest(&repository, &latest).await.unwrap());
         }
+    }
+}
+
+/// The same manifest is tagged by some and deleted by others.
+pub(crate) async fn no_tag_is_left_behind_when_deletes_and_pushes_meet(storage: &impl Storage) {
+    let digest = sha256(b"{}");
+    let tags = ["t0", "t1", "t2", "t3"];
+    for _ in 0..8 {
+        let pushes = tags.map(|tag| async move { drop(manifest(storage, "a", "{}", None, &[tag]).await) });
+        let deletes = (0..4).map(|_| async {
+            match storage.delete_manifest(&name("a"), &digest, None).await {
+                Ok(()) | Err(Error::ManifestUnknown(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        });
+        tokio::join!(
+            futures_util::future::join_all(pushes),
+            futures_util::future::join_all(deletes)
+        );
+        let left = storage.tags(&name("a"), None, 9).await.unwrap().items;
+        assert!(
+            left.is_empty() || storage.has_manifest(&name("a"), &digest).await.unwrap(),
+            "{left:?}"
+        );
     }
 }
 

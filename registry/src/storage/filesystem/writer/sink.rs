@@ -1,204 +1,30 @@
-//! Writes an upload: one thread hashes and writes, a bounded channel feeds it.
-//!
-//! The thread flushes every 8 MiB, so that the end of an upload waits for 8 MiB at most, whatever its size. It has the
-//! upload's lease and lock, and keeps what it got when whoever feeds it goes away.
+//! The side of the disk: hashes and writes what it is handed, and ends the upload.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::Arc;
-use std::thread;
 
-use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use tokio::sync::{mpsc, oneshot};
+use bytes::Bytes;
+use tokio::sync::mpsc;
 
 use super::hash_state::Hasher;
-use super::lease::{Ending, Lease};
 use super::uploads::{Opened, remove_state, write_state};
-use super::{Inner, durable, fault};
+use super::{BATCH, Command, Inner, Outcome, durable, fault};
 use crate::oci::{Digest, RepositoryName};
 use crate::storage::layout::UploadLayout;
-use crate::storage::{Blob, Error, Result, UploadWriter};
+use crate::storage::{Blob, Error, Result};
 
-/// Bytes that go through the channel at once.
-const BATCH: usize = 256 * 1024;
-/// Batches in the channel.
-const BATCHES: usize = 3;
-/// Shorter pieces are copied together, so that a batch has few parts.
-const SMALL_PIECE: usize = 16 * 1024;
 /// Bytes between two flushes.
 const FLUSH_EVERY: u64 = 8 * 1024 * 1024;
 
-/// Starts the thread.
-pub(super) fn spawn(
-    inner: Arc<Inner>,
-    repository: RepositoryName,
-    opened: Opened,
-    lease: Lease,
-) -> Result<Box<dyn UploadWriter>> {
-    let (batches, received) = mpsc::channel(BATCHES);
-    let (outcome, ended) = oneshot::channel();
-    let ending = lease.ending();
-    let path = opened.layout.data();
-    let sink = Sink {
-        inner,
-        repository,
-        stored_at: Some(opened.hashed).filter(|at| *at > 0),
-        hashed: opened.hashed,
-        size: opened.size,
-        flushed: (opened.size, opened.hasher.clone()),
-        layout: opened.layout,
-        data: opened.data,
-        hasher: opened.hasher,
-    };
-    thread::Builder::new()
-        .name("upload".to_owned())
-        .spawn(move || {
-            let result = sink.run(received);
-            drop(lease);
-            if let Err(Err(error)) = outcome.send(result) {
-                tracing::warn!(%error, "upload failed after its client was gone");
-            }
-        })
-        .map_err(Error::io("start a thread for", &path))?;
-    Ok(Box::new(Feed {
-        path,
-        batches: Some(batches),
-        ended: Some(ended),
-        ending,
-        pieces: Vec::new(),
-        small: BytesMut::new(),
-        length: 0,
-    }))
-}
-
-/// What the thread is told; when it is told nothing any more, it ends and keeps what it has.
-enum Command {
-    Write(Vec<Bytes>),
-    Finish(Digest),
-}
-
-/// How the thread ended.
-enum Outcome {
-    Kept(u64),
-    Stored(Blob),
-}
-
-/// The side that feeds the thread.
-struct Feed {
-    path: std::path::PathBuf,
-    batches: Option<mpsc::Sender<Command>>,
-    ended: Option<oneshot::Receiver<Result<Outcome>>>,
-    ending: Ending,
-    /// The next batch, its last part in `small`.
-    pieces: Vec<Bytes>,
-    small: BytesMut,
-    length: usize,
-}
-
-#[async_trait]
-impl UploadWriter for Feed {
-    async fn write(&mut self, mut piece: Bytes) -> Result<()> {
-        while !piece.is_empty() {
-            let part = piece.split_to(piece.len().min(BATCH - self.length));
-            self.length += part.len();
-            if part.len() < SMALL_PIECE {
-                self.small.extend_from_slice(&part);
-            } else {
-                self.seal_small();
-                self.pieces.push(part);
-            }
-            if self.length == BATCH {
-                self.send_batch().await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn pause(mut self: Box<Self>) -> Result<u64> {
-        self.send_batch().await?;
-        match self.end().await? {
-            Outcome::Kept(offset) => Ok(offset),
-            Outcome::Stored(_) => Err(self.lost()),
-        }
-    }
-
-    async fn finish(mut self: Box<Self>, digest: &Digest) -> Result<Blob> {
-        self.send_batch().await?;
-        self.send(Command::Finish(digest.clone())).await?;
-        match self.end().await? {
-            Outcome::Stored(blob) => Ok(blob),
-            Outcome::Kept(_) => Err(self.lost()),
-        }
-    }
-}
-
-impl Feed {
-    fn seal_small(&mut self) {
-        if !self.small.is_empty() {
-            self.pieces.push(self.small.split().freeze());
-        }
-    }
-
-    fn take_batch(&mut self) -> Option<Command> {
-        self.seal_small();
-        self.length = 0;
-        let pieces = std::mem::take(&mut self.pieces);
-        (!pieces.is_empty()).then_some(Command::Write(pieces))
-    }
-
-    async fn send_batch(&mut self) -> Result<()> {
-        match self.take_batch() {
-            Some(batch) => self.send(batch).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn send(&mut self, command: Command) -> Result<()> {
-        if let Some(batches) = &self.batches
-            && batches.send(command).await.is_ok()
-        {
-            return Ok(());
-        }
-        // The thread takes nothing any more: it failed, and says why.
-        self.end().await.and(Err(self.lost()))
-    }
-
-    async fn end(&mut self) -> Result<Outcome> {
-        self.ending.announce();
-        self.batches = None;
-        match self.ended.take() {
-            Some(ended) => ended.await.unwrap_or_else(|_| Err(self.lost())),
-            None => Err(self.lost()),
-        }
-    }
-
-    fn lost(&self) -> Error {
-        Error::io("write", &self.path)(io::Error::other("the thread of the upload has ended"))
-    }
-}
-
-impl Drop for Feed {
-    fn drop(&mut self) {
-        if let Some(batches) = self.batches.take() {
-            self.ending.announce();
-            // Full when the disk is behind; the client sends what is missing again.
-            if let Some(batch) = self.take_batch() {
-                let _ = batches.try_send(batch);
-            }
-        }
-    }
-}
-
 /// The thread's side.
-struct Sink {
+pub(super) struct Sink {
     inner: Arc<Inner>,
     repository: RepositoryName,
     layout: UploadLayout,
     data: File,
     size: u64,
     hasher: Hasher,
-    hashed: u64,
     /// What surely is on disk, and its hash.
     flushed: (u64, Hasher),
     /// Offset of the state that is on disk.
@@ -206,7 +32,20 @@ struct Sink {
 }
 
 impl Sink {
-    fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<Outcome> {
+    pub(super) fn new(inner: Arc<Inner>, repository: RepositoryName, opened: Opened) -> Self {
+        Self {
+            inner,
+            repository,
+            stored_at: Some(opened.hashed).filter(|at| *at > 0),
+            size: opened.size,
+            flushed: (opened.size, opened.hasher.clone()),
+            layout: opened.layout,
+            data: opened.data,
+            hasher: opened.hasher,
+        }
+    }
+
+    pub(super) fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<Outcome> {
         self.catch_up()?;
         while let Some(command) = commands.blocking_recv() {
             match command {
@@ -225,11 +64,11 @@ impl Sink {
 
     /// Hashes what is on disk beyond the last state that was stored. Nothing, unless a process died.
     fn catch_up(&mut self) -> Result<()> {
-        if self.hashed < self.size {
+        let hashed = self.stored_at.unwrap_or(0);
+        if hashed < self.size {
             let mut hasher = self.hasher.clone();
-            self.hash_file(self.hashed, &mut hasher)?;
+            self.hash_file(hashed, &mut hasher)?;
             self.hasher = hasher;
-            self.hashed = self.size;
             self.data.sync_data().map_err(Error::io("sync", self.layout.data()))?;
             self.flushed = (self.size, self.hasher.clone());
         }
@@ -245,7 +84,6 @@ impl Sink {
             self.hasher.update(piece);
             self.size += piece.len() as u64;
         }
-        self.hashed = self.size;
         if self.size - self.flushed.0 >= FLUSH_EVERY {
             self.flush()?;
         }
@@ -262,7 +100,6 @@ impl Sink {
             }
             Err(error) => {
                 (self.size, self.hasher) = self.flushed.clone();
-                self.hashed = self.size;
                 let _ = self.data.set_len(self.size);
                 Err(Error::io("sync", self.layout.data())(error))
             }
