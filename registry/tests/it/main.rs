@@ -1,7 +1,10 @@
 //! Integration tests of the registry: one binary, a module a concern.
 #![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
+mod api_access;
 mod api_blobs;
+mod api_listings;
+mod api_manifests;
 mod api_uploads;
 mod harness;
 mod storage_crash;
