@@ -10,8 +10,8 @@ use bytes::Bytes;
 use lockgate_registry::oci::{Algorithm, Digest};
 use lockgate_registry::storage::filesystem::Settings;
 use lockgate_registry::storage::{
-    BlobStore as _, Error, FilesystemStorage, ManifestStore as _, ReferrerStore as _, TagStore as _, UploadId,
-    UploadStore as _,
+    BlobStore as _, Catalog as _, Error, FilesystemStorage, ManifestStore as _, ReferrerStore as _, TagStore as _,
+    UploadId, UploadStore as _,
 };
 use tempfile::TempDir;
 
@@ -264,6 +264,22 @@ async fn an_error_of_the_system_names_the_path() {
     );
     // And nothing half-done is left to be seen.
     assert!(storage.blob(&name("a"), &sha256(b"x")).await.is_err());
+}
+
+// proves: HOMELAB-07
+#[tokio::test]
+async fn a_volume_that_goes_away_is_noticed_and_its_return_too() {
+    let (storage, root) = open();
+    let (volume, elsewhere) = (root.path().join("docker"), root.path().join("elsewhere"));
+    storage.check().await.unwrap();
+    fs::rename(&volume, &elsewhere).unwrap();
+    let error = storage.check().await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Io { path, .. } if path.starts_with(&volume)),
+        "{error}"
+    );
+    fs::rename(&elsewhere, &volume).unwrap();
+    storage.check().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! No space left, on small filesystems of their own. Needs root, to mount them; skipped with a message otherwise.
+//! No space left, or read-only, on small filesystems of their own. Needs root, to mount them; skipped with a message otherwise.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -32,6 +32,33 @@ async fn ext4_runs_full() {
         an_upload_that_hits_the_end_goes_on_later(&disk).await;
         a_finish_that_hits_the_end_goes_on_later(&disk).await;
         deletes_and_reads_work_when_full(&disk).await;
+    }
+}
+
+#[tokio::test]
+async fn a_read_only_filesystem_is_read() {
+    let Some(disk) = Disk::tmpfs() else { return };
+    let storage = disk.storage();
+    put(&storage, "a", b"layer").await;
+    drop(storage);
+    let remount = ["-o", "remount,ro"].as_slice();
+    let remounted = Command::new("mount").args(remount).arg(disk.0.path()).status();
+    assert!(remounted.unwrap().success());
+
+    let storage = disk.storage();
+    assert_eq!(read(&storage, "a", &sha256(b"layer")).await, "layer");
+    storage.check().await.unwrap();
+    let refused = storage.begin_upload(&name("a"), Algorithm::Sha256).await.unwrap_err();
+    let digest = sha256(b"x");
+    let error = storage
+        .put_blob(&name("a"), &digest, Bytes::from_static(b"x"))
+        .await
+        .unwrap_err();
+    for error in [refused, error] {
+        assert!(
+            matches!(&error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem),
+            "{error}"
+        );
     }
 }
 

@@ -15,7 +15,7 @@ use crate::storage::{Error, Result};
 
 /// The proxy reads blobs through the group, which new directories inherit (setgid).
 const DIRECTORY_MODE: u32 = 0o2750;
-const FILE_MODE: u32 = 0o640;
+pub(super) const FILE_MODE: u32 = 0o640;
 
 /// Makes changes durable.
 pub(super) struct Durable {
@@ -31,6 +31,11 @@ impl Durable {
             staging,
             fresh: Mutex::default(),
         }
+    }
+
+    /// Whether the filesystem was read-only when it was opened.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.staging.is_read_only()
     }
 
     /// Puts `content` at `path`, over what is there.
@@ -75,15 +80,20 @@ impl Durable {
     /// Writes `content` to a file of its own, durable, not yet visible.
     pub(super) fn stage(&self, content: &[u8]) -> Result<Staged> {
         fault::point("stage.create");
+        let (staged, file) = self.stage_unsynced(content)?;
+        fault::point("stage.sync");
+        file.sync_all().map_err(Error::io("sync", &staged.path))?;
+        Ok(staged)
+    }
+
+    fn stage_unsynced(&self, content: &[u8]) -> Result<(Staged, File)> {
         let staged = Staged {
             path: self.staging.next_path(),
         };
         let mut file = create_file(&staged.path)?;
         fault::point("stage.write");
         file.write_all(content).map_err(Error::io("write", &staged.path))?;
-        fault::point("stage.sync");
-        file.sync_all().map_err(Error::io("sync", &staged.path))?;
-        Ok(staged)
+        Ok((staged, file))
     }
 
     /// Renames what was staged to `path`.
@@ -126,10 +136,10 @@ impl Durable {
         Ok(true)
     }
 
-    /// Writes, reads back and removes a small file.
+    /// Writes, reads back and removes a small file; not synced, so that a disk at rest may stay so for a while.
     pub(super) fn probe(&self) -> Result<()> {
         const CONTENT: &[u8] = b"lockgate";
-        let staged = self.stage(CONTENT)?;
+        let (staged, _) = self.stage_unsynced(CONTENT)?;
         let read = fs::read(&staged.path).map_err(Error::io("read", &staged.path))?;
         if read == CONTENT {
             Ok(())

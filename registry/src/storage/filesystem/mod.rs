@@ -76,10 +76,17 @@ struct Inner {
 
 impl FilesystemStorage {
     /// Opens the tree below `root` and makes what is missing of it. Removes what dead processes left half-written.
+    /// A tree on a read-only filesystem can be read, and is healthy.
     pub fn open(root: &Path, settings: Settings) -> Result<Self> {
         let layout = Layout::new(root);
-        make_tree(root, &layout)?;
-        let (staging, crashed) = Staging::open(layout.staging())?;
+        let opened = make_tree(root, &layout).and_then(|()| Staging::open(layout.staging()));
+        let (staging, crashed) = match opened {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::ReadOnlyFilesystem => {
+                tracing::warn!(root = %root.display(), "storage is on a read-only filesystem: nothing can be pushed");
+                (Staging::read_only(layout.staging()), false)
+            }
+            opened => opened?,
+        };
         if crashed {
             // What that process renamed but did not live to sync is visible, and would be taken for durable.
             sync_filesystem(root)?;

@@ -13,7 +13,8 @@ pub(super) struct Staging {
     directory: PathBuf,
     next: AtomicU64,
     /// An flock that tells other processes that the directory is in use; the kernel drops it when the process dies.
-    _lock: File,
+    /// `None` on a read-only filesystem.
+    lock: Option<File>,
 }
 
 impl Staging {
@@ -28,7 +29,11 @@ impl Staging {
         let mut crashed = false;
         for entry in fs::read_dir(staging).map_err(failed("list"))? {
             let path = entry.map_err(failed("list"))?.path();
-            crashed |= remove_if_dead(&path).map_err(Error::io("clean", &path))?;
+            // What cannot be removed takes space, no more.
+            crashed |= remove_if_dead(&path).unwrap_or_else(|error| {
+                tracing::warn!(path = %path.display(), %error, "what a dead process staged is not removed");
+                true
+            });
         }
         let directory = staging.join(uuid::Uuid::new_v4().to_string());
         make_dir(&directory).map_err(Error::io("create directory", &directory))?;
@@ -37,9 +42,22 @@ impl Staging {
         let staging = Self {
             directory,
             next: AtomicU64::new(0),
-            _lock: lock,
+            lock: Some(lock),
         };
         Ok((staging, crashed))
+    }
+
+    /// For a filesystem that is read-only, where whatever is staged fails with just that.
+    pub(super) fn read_only(staging: &Path) -> Self {
+        Self {
+            directory: staging.to_owned(),
+            next: AtomicU64::new(0),
+            lock: None,
+        }
+    }
+
+    pub(super) fn is_read_only(&self) -> bool {
+        self.lock.is_none()
     }
 
     /// A name that nothing has yet.
@@ -51,8 +69,10 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What cannot be removed now is removed by the next start.
-        let _ = fs::remove_dir_all(&self.directory);
+        if !self.is_read_only() {
+            // What cannot be removed now is removed by the next start.
+            let _ = fs::remove_dir_all(&self.directory);
+        }
     }
 }
 

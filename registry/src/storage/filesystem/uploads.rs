@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -153,7 +153,13 @@ fn open(layout: UploadLayout, id: &UploadId, at: Option<u64>) -> Result<Opened> 
 fn open_data(layout: &UploadLayout, id: &UploadId) -> Result<(File, u64)> {
     let path = layout.data();
     let failed = |operation| Error::io(operation, &path);
-    let data = match File::options().read(true).append(true).create(true).open(&path) {
+    let data = match File::options()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(durable::FILE_MODE)
+        .open(&path)
+    {
         Ok(data) => data,
         Err(error) if link::is_absence(&error) => return Err(Error::UploadUnknown(id.clone())),
         Err(error) => return Err(failed("open")(error)),
