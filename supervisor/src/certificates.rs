@@ -1,0 +1,101 @@
+//! The certificates that Lockgate makes for itself: the authority once, the leaf whenever it is needed.
+
+use std::time::SystemTime;
+
+use lockgate_certs::authority::Error as IssueError;
+use lockgate_certs::files::{Existing, WriteError, write_private, write_public};
+use lockgate_certs::{Authority, HostNameError, LeafRequest, LoadError, Pair, Reason, Subject, machine, renewal};
+use lockgate_config::{CertificateSource, Config, Home};
+
+/// Why there is no usable certificate.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CertificateError {
+    /// A name that a certificate cannot hold.
+    #[error("http.tls.auto.hostnames: {0}")]
+    HostName(#[from] HostNameError),
+    /// One half of the authority is gone. Making another would break the trust of every client, so a person decides.
+    #[error(
+        "{missing}: missing, but {present} exists; put it back, or remove both for a new authority, which every client has to trust anew"
+    )]
+    HalfAuthority { missing: String, present: String },
+    /// The authority's certificate.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The authority itself, or what it issues.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// The files.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// The authority and the leaf below a home.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnCertificates {
+    home: Home,
+    hosts: Vec<String>,
+}
+
+impl OwnCertificates {
+    /// `None` when the configuration brings its own certificate or none. `extra` names are those of this run.
+    pub(crate) fn of(config: &Config, home: &Home, extra: &[String]) -> Option<Self> {
+        let CertificateSource::Auto { hostnames } = &config.http.tls.as_ref()?.certificate else {
+            return None;
+        };
+        let mut hosts = extra.to_vec();
+        hosts.extend(hostnames.iter().filter(|name| !extra.contains(name)).cloned());
+        Some(Self::new(home, &hosts))
+    }
+
+    /// Those of `home`, for `hosts` beside the machine's own names and addresses.
+    pub(crate) fn new(home: &Home, hosts: &[String]) -> Self {
+        Self {
+            home: home.clone(),
+            hosts: hosts.to_vec(),
+        }
+    }
+
+    /// The names that were asked for, the most wanted first.
+    pub(crate) fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
+    /// Makes the authority unless it is there.
+    pub(crate) fn ensure_authority(&self) -> Result<bool, CertificateError> {
+        let (certificate, key) = (self.home.ca_certificate(), self.home.ca_key());
+        let half = |missing: &std::path::Path, present: &std::path::Path| CertificateError::HalfAuthority {
+            missing: missing.display().to_string(),
+            present: present.display().to_string(),
+        };
+        match (certificate.exists(), key.exists()) {
+            (true, true) => return Ok(false),
+            (true, false) => return Err(half(&key, &certificate)),
+            (false, true) => return Err(half(&certificate, &key)),
+            (false, false) => {}
+        }
+        let names = machine::machine_names();
+        let host = names.first().map_or("localhost", |name| name.as_str());
+        let authority = Authority::create(&Subject::of_authority(host))?;
+        write_private(&key, authority.key_pem().reveal(), Existing::Keep)?;
+        write_public(&certificate, authority.certificate_pem(), Existing::Keep)?;
+        Ok(true)
+    }
+
+    /// Issues the leaf again when it is missing, about to end, or lacks a name or an address. Says why.
+    pub(crate) fn ensure_leaf(&self) -> Result<Option<Reason>, CertificateError> {
+        let leaf = Pair {
+            certificate: self.home.leaf_certificate(),
+            key: self.home.leaf_key(),
+        };
+        let request = LeafRequest::automatic(&self.hosts)?;
+        let reason = renewal(&leaf, &request, &self.home.ca_certificate(), SystemTime::now())?;
+        if reason.is_some() {
+            let authority = Authority::load(&self.home.ca_certificate(), &self.home.ca_key())?;
+            let issued = authority.issue(&request)?;
+            // Between the two writes the pair does not fit: who reloads keeps the old one until it does.
+            write_private(&leaf.key, issued.key_pem.reveal(), Existing::Overwrite)?;
+            write_public(&leaf.certificate, &issued.chain_pem, Existing::Overwrite)?;
+        }
+        Ok(reason)
+    }
+}

@@ -1,0 +1,45 @@
+//! `lockgate cert show`
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use clap::Args;
+use lockgate_certs::describe;
+
+use crate::cli::Failure;
+use crate::cli::places::HomeArgument;
+use crate::environment::Environment;
+
+/// Says in words what a certificate is, for whom, how long, and what will fail with it; exit 1 when something will.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    home: HomeArgument,
+    /// The certificate [default: the home's]
+    file: Option<PathBuf>,
+    /// Whether this key belongs to it
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Whether clients accept it for this name or address
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
+    let home = arguments.home.home(environment);
+    let (file, key) = match &arguments.file {
+        Some(file) => (file.clone(), arguments.key.clone()),
+        None => (
+            home.leaf_certificate(),
+            arguments.key.clone().or_else(|| Some(home.leaf_key())),
+        ),
+    };
+    let description = describe::file(&file, key.as_deref(), arguments.host.as_deref(), SystemTime::now());
+    let description = description.map_err(Failure::new)?;
+    print!("{description}");
+    if description.problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::silent())
+    }
+}

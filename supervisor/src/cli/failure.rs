@@ -1,0 +1,121 @@
+//! The one map from what went wrong to a message and an exit code.
+
+use std::fmt::Display;
+
+use lockgate_config::LoadError;
+
+use crate::certificates::CertificateError;
+use crate::lock::LockError;
+use crate::serve::ServeError;
+use crate::setup::SetupError;
+use crate::source::explain;
+use crate::supervise::SuperviseError;
+use crate::supervise::sockets::SocketError;
+use crate::supervise::state::EX_CONFIG;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Lines for a person; empty when everything has been said.
+    messages: Vec<String>,
+    code: u8,
+}
+
+impl Failure {
+    /// Exit code 1.
+    pub(crate) fn new(message: impl Display) -> Self {
+        Self {
+            messages: vec![message.to_string()],
+            code: 1,
+        }
+    }
+
+    /// Exit code 1, nothing more to say.
+    pub(crate) fn silent() -> Self {
+        Self {
+            messages: Vec::new(),
+            code: 1,
+        }
+    }
+
+    /// Exit code 2: the command line makes no sense.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self {
+            messages: vec![message.to_string()],
+            code: super::USAGE,
+        }
+    }
+
+    /// Exit code 78: the configuration does not.
+    pub(crate) fn configuration(message: impl Display) -> Self {
+        Self {
+            messages: vec![message.to_string()],
+            code: u8::try_from(EX_CONFIG).unwrap_or(1),
+        }
+    }
+
+    /// The same exit code without a word.
+    pub(crate) fn unsaid(self) -> Self {
+        Self {
+            messages: Vec::new(),
+            ..self
+        }
+    }
+
+    /// Says it on stderr; gives the exit code.
+    pub(crate) fn report(&self) -> u8 {
+        for message in self.messages.iter().flat_map(|message| message.lines()) {
+            eprintln!("lockgate: {message}");
+        }
+        self.code
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self {
+            messages: explain(&error),
+            ..Self::configuration("")
+        }
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Configuration(error) => error.into(),
+            SetupError::Certificate(CertificateError::HostName(_)) => Self::configuration(error),
+            other => Self::new(other),
+        }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<SocketError> for Failure {
+    fn from(error: SocketError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<SuperviseError> for Failure {
+    fn from(error: SuperviseError) -> Self {
+        Self {
+            code: error.exit_code(),
+            ..Self::new(error)
+        }
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        Self {
+            code: error.exit_code(),
+            ..Self::new(error)
+        }
+    }
+}

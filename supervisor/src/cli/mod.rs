@@ -1,0 +1,94 @@
+//! The command line. One file a command; here only what they share.
+
+mod cert;
+mod check;
+mod failure;
+mod places;
+mod proxy;
+mod registry;
+mod reload;
+mod setup;
+mod start;
+mod status;
+mod stop;
+mod user;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use failure::Failure;
+
+use crate::environment::Environment;
+
+/// Exit code of a command line that makes no sense; clap's, and everybody's.
+const USAGE: u8 = 2;
+
+/// A container registry that brings its own front door: `docker push` and `docker pull` over TLS, from one command.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lockgate",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
+#[command(after_help = "Without a command: start.\n\n\
+    Exit codes: 0 done, 1 failed, 2 the command line makes no sense, 78 the configuration does not.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    start: start::Arguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set up what is missing, then serve until stopped
+    Start(start::Arguments),
+    /// Set up what is missing, and end: configuration, certificates, the first account
+    Setup(setup::Arguments),
+    /// List every mistake of a configuration
+    Check(check::Arguments),
+    /// Say how each process of a running registry is; exit 0 only when both are ready
+    Status(status::Arguments),
+    /// Read the configuration again without interrupting anybody
+    Reload(reload::Arguments),
+    /// Finish the requests in flight, then end
+    Stop(stop::Arguments),
+    /// Make, explain and trust certificates
+    Cert(cert::Arguments),
+    /// Add, change, remove and list accounts
+    User(user::Arguments),
+    /// Serve the registry alone, over plain HTTP, for a proxy that is already there
+    Registry(registry::Arguments),
+    /// Serve the front door alone
+    Proxy(proxy::Arguments),
+}
+
+/// Does what the command line says; gives the exit code.
+pub(crate) fn run(arguments: impl Iterator<Item = OsString>, environment: &Environment) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors to clap; nobody can be told when stdout is gone.
+            let _ = error.print();
+            return if error.use_stderr() { USAGE } else { 0 };
+        }
+    };
+    let done = match cli.command.unwrap_or(Command::Start(cli.start)) {
+        Command::Start(arguments) => start::run(&arguments, environment),
+        Command::Setup(arguments) => setup::run(&arguments, environment),
+        Command::Check(arguments) => check::run(&arguments, environment),
+        Command::Status(arguments) => status::run(&arguments, environment),
+        Command::Reload(arguments) => reload::run(&arguments, environment),
+        Command::Stop(arguments) => stop::run(&arguments, environment),
+        Command::Cert(arguments) => cert::run(&arguments, environment),
+        Command::User(arguments) => user::run(&arguments, environment),
+        Command::Registry(arguments) => registry::run(arguments, environment),
+        Command::Proxy(arguments) => proxy::run(arguments, environment),
+    };
+    match done {
+        Ok(()) => 0,
+        Err(failure) => failure.report(),
+    }
+}

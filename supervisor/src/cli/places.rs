@@ -1,0 +1,54 @@
+//! Where things are: the home and the configuration, as each command takes them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lockgate_config::Home;
+
+use crate::environment::Environment;
+
+/// `--home`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HomeArgument {
+    /// The directory that holds everything [default: $LOCKGATE_HOME, else ./lockgate]
+    #[arg(long, value_name = "DIR")]
+    home: Option<PathBuf>,
+}
+
+impl HomeArgument {
+    /// The home, as an absolute path.
+    pub(crate) fn home(&self, environment: &Environment) -> Home {
+        let named = self
+            .home
+            .clone()
+            .or_else(|| environment.value("LOCKGATE_HOME").map(PathBuf::from));
+        let path = named.unwrap_or_else(|| PathBuf::from("lockgate"));
+        // Only an empty path or a working directory that is gone cannot be made absolute; using it will say so.
+        Home::new(std::path::absolute(&path).unwrap_or(path))
+    }
+}
+
+/// `--home` and `--config`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Places {
+    #[command(flatten)]
+    home: HomeArgument,
+    /// The configuration [default: config.yml in the home]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl Places {
+    /// The home.
+    pub(crate) fn home(&self, environment: &Environment) -> Home {
+        self.home.home(environment)
+    }
+
+    /// The configuration file: the one that was named, or the home's.
+    pub(crate) fn config_file(&self, environment: &Environment) -> PathBuf {
+        match &self.config {
+            Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
+            None => self.home(environment).config_file(),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The environment, read once and injected, so that tests set none.
+
+/// Variables whose name and value are UTF-8.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment(Vec<(String, String)>);
+
+impl Environment {
+    /// Of this process.
+    pub(crate) fn of_process() -> Self {
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+        )
+    }
+
+    /// The value of `name` unless it is empty.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(known, value)| known == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The same with `name` set to `value`.
+    #[must_use]
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+        let mut variables: Vec<_> = self.0.iter().filter(|(known, _)| known != name).cloned().collect();
+        variables.push((name.to_owned(), value.to_owned()));
+        Self(variables)
+    }
+
+    /// Name and value, as `lockgate_config` takes them.
+    pub(crate) fn variables(&self) -> &[(String, String)] {
+        &self.0
+    }
+}

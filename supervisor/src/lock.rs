@@ -1,0 +1,134 @@
+//! `run/lockgate.pid`: one supervisor a home. The lock says whether it lives, the text says who it is.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::Pid;
+
+/// Why the lock cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LockError {
+    /// Another supervisor holds it.
+    #[error("{}: this home is in use by a running lockgate{}", .path.display(), pid_of(.pid))]
+    Held { path: PathBuf, pid: Option<Pid> },
+    /// The file.
+    #[error("{}: {source}", .path.display())]
+    File { path: PathBuf, source: io::Error },
+}
+
+fn pid_of(pid: &Option<Pid>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+}
+
+/// The lock; held until dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    file: Flock<File>,
+    /// Whether the one before ended without dropping its lock in order.
+    pub(crate) after_crash: bool,
+}
+
+impl Lock {
+    /// Takes the lock and writes this process's pid.
+    pub(crate) fn take(path: &Path) -> Result<Self, LockError> {
+        let failed = |source| LockError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let file = open(path).map_err(failed)?;
+        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => file,
+            Err((mut file, Errno::EWOULDBLOCK)) => {
+                return Err(LockError::Held {
+                    path: path.to_owned(),
+                    pid: read_pid(&mut file).map_err(failed)?,
+                });
+            }
+            Err((_, errno)) => return Err(failed(errno.into())),
+        };
+        let after_crash = read_pid(&mut file).map_err(failed)?.is_some();
+        rewrite(&mut file, &format!("{}\n", std::process::id())).map_err(failed)?;
+        Ok(Self { file, after_crash })
+    }
+
+    /// The supervisor that holds the lock at `path`, if one does.
+    pub(crate) fn holder(path: &Path) -> Result<Option<Pid>, LockError> {
+        let failed = |source| LockError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            Ok(_) => Ok(None),
+            Err((mut file, Errno::EWOULDBLOCK)) => read_pid(&mut file).map_err(failed),
+            Err((_, errno)) => Err(failed(errno.into())),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Best effort: a pid that stays behind only says that the end was not in order.
+        let _ = rewrite(&mut self.file, "");
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o640)
+        .open(path)
+}
+
+fn read_pid(file: &mut File) -> io::Result<Option<Pid>> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    Ok(text.trim().parse().ok().map(Pid::from_raw))
+}
+
+fn rewrite(file: &mut File, text: &str) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_one_is_refused_and_told_who_holds_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lockgate.pid");
+        assert_eq!(Lock::holder(&path).unwrap(), None);
+        let lock = Lock::take(&path).unwrap();
+        assert!(!lock.after_crash);
+        assert_eq!(Lock::holder(&path).unwrap(), Some(Pid::this()));
+        let error = Lock::take(&path).unwrap_err();
+        assert!(error.to_string().contains(&format!("pid {}", Pid::this())), "{error}");
+        drop(lock);
+        assert_eq!(Lock::holder(&path).unwrap(), None);
+        assert!(!Lock::take(&path).unwrap().after_crash);
+    }
+
+    #[test]
+    fn a_pid_left_behind_tells_of_a_crash() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lockgate.pid");
+        std::fs::write(&path, "1\n").unwrap();
+        assert_eq!(Lock::holder(&path).unwrap(), None, "the text alone means nothing");
+        assert!(Lock::take(&path).unwrap().after_crash);
+    }
+}

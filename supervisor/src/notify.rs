@@ -1,0 +1,52 @@
+//! The sending side of systemd's notification protocol: `sd_notify(3)` without libsystemd.
+
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use crate::environment::Environment;
+
+/// Where to tell how this process is; tells nobody when `NOTIFY_SOCKET` is not set.
+#[derive(Debug, Default)]
+pub(crate) struct Notifier(Option<(UnixDatagram, SocketAddr)>);
+
+impl Notifier {
+    /// From `NOTIFY_SOCKET`: a path, or `@name` in the abstract namespace.
+    pub(crate) fn from_environment(environment: &Environment) -> io::Result<Self> {
+        let Some(name) = environment.value("NOTIFY_SOCKET") else {
+            return Ok(Self(None));
+        };
+        let address = match name.strip_prefix('@') {
+            Some(abstract_name) => SocketAddr::from_abstract_name(abstract_name)?,
+            None => SocketAddr::from_pathname(name)?,
+        };
+        Ok(Self(Some((UnixDatagram::unbound()?, address))))
+    }
+
+    /// Sends `NAME=value` lines. Nobody listening is nobody's loss.
+    pub(crate) fn send(&self, state: &str) {
+        if let Some((socket, address)) = &self.0
+            && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
+        {
+            tracing::debug!(%error, "cannot notify the service manager");
+        }
+    }
+
+    /// Why this process is about to end, in one line.
+    pub(crate) fn send_status(&self, status: &str) {
+        self.send(&format!("STATUS={}", status.replace('\n', "; ")));
+    }
+}
+
+/// How often `WATCHDOG=1` is expected, from `WATCHDOG_USEC`; ping three times as often.
+pub(crate) fn watchdog(environment: &Environment) -> Option<Duration> {
+    if environment
+        .value("WATCHDOG_PID")
+        .is_some_and(|pid| pid != std::process::id().to_string())
+    {
+        return None;
+    }
+    let micros = environment.value("WATCHDOG_USEC")?.parse().ok()?;
+    Some(Duration::from_micros(micros)).filter(|interval| !interval.is_zero())
+}

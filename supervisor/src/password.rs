@@ -1,0 +1,118 @@
+//! The first account's password: made once, kept in a file for its owner alone.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lockgate_certs::files::{Existing, WriteError, write_private};
+use lockgate_config::Secret;
+
+/// Letters and digits without those that are mistaken for others: 32 of them, 5 bits each.
+const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+/// 120 bits.
+const LENGTH: usize = 24;
+
+/// Why there is no password.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PasswordError {
+    /// The file that was supplied.
+    #[error("{}: {source}", .path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// It is there and says nothing.
+    #[error("{}: empty; write a password into it, or remove it to have one made", .path.display())]
+    Empty { path: PathBuf },
+    /// The new file.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The system.
+    #[error("the system gave no random bytes: {0}")]
+    Random(io::Error),
+}
+
+/// Where a password came from.
+#[derive(Debug)]
+pub(crate) enum Password {
+    /// Made now and written to the file: shown once.
+    Made(Secret),
+    /// Supplied: never shown.
+    Supplied(Secret),
+}
+
+impl Password {
+    /// The password itself.
+    pub(crate) fn secret(&self) -> &Secret {
+        match self {
+            Self::Made(secret) | Self::Supplied(secret) => secret,
+        }
+    }
+}
+
+/// The password in `path` when there is one, else a new one that is written there, mode 0600.
+pub(crate) fn kept_in(path: &Path) -> Result<Password, PasswordError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let password = text.lines().next().unwrap_or_default();
+            if password.is_empty() {
+                return Err(PasswordError::Empty { path: path.to_owned() });
+            }
+            Ok(Password::Supplied(Secret::new(password)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let password = random().map_err(PasswordError::Random)?;
+            write_private(path, format!("{password}\n"), Existing::Keep)?;
+            Ok(Password::Made(Secret::new(password)))
+        }
+        Err(source) => Err(PasswordError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn random() -> io::Result<String> {
+    let mut bytes = [0_u8; LENGTH];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
+    }
+    // 256 is a multiple of 32: every letter is as likely as any other.
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn made_once_then_reused() {
+        // proves: SECURE-09, SECURE-10
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("password");
+        let Password::Made(first) = kept_in(&path).unwrap() else {
+            panic!("nothing was there")
+        };
+        assert_eq!(first.reveal().len(), LENGTH);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let Password::Supplied(second) = kept_in(&path).unwrap() else {
+            panic!("it was there")
+        };
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn an_empty_file_is_no_password() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("password");
+        std::fs::write(&path, "\n").unwrap();
+        assert!(matches!(kept_in(&path), Err(PasswordError::Empty { .. })));
+    }
+
+    #[test]
+    fn two_passwords_differ() {
+        assert_ne!(random().unwrap(), random().unwrap());
+    }
+}

@@ -1,0 +1,208 @@
+//! What `lockgate registry` and `lockgate proxy` run: one of the two halves, alone or as a supervised child.
+//!
+//! ```text
+//! signals (thread) ──▶ drain, reload ──▶ lockgate_registry::run / lockgate_proxy::run
+//! ready, alive, last words ◀── NOTIFY_SOCKET
+//! ```
+
+mod inherited;
+mod process;
+mod proxy;
+mod registry;
+mod signals;
+
+use std::ffi::CStr;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use lockgate_config::{Config, Home, LoadError};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+pub(crate) use inherited::Inherited;
+pub(crate) use proxy::{PUBLIC_NAME, REDIRECT_NAME, serve as proxy};
+pub(crate) use registry::{SOCKET_NAME as REGISTRY_NAME, serve as registry};
+use signals::Orders;
+
+use crate::environment::Environment;
+use crate::logging::Logging;
+use crate::notify::{self, Notifier};
+use crate::source::{Accepted, Source, explain};
+use crate::supervise::sockets::SocketError;
+use crate::supervise::state::EX_CONFIG;
+
+/// How one half was called.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) source: Source,
+    pub(crate) home: Home,
+    pub(crate) environment: Environment,
+    /// The supervisor's pid, when there is one.
+    pub(crate) supervisor: Option<i32>,
+}
+
+/// Why one half ended otherwise than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// The configuration.
+    #[error("{}", explain(.0).join("\n"))]
+    Configuration(#[from] LoadError),
+    /// A listening socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// An address that this half cannot serve.
+    #[error("http.addr = {address}: {reason}")]
+    Address { address: String, reason: &'static str },
+    /// A descriptor that was handed down.
+    #[error("LISTEN_FDS: {0}")]
+    Inherited(io::Error),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] lockgate_registry::RunError),
+    /// The proxy.
+    #[error(transparent)]
+    Proxy(#[from] lockgate_proxy::RunError),
+    /// The system.
+    #[error("cannot {what}: {source}")]
+    System { what: &'static str, source: io::Error },
+}
+
+impl ServeError {
+    /// 78 when trying again with the same configuration is no use.
+    pub(crate) fn exit_code(&self) -> u8 {
+        use lockgate_proxy::RunError as Proxy;
+        use lockgate_registry::RunError as Registry;
+        let hopeless = match self {
+            Self::Configuration(_) | Self::Address { .. } => true,
+            Self::Registry(error) => matches!(error, Registry::Configuration { .. } | Registry::Storage { .. }),
+            Self::Proxy(error) => matches!(error, Proxy::Configuration { .. } | Proxy::Certificate(_)),
+            Self::Socket(_) | Self::Inherited(_) | Self::System { .. } => false,
+        };
+        if hopeless {
+            u8::try_from(EX_CONFIG).unwrap_or(1)
+        } else {
+            1
+        }
+    }
+}
+
+/// A half that is about to run: logging, signals and configuration are in place.
+struct Half {
+    call: Call,
+    config: Config,
+    notifier: Arc<Notifier>,
+    orders: Orders,
+}
+
+impl Half {
+    /// Sets up the process. The second half of the answer brings the configurations to go on with.
+    fn begin(
+        call: Call,
+        process: &'static str,
+        title: &CStr,
+        notifier: Arc<Notifier>,
+    ) -> Result<(Self, mpsc::Receiver<Config>), ServeError> {
+        let logging = Logging::start(process);
+        if let Some(supervisor) = call.supervisor {
+            process::tie_to(supervisor, title).map_err(|source| system("stay with the supervisor", source))?;
+        }
+        let accepted = configuration(&call)?;
+        logging.reload(&accepted.config.log);
+        let (orders, reload) = signals::listen(call.source.clone(), logging, call.supervisor.is_some())
+            .map_err(|source| system("listen to signals", source))?;
+        Ok((
+            Self {
+                call,
+                config: accepted.config,
+                notifier,
+                orders,
+            },
+            reload,
+        ))
+    }
+
+    fn is_supervised(&self) -> bool {
+        self.call.supervisor.is_some()
+    }
+
+    /// What to call when requests are served.
+    fn ready(&self) -> Box<dyn FnOnce() + Send> {
+        let notifier = self.notifier.clone();
+        Box::new(move || notifier.send("READY=1"))
+    }
+}
+
+/// The text that the supervisor accepted comes on stdin: what the file holds by now may be anything.
+fn configuration(call: &Call) -> Result<Accepted, ServeError> {
+    if call.supervisor.is_none() {
+        let accepted = call.source.load()?;
+        for warning in &accepted.config.warnings {
+            tracing::warn!("{warning}");
+        }
+        return Ok(accepted);
+    }
+    let text = io::read_to_string(io::stdin()).map_err(|source| system("read the configuration from stdin", source))?;
+    Ok(call.source.accept(text)?)
+}
+
+/// Runs `serving` until it ends, until it was told twice to end, or until its drain took too long.
+fn run<E: Into<ServeError>>(
+    half: &Half,
+    runtime: Runtime,
+    serving: impl Future<Output = Result<(), E>>,
+) -> Result<(), ServeError> {
+    let limit = half.config.http.drain_timeout;
+    let (notifier, orders) = (half.notifier.clone(), half.orders.clone());
+    if let Some(interval) = notify::watchdog(&half.call.environment) {
+        runtime.spawn(ping(notifier.clone(), interval / 3));
+    }
+    let result = runtime.block_on(async {
+        let overdue = async {
+            orders.drain().await;
+            notifier.send("STOPPING=1");
+            tokio::select! {
+                () = orders.end_now() => tracing::warn!("told again: ending at once"),
+                () = tokio::time::sleep(limit) => tracing::warn!(limit_s = limit.as_secs(), "the drain took too long"),
+            }
+        };
+        tokio::select! {
+            served = serving => served.map_err(Into::into),
+            () = overdue => Ok(()),
+        }
+    });
+    // Whatever still runs is cut off here.
+    runtime.shutdown_background();
+    result
+}
+
+async fn ping(notifier: Arc<Notifier>, every: std::time::Duration) {
+    let mut interval = tokio::time::interval(every);
+    loop {
+        interval.tick().await;
+        notifier.send("WATCHDOG=1");
+    }
+}
+
+/// Tells the supervisor why this ends; it tells everybody.
+fn last_words(result: Result<(), ServeError>, notifier: &Notifier) -> Result<(), ServeError> {
+    if let Err(error) = &result {
+        notifier.send_status(&error.to_string());
+    }
+    result
+}
+
+fn notifier(call: &Call) -> Arc<Notifier> {
+    Arc::new(Notifier::from_environment(&call.environment).unwrap_or_default())
+}
+
+fn runtime() -> Result<Runtime, ServeError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| system("start the runtime", source))
+}
+
+fn system(what: &'static str, source: io::Error) -> ServeError {
+    ServeError::System { what, source }
+}

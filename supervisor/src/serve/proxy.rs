@@ -1,0 +1,64 @@
+//! `lockgate proxy`: the front door alone, or in front of our registry.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use lockgate_config::{Address, Config};
+use lockgate_proxy::{Control, Entrance};
+use tokio::sync::mpsc::Receiver;
+
+use super::inherited::Inherited;
+use super::{Call, Half, ServeError};
+use crate::supervise::sockets::listen_tcp;
+
+/// Names of its sockets among `LISTEN_FDNAMES`: where clients come in, and where they are sent to https.
+pub(crate) const PUBLIC_NAME: &str = "public";
+pub(crate) const REDIRECT_NAME: &str = "redirect";
+
+/// Serves until told to stop. `upstream`: the registry's socket.
+pub(crate) fn serve(call: Call, upstream: PathBuf) -> Result<(), ServeError> {
+    let notifier = super::notifier(&call);
+    let begun = Half::begin(call, "proxy", c"lockgate-proxy", notifier.clone());
+    super::last_words(
+        begun.and_then(|(half, reload)| serve_half(&half, reload, upstream)),
+        &notifier,
+    )
+}
+
+fn serve_half(half: &Half, reload: Receiver<Config>, upstream: PathBuf) -> Result<(), ServeError> {
+    lockgate_certs::install_provider();
+    let entrances = entrances(half)?;
+    let control = Control {
+        upstream,
+        ready: half.ready(),
+        drain: Box::pin(half.orders.drain()),
+        reload,
+    };
+    let serving = lockgate_proxy::run(half.config.clone(), half.call.home.clone(), entrances, control);
+    super::run(half, super::runtime()?, serving)
+}
+
+fn entrances(half: &Half) -> Result<Vec<Entrance>, ServeError> {
+    let mut inherited = Inherited::of_process(&half.call.environment);
+    let http = &half.config.http;
+    let mut open = |name, address: &Address| match inherited.tcp(name).map_err(ServeError::Inherited)? {
+        Some(socket) => Ok(socket),
+        None => listen(address),
+    };
+    let public = open(PUBLIC_NAME, &http.addr)?;
+    let mut entrances = vec![Entrance::Public(public)];
+    if let Some(address) = &http.redirect_https {
+        entrances.push(Entrance::Redirect(open(REDIRECT_NAME, address)?));
+    }
+    Ok(entrances)
+}
+
+fn listen(address: &Address) -> Result<TcpListener, ServeError> {
+    match address {
+        Address::Tcp { host, port } => Ok(listen_tcp(host, *port)?),
+        Address::Unix(_) => Err(ServeError::Address {
+            address: address.to_string(),
+            reason: "the front door listens on TCP; a Unix socket is served by `lockgate registry`",
+        }),
+    }
+}

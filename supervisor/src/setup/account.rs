@@ -1,0 +1,55 @@
+//! The first account: made when the file of accounts is missing.
+
+use std::path::{Path, PathBuf};
+
+use lockgate_config::{Config, Home, Secret};
+use lockgate_registry::accounts::{AccountName, Accounts, PasswordHash, hash_password};
+
+use super::{SetupError, directories};
+use crate::environment::Environment;
+use crate::password::{Password, kept_in};
+
+const DEFAULT_NAME: &str = "admin";
+
+/// An account that was made now.
+#[derive(Debug)]
+pub(crate) struct FirstAccount {
+    pub(crate) name: AccountName,
+    /// The password, when nobody knows it yet.
+    pub(crate) password: Option<Secret>,
+}
+
+/// Makes the file of accounts with one account, unless it is there or the configuration names none.
+pub(super) fn ensure(
+    config: &Config,
+    home: &Home,
+    environment: &Environment,
+    made: &mut Vec<PathBuf>,
+) -> Result<Option<FirstAccount>, SetupError> {
+    let Some(htpasswd) = &config.auth.htpasswd else {
+        return Ok(None);
+    };
+    if htpasswd.path.exists() {
+        return Ok(None);
+    }
+    directories::accounts(htpasswd.path.parent().unwrap_or(Path::new(".")))?;
+    let name: AccountName = environment.value("LOCKGATE_USERNAME").unwrap_or(DEFAULT_NAME).parse()?;
+    let password = match environment.value("LOCKGATE_PASSWORD") {
+        Some(password) => Password::Supplied(Secret::new(password)),
+        None => kept_in(&home.password_file())?,
+    };
+    // The file holds the hash of it.
+    let hash: PasswordHash = hash_password(password.secret().reveal())?
+        .parse()
+        .expect("a hash that was just made is well formed");
+    Accounts::new(&htpasswd.path).add(&name, &hash)?;
+    made.push(htpasswd.path.clone());
+    let password = match password {
+        Password::Made(secret) => {
+            made.push(home.password_file());
+            Some(secret)
+        }
+        Password::Supplied(_) => None,
+    };
+    Ok(Some(FirstAccount { name, password }))
+}

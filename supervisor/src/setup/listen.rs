@@ -1,0 +1,42 @@
+//! The address of a new configuration: the one asked for, else the port of HTTPS, else one that anybody may use.
+
+use std::net::TcpListener;
+
+use lockgate_config::Address;
+
+use super::SetupError;
+use crate::supervise::sockets::listen_tcp;
+
+const HTTPS: u16 = 443;
+const UNPRIVILEGED: u16 = 5443;
+
+/// The address to write, and the socket that was opened to find it. Port 0 becomes the port that the system gave.
+pub(super) fn choose(wish: Option<&Address>) -> Result<(Address, Option<TcpListener>), SetupError> {
+    match wish {
+        Some(Address::Tcp { host, port: 0 }) => {
+            let socket = listen_tcp(host, 0)?;
+            Ok((with_port(host, 0, &socket), Some(socket)))
+        }
+        Some(known) => Ok((known.clone(), None)),
+        None => {
+            let socket = listen_tcp("", HTTPS).ok();
+            let port = if socket.is_some() { HTTPS } else { UNPRIVILEGED };
+            Ok((
+                Address::Tcp {
+                    host: String::new(),
+                    port,
+                },
+                socket,
+            ))
+        }
+    }
+}
+
+/// `host` with the port that `socket` really has.
+pub(crate) fn with_port(host: &str, port: u16, socket: &TcpListener) -> Address {
+    let port = socket.local_addr().map_or(port, |address| address.port());
+    Address::Tcp {
+        host: host.to_owned(),
+        port,
+    }
+}

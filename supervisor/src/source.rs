@@ -1,0 +1,72 @@
+//! Where the configuration comes from: the file and the variables, read again at every reload.
+
+use std::path::{Path, PathBuf};
+
+use lockgate_config::{Config, LoadError};
+
+use crate::environment::Environment;
+
+/// The variable that overrides `http.addr`; how `--listen` reaches the children.
+pub(crate) const LISTEN_VARIABLE: &str = "REGISTRY_HTTP_ADDR";
+
+/// A configuration file and what overrides it.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    path: PathBuf,
+    environment: Environment,
+}
+
+/// A configuration that holds no mistake, and the text that it was made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Accepted {
+    pub(crate) config: Config,
+    pub(crate) text: String,
+}
+
+impl Source {
+    /// `path`, with `environment` over it, with `listen` over both.
+    pub(crate) fn new(path: PathBuf, environment: &Environment, listen: Option<&str>) -> Self {
+        let environment = match listen {
+            Some(address) => environment.with(LISTEN_VARIABLE, address),
+            None => environment.clone(),
+        };
+        Self { path, environment }
+    }
+
+    /// The same with another address to listen on.
+    #[must_use]
+    pub(crate) fn with_listen(&self, address: &str) -> Self {
+        Self::new(self.path.clone(), &self.environment, Some(address))
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads and checks the file.
+    pub(crate) fn load(&self) -> Result<Accepted, LoadError> {
+        let unreadable = |source| LoadError::Unreadable {
+            path: self.path.clone(),
+            source,
+        };
+        self.accept(std::fs::read_to_string(&self.path).map_err(unreadable)?)
+    }
+
+    /// Checks a text that was read from the file before.
+    pub(crate) fn accept(&self, text: String) -> Result<Accepted, LoadError> {
+        let config = Config::parse(&self.path, text.as_bytes(), self.environment.variables())?;
+        Ok(Accepted { config, text })
+    }
+}
+
+/// Every mistake of `error`, one a line, each with where it is.
+pub(crate) fn explain(error: &LoadError) -> Vec<String> {
+    match error {
+        LoadError::Mistakes { path, mistakes } => mistakes
+            .iter()
+            .map(|mistake| format!("{}: {mistake}", path.display()))
+            .collect(),
+        other => vec![other.to_string()],
+    }
+}

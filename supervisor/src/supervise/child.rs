@@ -1,0 +1,160 @@
+//! One child process: this very binary again, with its sockets, its configuration and its place to notify.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use command_fds::{CommandFdExt, FdMapping};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::state::{Life, WATCHDOG};
+
+/// The first descriptor of LISTEN_FDS: `SD_LISTEN_FDS_START` of sd_listen_fds(3).
+const FIRST_SOCKET: i32 = 3;
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The front door.
+    Proxy,
+    /// The registry behind it.
+    Registry,
+}
+
+impl Role {
+    /// Subcommand, log field and name in `status`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Registry => "registry",
+        }
+    }
+}
+
+/// What each start of a child needs beside its own sockets.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    /// Arguments after the subcommand.
+    pub(crate) arguments: Vec<OsString>,
+    /// Variables set on top of the supervisor's own.
+    pub(crate) variables: Vec<(String, String)>,
+    /// The text of the configuration that was accepted: a child that comes back runs with what the others run with,
+    /// whatever the file holds by now.
+    pub(crate) configuration: String,
+}
+
+/// A supervised process.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) role: Role,
+    pub(crate) life: Life,
+    /// The running process.
+    pub(crate) pid: Option<Pid>,
+    /// Since when it runs.
+    pub(crate) since: Option<Instant>,
+    /// What it said last about itself: the reason of its end, as a rule.
+    pub(crate) status: Option<String>,
+    /// Where it listens, for people.
+    pub(crate) address: String,
+    /// Its listening sockets by name.
+    pub(crate) sockets: Vec<(&'static str, OwnedFd)>,
+}
+
+impl Child {
+    /// A child that is to be started at `now`.
+    pub(crate) fn new(role: Role, address: String, sockets: Vec<(&'static str, OwnedFd)>, now: Instant) -> Self {
+        Self {
+            role,
+            life: Life::new(now),
+            pid: None,
+            since: None,
+            status: None,
+            address,
+            sockets,
+        }
+    }
+
+    /// Starts the process.
+    pub(crate) fn start(&mut self, setting: &Setting, notify: &Path, now: Instant) -> io::Result<()> {
+        let pid = self.spawn(setting, notify)?;
+        self.pid = Some(pid);
+        self.since = Some(now);
+        self.status = None;
+        self.life.started(now);
+        Ok(())
+    }
+
+    fn spawn(&self, setting: &Setting, notify: &Path) -> io::Result<Pid> {
+        let names: Vec<_> = self.sockets.iter().map(|(name, _)| *name).collect();
+        let mut command = Command::new(program()?);
+        command
+            .arg0("lockgate")
+            .arg(self.role.name())
+            .arg("--supervised")
+            .arg(std::process::id().to_string())
+            .args(&setting.arguments)
+            .envs(setting.variables.iter().map(|(name, value)| (name, value)))
+            .env("NOTIFY_SOCKET", notify)
+            .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
+            .env("LISTEN_FDS", names.len().to_string())
+            .env("LISTEN_FDNAMES", names.join(":"))
+            .stdin(Stdio::from(in_memory(&setting.configuration)?));
+        // What was said to the supervisor alone, and the first account's password.
+        for name in ["LISTEN_PID", "WATCHDOG_PID", "LOCKGATE_USERNAME", "LOCKGATE_PASSWORD"] {
+            command.env_remove(name);
+        }
+        let mappings = (FIRST_SOCKET..)
+            .zip(&self.sockets)
+            .map(|(child_fd, (_, socket))| {
+                Ok(FdMapping {
+                    parent_fd: socket.try_clone()?,
+                    child_fd,
+                })
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        command.fd_mappings(mappings).map_err(io::Error::other)?;
+        let child = command.spawn()?;
+        // `std::process::Child` neither kills nor waits when dropped: `reap` sees the end.
+        Ok(Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?))
+    }
+
+    /// Sends a signal; a process that is gone already will be reaped.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.pid
+            && let Err(error) = kill(pid, signal)
+        {
+            tracing::debug!(process = self.role.name(), %error, "cannot send {signal}");
+        }
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.life.killed();
+    }
+}
+
+/// The running binary, even when its file was replaced meanwhile.
+fn program() -> io::Result<std::path::PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        Ok(running.to_owned())
+    } else {
+        std::env::current_exe()
+    }
+}
+
+/// `text` as a file without a name, read from its beginning.
+fn in_memory(text: &str) -> io::Result<File> {
+    let mut file = File::from(memfd_create(c"config.yml", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(text.as_bytes())?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(file)
+}

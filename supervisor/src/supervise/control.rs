@@ -1,0 +1,225 @@
+//! `run/lockgate.sock`: a person, or another program, asks the supervisor. One word in, one JSON document out.
+//!
+//! The socket is the owner's alone (mode 0600); a caller that dawdles is dropped.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::sockets::{SocketError, listen_unix};
+
+/// How long one caller may keep the supervisor.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How long the supervisor may keep a caller: a reload reads files.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+const LONGEST_REQUEST: u64 = 64;
+
+/// What can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// How everything is: a [`Status`].
+    Status,
+    /// Read the configuration again: a [`Reloaded`].
+    Reload,
+}
+
+impl Request {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Reload => "reload",
+        }
+    }
+}
+
+impl FromStr for Request {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        [Self::Status, Self::Reload]
+            .into_iter()
+            .find(|request| request.word() == word)
+            .ok_or(())
+    }
+}
+
+/// Answer to [`Request::Status`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// Of the program.
+    pub(crate) version: String,
+    /// The supervisor's.
+    pub(crate) pid: i32,
+    pub(crate) uptime_seconds: u64,
+    /// Where clients reach the registry.
+    pub(crate) url: String,
+    /// The configuration file.
+    pub(crate) config: PathBuf,
+    /// Why the last reload was refused, while it is.
+    pub(crate) reload_error: Option<String>,
+    pub(crate) processes: Vec<ProcessStatus>,
+}
+
+/// One child in a [`Status`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProcessStatus {
+    pub(crate) name: String,
+    /// `ready`, `starting`, `restarting`, `killed`, `draining` or `stopped`.
+    pub(crate) state: String,
+    pub(crate) pid: Option<i32>,
+    pub(crate) uptime_seconds: Option<u64>,
+    /// Starts after the first.
+    pub(crate) restarts: u32,
+    pub(crate) address: String,
+    /// What it said last about itself.
+    pub(crate) note: Option<String>,
+}
+
+impl Status {
+    /// Whether both serve.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.processes.is_empty() && self.processes.iter().all(|process| process.state == "ready")
+    }
+}
+
+/// Answer to [`Request::Reload`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reloaded {
+    /// Whether the configuration in the file is in force now.
+    pub(crate) done: bool,
+    /// Each mistake, or each remark.
+    pub(crate) messages: Vec<String>,
+}
+
+/// The supervisor's end.
+#[derive(Debug)]
+pub(crate) struct ControlSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl ControlSocket {
+    /// Listens on `path`.
+    pub(crate) fn listen(path: &Path) -> Result<Self, SocketError> {
+        let listener = listen_unix(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|source| SocketError::Unix {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The next call, if somebody asks now.
+    pub(crate) fn next(&self) -> io::Result<Option<Call>> {
+        loop {
+            let caller = match self.listener.accept() {
+                Ok((caller, _)) => caller,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            match listen_to(caller) {
+                Ok(call) => return Ok(Some(call)),
+                Err(error) => tracing::debug!(%error, "a call on the control socket made no sense"),
+            }
+        }
+    }
+}
+
+fn listen_to(caller: UnixStream) -> io::Result<Call> {
+    caller.set_nonblocking(false)?;
+    caller.set_read_timeout(Some(PATIENCE))?;
+    caller.set_write_timeout(Some(PATIENCE))?;
+    let mut word = String::new();
+    BufReader::new((&caller).take(LONGEST_REQUEST)).read_line(&mut word)?;
+    let request = word
+        .trim_end()
+        .parse()
+        .map_err(|()| io::Error::other(format!("unknown request {word:?}")))?;
+    Ok(Call { request, caller })
+}
+
+/// Somebody who waits for an answer.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) request: Request,
+    caller: UnixStream,
+}
+
+impl Call {
+    /// Answers and hangs up.
+    pub(crate) fn reply(mut self, answer: &impl Serialize) {
+        let answered = serde_json::to_string(answer).map_err(io::Error::other);
+        if let Err(error) = answered.and_then(|text| writeln!(self.caller, "{text}")) {
+            tracing::debug!(%error, "a caller on the control socket went away");
+        }
+    }
+}
+
+impl AsFd for ControlSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        // Best effort: the next start replaces it anyway.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The asking end.
+pub(crate) fn ask<T: DeserializeOwned>(socket: &Path, request: Request) -> io::Result<T> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+    writeln!(stream, "{}", request.word())?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply)?;
+    serde_json::from_str(&reply).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asked_and_answered() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lockgate.sock");
+        let socket = ControlSocket::listen(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let expected = Reloaded {
+            done: false,
+            messages: vec!["http.addr: no".into()],
+        };
+        let asking = std::thread::spawn(move || ask::<Reloaded>(&path, Request::Reload).unwrap());
+        let call = loop {
+            match socket.next().unwrap() {
+                Some(call) => break call,
+                None => std::thread::yield_now(),
+            }
+        };
+        assert_eq!(call.request, Request::Reload);
+        call.reply(&expected);
+        assert_eq!(asking.join().unwrap(), expected);
+    }
+
+    #[test]
+    fn words_that_mean_nothing_are_not_requests() {
+        assert_eq!("status".parse(), Ok(Request::Status));
+        assert_eq!("stop".parse::<Request>(), Err(()));
+    }
+}

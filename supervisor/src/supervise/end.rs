@@ -1,0 +1,54 @@
+//! How child processes end. The one place that waits for them.
+
+use std::fmt;
+use std::io;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal(Signal),
+    /// It could not even be started.
+    NeverRan,
+}
+
+impl End {
+    /// The exit code, unless a signal ended it.
+    pub(crate) fn code(self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Signal(_) | Self::NeverRan => None,
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "ended by {signal}"),
+            Self::NeverRan => f.write_str("never ran"),
+        }
+    }
+}
+
+/// Every process that ended since the last call: children, and as PID 1 orphans of whoever.
+pub(crate) fn ended() -> io::Result<Vec<(Pid, End)>> {
+    let mut ended = Vec::new();
+    loop {
+        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => ended.push((pid, End::Code(code))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => ended.push((pid, End::Signal(signal))),
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return Ok(ended),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}

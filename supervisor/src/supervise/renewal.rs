@@ -1,0 +1,53 @@
+//! The leaf certificate is looked after while the registry runs; the proxy takes up a new one by itself.
+
+use std::time::Duration;
+
+use lockgate_config::{Config, Home};
+
+use crate::certificates::OwnCertificates;
+
+/// How often to look.
+pub(crate) const INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// Issues the leaf again when it is time, or when host names or addresses changed.
+#[derive(Debug)]
+pub(crate) struct Renewal {
+    home: Home,
+    /// Names given on the command line, for this run.
+    extra: Vec<String>,
+    own: Option<OwnCertificates>,
+}
+
+impl Renewal {
+    /// For the certificates that `config` asks for, if they are ours to make.
+    pub(crate) fn new(config: &Config, home: &Home, extra: &[String]) -> Self {
+        let own = OwnCertificates::of(config, home, extra);
+        Self {
+            home: home.clone(),
+            extra: extra.to_vec(),
+            own,
+        }
+    }
+
+    /// Issues the leaf again if it is needed. A failure leaves the present one, and is tried again.
+    pub(crate) fn renew(&self) {
+        let Some(own) = &self.own else { return };
+        match own.ensure_leaf() {
+            Ok(Some(reason)) => tracing::info!("issued a new certificate: {reason}"),
+            Ok(None) => {}
+            Err(error) => tracing::error!("the certificate could not be renewed: {error}"),
+        }
+    }
+
+    /// Goes on with another configuration.
+    pub(crate) fn reload(&mut self, config: &Config) {
+        self.own = OwnCertificates::of(config, &self.home, &self.extra);
+        if let Some(own) = &self.own
+            && let Err(error) = own.ensure_authority()
+        {
+            tracing::error!("no authority to issue a certificate with: {error}");
+            return;
+        }
+        self.renew();
+    }
+}

@@ -1,0 +1,50 @@
+//! Signals as a descriptor: blocked, then read where the supervisor waits for everything else.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+/// What the supervisor hears. Blocked before the first thread, so every thread and child inherits the mask.
+pub(crate) fn heard() -> SigSet {
+    SigSet::from_iter([
+        Signal::SIGCHLD,
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+    ])
+}
+
+/// The signals that are pending.
+#[derive(Debug)]
+pub(crate) struct Signals(SignalFd);
+
+impl Signals {
+    /// Blocks the signals of [`heard`] and opens the descriptor.
+    pub(crate) fn block() -> io::Result<Self> {
+        let set = heard();
+        set.thread_block()?;
+        Ok(Self(SignalFd::with_flags(
+            &set,
+            SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC,
+        )?))
+    }
+
+    /// The next one, if there is one.
+    pub(crate) fn take(&self) -> io::Result<Option<Signal>> {
+        let Some(info) = self.0.read_signal()? else {
+            return Ok(None);
+        };
+        let number = i32::try_from(info.ssi_signo).map_err(io::Error::other)?;
+        Ok(Some(Signal::try_from(number)?))
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

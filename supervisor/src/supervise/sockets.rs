@@ -1,0 +1,194 @@
+//! Listening sockets: opened once, kept while children come and go, so that a connection is never refused meanwhile.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use lockgate_config::Address;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket, sockopt,
+};
+
+/// Connections that wait while a child restarts. The kernel caps it at net.core.somaxconn.
+const BACKLOG: i32 = 4096;
+/// `sockaddr_un.sun_path` holds 108 bytes, the closing NUL among them.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// Why a socket cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SocketError {
+    /// The name stands for no address.
+    #[error("http.addr {address}: the host name cannot be resolved: {source}")]
+    Unresolved { address: String, source: io::Error },
+    /// Somebody else listens there.
+    #[error(
+        "http.addr {address}: already in use by another program (`ss -ltnp` names it); choose another port with --listen"
+    )]
+    InUse { address: String },
+    /// A port below 1024, as a normal user.
+    #[error(
+        "http.addr {address}: not permitted; ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another with --listen"
+    )]
+    NotPermitted { address: String },
+    /// Anything else.
+    #[error("http.addr {address}: {source}")]
+    Tcp { address: String, source: io::Error },
+    /// A Unix socket's path does not fit.
+    #[error("{}: longer than the {LONGEST_SOCKET_PATH} bytes that a Unix socket's path may have; choose a shorter --home", .path.display())]
+    TooLong { path: PathBuf },
+    /// Another process listens on the Unix socket.
+    #[error("{}: another process listens there", .path.display())]
+    UnixInUse { path: PathBuf },
+    /// The Unix socket.
+    #[error("{}: {source}", .path.display())]
+    Unix { path: PathBuf, source: io::Error },
+}
+
+/// Listens on TCP. An empty host is every address, IPv4 and IPv6; a name is its first address, IPv4 before IPv6.
+pub(crate) fn listen_tcp(host: &str, port: u16) -> Result<TcpListener, SocketError> {
+    let address = Address::Tcp {
+        host: host.to_owned(),
+        port,
+    }
+    .to_string();
+    if host.is_empty() {
+        return match open_tcp((Ipv6Addr::UNSPECIFIED, port).into(), true) {
+            // No IPv6 in this kernel or container.
+            Err(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) => open_tcp((Ipv4Addr::UNSPECIFIED, port).into(), false),
+            opened => opened,
+        }
+        .map_err(|errno| tcp_error(address, errno));
+    }
+    let candidates = match (host, port).to_socket_addrs() {
+        Ok(candidates) => candidates.collect::<Vec<_>>(),
+        Err(source) => return Err(SocketError::Unresolved { address, source }),
+    };
+    let Some(first) = candidates
+        .iter()
+        .find(|candidate| candidate.is_ipv4())
+        .or(candidates.first())
+    else {
+        let source = io::Error::from(io::ErrorKind::NotFound);
+        return Err(SocketError::Unresolved { address, source });
+    };
+    open_tcp(*first, false).map_err(|errno| tcp_error(address, errno))
+}
+
+fn open_tcp(address: SocketAddr, dual_stack: bool) -> Result<TcpListener, Errno> {
+    let family = if address.is_ipv6() {
+        AddressFamily::Inet6
+    } else {
+        AddressFamily::Inet
+    };
+    let descriptor: OwnedFd = socket(
+        family,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        None,
+    )?;
+    setsockopt(&descriptor, sockopt::ReuseAddr, &true)?;
+    if address.is_ipv6() {
+        setsockopt(&descriptor, sockopt::Ipv6V6Only, &!dual_stack)?;
+    }
+    bind(descriptor.as_raw_fd(), &SockaddrStorage::from(address))?;
+    listen(&descriptor, Backlog::new(BACKLOG)?)?;
+    Ok(descriptor.into())
+}
+
+fn tcp_error(address: String, errno: Errno) -> SocketError {
+    match errno {
+        Errno::EADDRINUSE => SocketError::InUse { address },
+        Errno::EACCES | Errno::EPERM => SocketError::NotPermitted { address },
+        other => SocketError::Tcp {
+            address,
+            source: other.into(),
+        },
+    }
+}
+
+/// Listens on a Unix socket with mode 0660, replacing one that nobody serves any more.
+pub(crate) fn listen_unix(path: &Path) -> Result<UnixListener, SocketError> {
+    if path.as_os_str().len() > LONGEST_SOCKET_PATH {
+        return Err(SocketError::TooLong { path: path.to_owned() });
+    }
+    if UnixStream::connect(path).is_ok() {
+        return Err(SocketError::UnixInUse { path: path.to_owned() });
+    }
+    let open = || {
+        remove_stale(path)?;
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+        listener.set_nonblocking(true)?;
+        listen(&listener, Backlog::new(BACKLOG)?)?;
+        Ok(listener)
+    };
+    open().map_err(|source| SocketError::Unix {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Removes a socket that a crash left behind; anything that is not a socket stays and is an error.
+pub(crate) fn remove_stale(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "exists and is not a socket",
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_host_is_reached_over_both_families() {
+        let listener = listen_tcp("", 0).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        if listener.local_addr().unwrap().is_ipv6() {
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_port_in_use_is_said_plainly() {
+        let first = listen_tcp("127.0.0.1", 0).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let error = listen_tcp("127.0.0.1", port).unwrap_err();
+        assert!(matches!(error, SocketError::InUse { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("127.0.0.1:{port}")));
+    }
+
+    #[test]
+    fn the_unix_socket_is_for_owner_and_group_and_replaces_a_stale_one_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("registry.sock");
+        let listener = listen_unix(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+        assert!(matches!(listen_unix(&path).unwrap_err(), SocketError::UnixInUse { .. }));
+        drop(listener);
+        listen_unix(&path).unwrap();
+
+        let file = directory.path().join("precious");
+        std::fs::write(&file, "x").unwrap();
+        assert!(listen_unix(&file).is_err());
+        assert!(file.exists());
+    }
+
+    #[test]
+    fn a_path_that_does_not_fit_says_what_to_do() {
+        let error = listen_unix(&Path::new("/tmp").join("x".repeat(120))).unwrap_err();
+        assert!(error.to_string().contains("--home"), "{error}");
+    }
+}

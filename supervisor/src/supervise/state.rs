@@ -1,0 +1,382 @@
+//! What a child is doing and what is due next. Pure: the clock is handed in, nothing here touches the system.
+//!
+//! ```text
+//!            started           ready
+//! Waiting ──────────▶ Starting ─────▶ Ready
+//!    ▲                   │ exited       │ exited, or silent for too long: killed
+//!    └───────────────────┴──────────────┘        (give up when it is hopeless)
+//! any of them ── drain ──▶ Draining ── exited ──▶ Stopped
+//! ```
+
+use std::time::{Duration, Instant};
+
+/// A child that was ready for this long starts afresh: its next restart is immediate.
+const HEALTHY_AFTER: Duration = Duration::from_secs(1);
+/// A child that is not ready after this long is killed.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How often a child must say that it lives; it pings three times as often.
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(9);
+/// The first wait after the immediate restart; doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Hopeless: so many ends in a row without ever being ready, within [`QUICK`]; or [`MANY`], however long they took.
+const FEW: u32 = 5;
+const QUICK: Duration = Duration::from_secs(10);
+const MANY: u32 = 10;
+/// sysexits.h EX_CONFIG: the child will not run with this configuration.
+pub(crate) const EX_CONFIG: i32 = 78;
+
+/// Where a child stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not running; to be started then.
+    Waiting { until: Instant },
+    /// Running, not yet ready.
+    Starting { since: Instant },
+    /// Serving; last heard of then.
+    Ready { since: Instant, heard: Instant },
+    /// Killed for its silence, after or before it was ready; its end has not been seen yet.
+    Killed { was_ready: bool },
+    /// Told to finish; killed at the deadline.
+    Draining { deadline: Instant },
+    /// Ended, not to be started again.
+    Stopped,
+}
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Start it.
+    Start,
+    /// Kill it, for this reason.
+    Kill(&'static str),
+}
+
+/// What the end of a child means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is started again after this wait.
+    Restart(Duration),
+    /// It refuses its configuration: so does everything.
+    Refused,
+    /// It ended so many times in a row, within that time, without being ready.
+    Hopeless(u32, Duration),
+    /// It was told to.
+    Stopped,
+}
+
+/// The life of one child.
+#[derive(Debug)]
+pub(crate) struct Life {
+    phase: Phase,
+    /// Starts after the first.
+    restarts: u32,
+    /// Ends in a row, none after a healthy while.
+    ends: u32,
+    /// Ends in a row without being ready, and when the first of these starts was.
+    fruitless: u32,
+    fruitless_since: Instant,
+    ever_ready: bool,
+    ever_started: bool,
+}
+
+impl Life {
+    /// A child to be started at once.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            phase: Phase::Waiting { until: now },
+            restarts: 0,
+            ends: 0,
+            fruitless: 0,
+            fruitless_since: now,
+            ever_ready: false,
+            ever_started: false,
+        }
+    }
+
+    /// Where it stands.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Starts after the first.
+    pub(crate) fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
+    /// Whether it serves.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready { .. })
+    }
+
+    /// What is due at `now`, if anything.
+    pub(crate) fn due(&self, now: Instant) -> Option<Due> {
+        if now < self.next()? {
+            return None;
+        }
+        match self.phase {
+            Phase::Waiting { .. } => Some(Due::Start),
+            Phase::Starting { .. } => Some(Due::Kill("it was not ready in time")),
+            Phase::Ready { .. } => Some(Due::Kill("it stopped answering the watchdog")),
+            Phase::Draining { .. } => Some(Due::Kill("the drain deadline passed")),
+            Phase::Killed { .. } | Phase::Stopped => None,
+        }
+    }
+
+    /// When something will be due next.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Waiting { until } => Some(until),
+            Phase::Starting { since } => Some(since + START_LIMIT),
+            Phase::Ready { heard, .. } => Some(heard + WATCHDOG),
+            Phase::Draining { deadline } => Some(deadline),
+            Phase::Killed { .. } | Phase::Stopped => None,
+        }
+    }
+
+    /// It was started.
+    pub(crate) fn started(&mut self, now: Instant) {
+        if self.fruitless == 0 {
+            self.fruitless_since = now;
+        }
+        self.restarts += u32::from(self.ever_started);
+        self.ever_started = true;
+        self.phase = Phase::Starting { since: now };
+    }
+
+    /// It said that it is ready.
+    pub(crate) fn ready(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Starting { .. }) {
+            self.phase = Phase::Ready { since: now, heard: now };
+            self.fruitless = 0;
+            self.ever_ready = true;
+        }
+    }
+
+    /// It said that it lives.
+    pub(crate) fn alive(&mut self, now: Instant) {
+        if let Phase::Ready { heard, .. } = &mut self.phase {
+            *heard = now;
+        }
+    }
+
+    /// It was killed; its end comes later.
+    pub(crate) fn killed(&mut self) {
+        self.phase = match self.phase {
+            Phase::Draining { .. } | Phase::Stopped => Phase::Stopped,
+            Phase::Starting { .. } => Phase::Killed { was_ready: false },
+            _ => Phase::Killed { was_ready: true },
+        };
+    }
+
+    /// It was told to finish until `deadline`. What waits for a start is not started any more.
+    pub(crate) fn drain(&mut self, deadline: Instant) {
+        self.phase = match self.phase {
+            Phase::Waiting { .. } | Phase::Stopped => Phase::Stopped,
+            _ => Phase::Draining { deadline },
+        };
+    }
+
+    /// It ended, with this exit code unless a signal ended it.
+    pub(crate) fn exited(&mut self, now: Instant, code: Option<i32>) -> Verdict {
+        let was = self.phase;
+        if matches!(was, Phase::Draining { .. } | Phase::Stopped) {
+            self.phase = Phase::Stopped;
+            return Verdict::Stopped;
+        }
+        self.phase = Phase::Stopped;
+        if code == Some(EX_CONFIG) && !self.ever_ready {
+            return Verdict::Refused;
+        }
+        match was {
+            Phase::Ready { since, .. } if now >= since + HEALTHY_AFTER => self.ends = 0,
+            Phase::Starting { .. } | Phase::Killed { was_ready: false } => {
+                self.fruitless += 1;
+                let took = now.saturating_duration_since(self.fruitless_since);
+                if self.fruitless >= MANY || (self.fruitless >= FEW && took <= QUICK) {
+                    return Verdict::Hopeless(self.fruitless, took);
+                }
+            }
+            _ => {}
+        }
+        let wait = wait_before(self.ends);
+        self.ends = self.ends.saturating_add(1);
+        self.phase = Phase::Waiting { until: now + wait };
+        Verdict::Restart(wait)
+    }
+}
+
+/// The wait before a start, after so many ends in a row.
+fn wait_before(ends: u32) -> Duration {
+    match ends {
+        0 => Duration::ZERO,
+        n => FIRST_WAIT.saturating_mul(1 << (n - 1).min(16)).min(LONGEST_WAIT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// A life whose clock the test moves.
+    struct Clocked(Life, Instant);
+
+    impl Clocked {
+        fn new() -> Self {
+            let now = Instant::now();
+            Self(Life::new(now), now)
+        }
+
+        fn after(&mut self, time: Duration) -> &mut Self {
+            self.1 += time;
+            self
+        }
+
+        fn start(&mut self) -> &mut Self {
+            assert_eq!(self.0.due(self.1), Some(Due::Start));
+            self.0.started(self.1);
+            self
+        }
+
+        fn ready(&mut self) -> &mut Self {
+            self.0.ready(self.1);
+            assert!(self.0.is_ready());
+            self
+        }
+
+        fn exit(&mut self, code: Option<i32>) -> Verdict {
+            self.0.exited(self.1, code)
+        }
+    }
+
+    #[test]
+    fn a_ready_child_that_is_killed_starts_again_at_once_every_time() {
+        let mut child = Clocked::new();
+        for restarts in 0..50 {
+            let verdict = child.start().ready().after(Duration::from_secs(2)).exit(None);
+            assert_eq!(verdict, Verdict::Restart(Duration::ZERO));
+            assert_eq!(child.0.restarts(), restarts);
+        }
+    }
+
+    #[test]
+    fn short_lives_wait_longer_and_longer_until_one_was_healthy() {
+        let mut child = Clocked::new();
+        let waits: Vec<_> = (0..9)
+            .map(|_| match child.start().ready().after(MS).exit(None) {
+                Verdict::Restart(wait) => {
+                    child.after(wait);
+                    wait.as_millis()
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(waits, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        let verdict = child.start().ready().after(HEALTHY_AFTER).exit(None);
+        assert_eq!(verdict, Verdict::Restart(Duration::ZERO));
+    }
+
+    #[test]
+    fn five_quick_ends_without_being_ready_are_hopeless() {
+        let mut child = Clocked::new();
+        for _ in 0..4 {
+            let Verdict::Restart(wait) = child.start().after(10 * MS).exit(Some(1)) else {
+                panic!()
+            };
+            child.after(wait);
+        }
+        let verdict = child.start().after(10 * MS).exit(Some(1));
+        assert!(
+            matches!(verdict, Verdict::Hopeless(5, took) if took < QUICK),
+            "{verdict:?}"
+        );
+    }
+
+    #[test]
+    fn slow_ends_without_being_ready_are_hopeless_after_ten() {
+        let mut child = Clocked::new();
+        for _ in 0..9 {
+            let Verdict::Restart(wait) = child.start().after(5000 * MS).exit(Some(1)) else {
+                panic!()
+            };
+            child.after(wait);
+        }
+        assert!(matches!(
+            child.start().after(5000 * MS).exit(Some(1)),
+            Verdict::Hopeless(10, _)
+        ));
+    }
+
+    #[test]
+    fn being_ready_once_clears_the_count_of_fruitless_starts() {
+        let mut child = Clocked::new();
+        for _ in 0..3 {
+            for _ in 0..4 {
+                let Verdict::Restart(wait) = child.start().after(MS).exit(Some(1)) else {
+                    panic!()
+                };
+                child.after(wait);
+            }
+            let Verdict::Restart(wait) = child.start().ready().after(HEALTHY_AFTER).exit(None) else {
+                panic!()
+            };
+            child.after(wait);
+        }
+    }
+
+    #[test]
+    fn a_refused_configuration_ends_the_first_start_only() {
+        assert_eq!(Clocked::new().start().exit(Some(EX_CONFIG)), Verdict::Refused);
+        let mut child = Clocked::new();
+        child.start().ready().after(HEALTHY_AFTER).exit(None);
+        assert!(matches!(child.start().exit(Some(EX_CONFIG)), Verdict::Restart(_)));
+    }
+
+    #[test]
+    fn silence_is_noticed_and_pings_put_it_off() {
+        let mut child = Clocked::new();
+        child.start().ready().after(WATCHDOG - MS);
+        assert_eq!(child.0.due(child.1), None);
+        child.0.alive(child.1);
+        child.after(WATCHDOG - MS);
+        assert_eq!(child.0.due(child.1), None);
+        child.after(MS);
+        assert!(matches!(child.0.due(child.1), Some(Due::Kill(_))));
+        child.0.killed();
+        assert_eq!(child.0.due(child.1), None);
+        assert!(matches!(child.exit(None), Verdict::Restart(_)));
+    }
+
+    #[test]
+    fn a_start_that_takes_for_ever_is_killed() {
+        let mut child = Clocked::new();
+        child.start().after(START_LIMIT);
+        assert!(matches!(child.0.due(child.1), Some(Due::Kill(_))));
+    }
+
+    #[test]
+    fn draining_ends_in_stopped_whatever_the_exit_code_and_has_a_deadline() {
+        let mut child = Clocked::new();
+        child.start().ready();
+        let deadline = child.1 + 30 * MS;
+        child.0.drain(deadline);
+        assert_eq!(child.0.next(), Some(deadline));
+        child.after(29 * MS);
+        assert_eq!(child.0.due(child.1), None);
+        child.after(MS);
+        assert!(matches!(child.0.due(child.1), Some(Due::Kill(_))));
+        assert_eq!(child.exit(Some(1)), Verdict::Stopped);
+        assert_eq!(child.0.phase(), Phase::Stopped);
+    }
+
+    #[test]
+    fn a_child_that_waits_for_its_start_is_stopped_by_a_drain() {
+        let mut child = Clocked::new();
+        child.start().ready().after(MS).exit(None);
+        child.0.drain(child.1);
+        assert_eq!(child.0.phase(), Phase::Stopped);
+        assert_eq!(child.0.due(child.1), None);
+    }
+}

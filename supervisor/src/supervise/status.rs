@@ -1,0 +1,49 @@
+//! How everything is, for `lockgate status`.
+
+use std::time::Instant;
+
+use super::Supervisor;
+use super::child::Child;
+use super::control::{ProcessStatus, Status};
+use super::state::Phase;
+
+impl Supervisor {
+    /// How everything is at this moment.
+    pub(super) fn status(&self) -> Status {
+        let now = Instant::now();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id().cast_signed(),
+            uptime_seconds: now.duration_since(self.started).as_secs(),
+            url: self.plan.url.clone(),
+            config: self.plan.source.path().to_owned(),
+            reload_error: self.reload_error.clone(),
+            processes: self
+                .plan
+                .children
+                .iter()
+                .map(|child| process_status(child, now))
+                .collect(),
+        }
+    }
+}
+
+fn process_status(child: &Child, now: Instant) -> ProcessStatus {
+    let state = match child.life.phase() {
+        Phase::Waiting { .. } => "restarting",
+        Phase::Starting { .. } => "starting",
+        Phase::Ready { .. } => "ready",
+        Phase::Killed { .. } => "killed",
+        Phase::Draining { .. } => "draining",
+        Phase::Stopped => "stopped",
+    };
+    ProcessStatus {
+        name: child.role.name().to_owned(),
+        state: state.to_owned(),
+        pid: child.pid.map(|pid| pid.as_raw()),
+        uptime_seconds: child.since.map(|since| now.duration_since(since).as_secs()),
+        restarts: child.life.restarts(),
+        address: child.address.clone(),
+        note: child.status.clone(),
+    }
+}

@@ -1,0 +1,74 @@
+//! Questions to a person at the terminal.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+
+use lockgate_config::Secret;
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+
+/// A password, typed twice without echo.
+pub(crate) fn new_password(account: &str) -> io::Result<Secret> {
+    let first = hidden(&format!("Password for {account}: "))?;
+    let second = hidden("Again: ")?;
+    if first != second {
+        return Err(io::Error::other("the two passwords differ"));
+    }
+    Ok(first)
+}
+
+/// The first line of stdin.
+pub(crate) fn password_from_stdin() -> io::Result<Secret> {
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text)?;
+    Ok(Secret::new(text.lines().next().unwrap_or_default()))
+}
+
+/// Whether the answer is yes. Without a terminal nobody can agree.
+pub(crate) fn agrees(question: &str) -> io::Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Reads a line from the terminal without showing it.
+fn hidden(prompt: &str) -> io::Result<Secret> {
+    let terminal = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .map_err(|_| io::Error::other("there is no terminal to ask at; use --password-stdin"))?;
+    (&terminal).write_all(prompt.as_bytes())?;
+    let hiding = Hiding::begin(&terminal)?;
+    let mut line = String::new();
+    BufReader::new(&terminal).read_line(&mut line)?;
+    drop(hiding);
+    (&terminal).write_all(b"\n")?;
+    Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))
+}
+
+/// Echo is off while this lives.
+struct Hiding<'a> {
+    terminal: &'a File,
+    before: Termios,
+}
+
+impl<'a> Hiding<'a> {
+    fn begin(terminal: &'a File) -> io::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut silent = before.clone();
+        silent.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(terminal, SetArg::TCSAFLUSH, &silent)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Hiding<'_> {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no echo.
+        let _ = tcsetattr(self.terminal, SetArg::TCSAFLUSH, &self.before);
+    }
+}

@@ -1,0 +1,61 @@
+//! What the command line says about itself.
+
+use crate::harness::Sandbox;
+
+const COMMANDS: [&str; 10] = [
+    "start", "setup", "check", "status", "reload", "stop", "cert", "user", "registry", "proxy",
+];
+
+#[test]
+fn version_and_help_and_help_of_each_command() {
+    // proves: MOSI-17, SECURE-01
+    let sandbox = Sandbox::new();
+    let version = sandbox.run(&["--version"]).expect(0);
+    assert_eq!(version.stdout, format!("lockgate {}\n", env!("CARGO_PKG_VERSION")));
+    let help = sandbox.run(&["--help"]).expect(0);
+    for command in COMMANDS {
+        assert!(
+            help.stdout.lines().any(|line| line.trim_start().starts_with(command)),
+            "{command}: {}",
+            help.stdout
+        );
+        let own = sandbox.run(&[command, "--help"]).expect(0);
+        assert!(own.stdout.contains("Usage: lockgate "), "{command}: {}", own.stdout);
+        assert!(
+            !own.stdout.contains("--supervised"),
+            "{command} shows what is no person's business"
+        );
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_answered_with_the_usage() {
+    // proves: MOSI-17
+    let sandbox = Sandbox::new();
+    for arguments in [
+        &["frobnicate"][..],
+        &["start", "--frob"],
+        &["start", "--listen", "nowhere"],
+        &["user"],
+    ] {
+        let ran = sandbox.run(arguments).expect(2);
+        assert!(
+            ran.stderr.contains("Usage: lockgate") || ran.stderr.contains("--help"),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+        assert!(ran.stdout.is_empty());
+    }
+    assert!(!sandbox.path("lockgate").exists(), "nothing was set up");
+}
+
+#[test]
+fn questions_to_nobody() {
+    let sandbox = Sandbox::new();
+    let status = sandbox.run(&["status"]).expect(1);
+    assert!(status.stderr.contains("not running"), "{}", status.stderr);
+    let reload = sandbox.run(&["reload"]).expect(1);
+    assert!(reload.stderr.contains("not running"), "{}", reload.stderr);
+    let stop = sandbox.run(&["stop"]).expect(0);
+    assert!(stop.stdout.contains("not running"), "{}", stop.stdout);
+}

@@ -1,0 +1,147 @@
+//! Configurations: broken, wrong, one's own, and read again.
+
+use nix::sys::signal::Signal;
+
+use crate::harness::{PLAIN, Sandbox, eventually, ready_pid, status};
+
+#[test]
+fn a_broken_configuration_is_refused_with_its_place_and_left_alone() {
+    // proves: MOSI-02
+    let sandbox = Sandbox::new();
+    sandbox.run(&["setup", "--listen", ":5000"]).expect(0);
+    let broken = sandbox.read("lockgate/config.yml") + "{";
+    sandbox.write("lockgate/config.yml", &broken);
+    let lines = broken.lines().count();
+    let ran = sandbox.run(&["start"]).expect(78);
+    let place = ran.stderr.split("config.yml:").nth(1).unwrap_or_default();
+    let line: usize = place
+        .split(':')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap_or_else(|_| panic!("{}", ran.stderr));
+    let column = place.split(':').nth(1).unwrap();
+    assert!(
+        line.abs_diff(lines) <= 1 && column.parse::<usize>().is_ok(),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(sandbox.read("lockgate/config.yml"), broken, "untouched");
+    assert!(
+        !sandbox.path("lockgate/run/registry.sock").exists(),
+        "nothing is left running"
+    );
+}
+
+#[test]
+fn check_lists_every_mistake_with_key_and_value() {
+    let sandbox = Sandbox::new();
+    let wrong = PLAIN.replace("127.0.0.1:0", "nowhere") + "  draintimeout: soon\nlog: {level: loud}\nhtpp: {}\n";
+    let config = sandbox.write("config.yml", &wrong);
+    for command in ["check", "start", "registry", "proxy"] {
+        let ran = sandbox.run(&[command, "--config", config.to_str().unwrap()]).expect(78);
+        for text in [
+            "http.addr = \"nowhere\"",
+            "http.draintimeout = \"soon\"",
+            "log.level = \"loud\"",
+            "htpp",
+        ] {
+            assert!(
+                ran.stderr.contains(text),
+                "{command}: {text} is not in:\n{}",
+                ran.stderr
+            );
+        }
+    }
+    sandbox.write("config.yml", PLAIN);
+    sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+}
+
+#[test]
+fn a_missing_configuration_that_was_named_is_not_made() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["start", "--config", "mine.yml"]).expect(78);
+    assert!(ran.stderr.contains("mine.yml"), "{}", ran.stderr);
+    assert!(!sandbox.path("mine.yml").exists());
+}
+
+#[test]
+fn a_plain_configuration_of_ones_own_sets_nothing_up() {
+    // proves: TOY-01
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    assert!(running.banner.contains("http://localhost:"), "{}", running.banner);
+    assert_eq!(running.get("/v2/"), "200");
+    assert_eq!(sandbox.read("config.yml"), PLAIN, "untouched");
+    for name in ["config.yml", "password", "auth", "ca", "tls", "data"] {
+        assert!(!sandbox.path("lockgate").join(name).exists(), "{name}");
+    }
+    assert!(
+        sandbox.path("data/docker/registry/v2").exists(),
+        "relative to the configuration"
+    );
+}
+
+#[test]
+fn a_reload_takes_a_good_configuration_and_refuses_a_bad_one() {
+    // proves: MAKINA-16
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    let header = "  headers: {X-Told: [once]}\n";
+    let told = |running: &crate::harness::Running| {
+        running
+            .http("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n")
+            .to_lowercase()
+            .contains("x-told: once")
+    };
+    assert!(!told(&running));
+    sandbox.write("config.yml", &(PLAIN.to_owned() + header));
+    sandbox.run(&["reload"]).expect(0);
+    eventually("the new header", || told(&running).then_some(()));
+
+    sandbox.write("config.yml", &(PLAIN.to_owned() + "  nonsense: 1\n"));
+    let ran = sandbox.run(&["reload"]).expect(78);
+    assert!(ran.stderr.contains("http.nonsense"), "{}", ran.stderr);
+    assert!(told(&running), "the old one goes on");
+    assert!(
+        status(&sandbox)["reload_error"]
+            .as_str()
+            .unwrap()
+            .contains("http.nonsense")
+    );
+
+    // A child that comes back while the file is broken runs with what the others run with.
+    let registry = ready_pid(&sandbox, "registry");
+    nix::sys::signal::kill(registry, Signal::SIGKILL).unwrap();
+    eventually("a new registry", || {
+        (ready_pid(&sandbox, "registry") != registry).then_some(())
+    });
+    assert!(told(&running));
+
+    sandbox.write("config.yml", PLAIN);
+    running.signal(Signal::SIGHUP);
+    eventually("the old headers", || (!told(&running)).then_some(()));
+    assert!(status(&sandbox)["reload_error"].is_null());
+}
+
+#[test]
+fn a_storage_root_that_cannot_be_used_ends_everything_with_the_reason() {
+    let sandbox = Sandbox::new();
+    sandbox.write("data", "a file, not a directory");
+    let config = sandbox.write("config.yml", PLAIN);
+    let ran = sandbox.run(&["start", "--config", config.to_str().unwrap()]).expect(78);
+    assert!(
+        ran.stderr.contains("storage.filesystem.rootdirectory"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!sandbox.path("lockgate/run/registry.sock").exists());
+}
+
+#[test]
+fn a_unix_socket_is_no_front_door() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.write("config.yml", &PLAIN.replace("127.0.0.1:0", "unix:/tmp/x.sock"));
+    let ran = sandbox.run(&["start", "--config", config.to_str().unwrap()]).expect(78);
+    assert!(ran.stderr.contains("http.addr = unix:/tmp/x.sock"), "{}", ran.stderr);
+}

@@ -1,0 +1,13 @@
+//! The whole program, from its command line: each test in a directory of its own, on a port of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod certificates;
+mod commands;
+mod configuration;
+mod first_run;
+mod halves;
+mod harness;
+mod layering;
+mod supervision;
+mod users;

@@ -1,0 +1,215 @@
+//! Two processes and the one that watches them: killed, stopped, hung, hopeless.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt;
+
+use nix::sys::signal::{Signal, kill};
+
+use crate::harness::{PLAIN, Ran, Running, Sandbox, eventually, is_alive, ready_pid, status};
+
+#[test]
+fn status_tells_of_each_process_and_stop_ends_them() {
+    // proves: SECURE-11
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.start_plain();
+    let table = sandbox.run(&["status"]).expect(0).stdout;
+    for text in [
+        "PROCESS",
+        "STATE",
+        "PID",
+        "UPTIME",
+        "RESTARTS",
+        "ADDRESS",
+        "supervisor",
+        "proxy",
+        "registry",
+        "ready",
+    ] {
+        assert!(table.contains(text), "{text} is not in:\n{table}");
+    }
+    assert!(table.contains(&running.address), "{table}");
+    let pids = ["proxy", "registry"].map(|process| ready_pid(&sandbox, process));
+    sandbox.run(&["stop"]).expect(0);
+    assert_eq!(running.wait().code(), Some(0));
+    assert!(pids.into_iter().all(|pid| !is_alive(pid)));
+    sandbox.run(&["status"]).expect(1);
+}
+
+#[test]
+fn a_killed_process_comes_back_and_no_connection_is_refused() {
+    // proves: SECURE-11
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    for process in ["proxy", "registry"] {
+        for restarts in 1..=3 {
+            let pid = ready_pid(&sandbox, process);
+            kill(pid, Signal::SIGKILL).unwrap();
+            // Waits where the socket keeps it, and is answered.
+            assert_eq!(running.get("/v2/"), "200", "{}", running.log());
+            eventually("another process", || {
+                (ready_pid(&sandbox, process) != pid).then_some(())
+            });
+            let status = status(&sandbox);
+            let found = status["processes"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|found| found["name"] == process)
+                .unwrap();
+            assert_eq!(found["restarts"], restarts);
+        }
+    }
+    assert!(running.log().contains("ended by SIGKILL"), "{}", running.log());
+}
+
+#[test]
+fn a_hopeless_process_ends_everything_with_its_reason() {
+    // proves: SECURE-12
+    let sandbox = Sandbox::new();
+    let config = sandbox.write("config.yml", PLAIN);
+    let mut command = sandbox.command(&["start", "--config", config.to_str().unwrap()]);
+    // The runtime of each child refuses this; the supervisor has none.
+    command.env("TOKIO_WORKER_THREADS", "0");
+    let ran = Ran::of(command).expect(1);
+    assert!(
+        ran.stderr.contains("lockgate: gave up: the ") && ran.stderr.contains("5 times"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stdout.is_empty(), "it never served: {}", ran.stdout);
+    sandbox.run(&["status"]).expect(1);
+}
+
+#[test]
+fn a_hung_process_is_noticed_and_replaced() {
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    let pid = ready_pid(&sandbox, "registry");
+    kill(pid, Signal::SIGSTOP).unwrap();
+    eventually("another process", || {
+        (ready_pid(&sandbox, "registry") != pid).then_some(())
+    });
+    assert!(running.log().contains("watchdog"), "{}", running.log());
+    assert_eq!(running.get("/v2/"), "200");
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_message() {
+    let sandbox = Sandbox::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let config = sandbox.write("config.yml", &PLAIN.replace("127.0.0.1:0", &address));
+    let ran = sandbox.run(&["start", "--config", config.to_str().unwrap()]).expect(1);
+    assert_eq!(
+        ran.stderr.lines().filter(|line| line.starts_with("lockgate: ")).count(),
+        1,
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains(&format!("http.addr {address}: already in use")),
+        "{}",
+        ran.stderr
+    );
+    sandbox.run(&["status"]).expect(1);
+}
+
+#[test]
+fn a_home_has_one_instance() {
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    let second = sandbox.run(&["start", "--listen", "127.0.0.1:0"]).expect(1);
+    assert!(
+        second
+            .stderr
+            .contains(&format!("in use by a running lockgate (pid {})", running.pid())),
+        "{}",
+        second.stderr
+    );
+    assert_eq!(running.get("/v2/"), "200", "the first one is not disturbed");
+}
+
+#[test]
+fn a_drain_finishes_the_upload_in_flight() {
+    // proves: MOSI-22
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.start_plain();
+    let mut upload = half_an_upload(&running);
+    running.signal(Signal::SIGTERM);
+    eventually("a closed door", || {
+        TcpStream::connect(&running.address).is_err().then_some(())
+    });
+    upload.write_all(b"world").unwrap();
+    let mut answer = String::new();
+    upload.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.start_plain();
+    let _upload = half_an_upload(&running);
+    running.signal(Signal::SIGINT);
+    eventually("a closed door", || {
+        TcpStream::connect(&running.address).is_err().then_some(())
+    });
+    running.signal(Signal::SIGINT);
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
+fn the_drain_has_a_deadline() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + "  draintimeout: 1s\n"));
+    let mut running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    let _upload = half_an_upload(&running);
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+/// A PATCH of ten bytes, half of them sent.
+fn half_an_upload(running: &Running) -> TcpStream {
+    let begun =
+        running.http("POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: r\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let location = begun
+        .lines()
+        .find_map(|line| line.to_lowercase().starts_with("location: ").then(|| line[10..].trim()));
+    let location = location.unwrap_or_else(|| panic!("{begun}"));
+    let path = location
+        .split_once("://")
+        .map_or(location, |(_, rest)| &rest[rest.find('/').unwrap()..])
+        .to_owned();
+    let mut upload = running.connect();
+    write!(
+        upload,
+        "PATCH {path} HTTP/1.1\r\nHost: r\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhello"
+    )
+    .unwrap();
+    // The registry counts the bytes once it has the request.
+    eventually("the first half", || {
+        let status = running.http(&format!("GET {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"));
+        (!status.starts_with("HTTP/1.1 404")).then_some(())
+    });
+    upload
+}
+
+#[test]
+fn children_do_not_outlive_a_killed_supervisor_and_the_next_start_is_at_once() {
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.start_plain();
+    let pids = ["proxy", "registry"].map(|process| ready_pid(&sandbox, process));
+    let address = running.address.clone();
+    running.signal(Signal::SIGKILL);
+    assert_eq!(running.wait().signal(), Some(9));
+    let config = sandbox.path("config.yml");
+    let next = sandbox.command(&["start", "--config", config.to_str().unwrap(), "--listen", &address]);
+    let next = Running::of(next, &sandbox.path("stderr"));
+    assert_eq!(next.address, address);
+    eventually("the end of the orphans", || {
+        pids.into_iter().all(|pid| !is_alive(pid)).then_some(())
+    });
+    assert_eq!(next.get("/v2/"), "200");
+}

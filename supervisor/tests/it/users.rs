@@ -1,0 +1,84 @@
+//! `lockgate user`
+
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::harness::{Ran, Sandbox};
+
+/// Runs it with `password` on stdin.
+fn with_password(sandbox: &Sandbox, arguments: &[&str], password: &str) -> Ran {
+    let mut child = sandbox
+        .command(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn accounts_are_added_changed_listed_and_removed() {
+    // proves: SECURE-08
+    let sandbox = Sandbox::new();
+    sandbox.run(&["setup", "--listen", ":5000"]).expect(0);
+    with_password(&sandbox, &["user", "add", "alice", "--password-stdin"], "secret one\n").expect(0);
+    with_password(
+        &sandbox,
+        &["user", "add", "bob", "--password-stdin", "--bcrypt"],
+        "secret two",
+    )
+    .expect(0);
+    let again = with_password(&sandbox, &["user", "add", "bob", "--password-stdin"], "secret").expect(1);
+    assert!(again.stderr.contains("bob"), "{}", again.stderr);
+
+    let listed = sandbox.run(&["user", "list"]).expect(0);
+    assert_eq!(listed.stdout, "admin\targon2id\nalice\targon2id\nbob\tbcrypt\n");
+    let before = sandbox.read("lockgate/auth/htpasswd");
+    with_password(
+        &sandbox,
+        &["user", "passwd", "alice", "--password-stdin"],
+        "secret three",
+    )
+    .expect(0);
+    let after = sandbox.read("lockgate/auth/htpasswd");
+    assert_ne!(before, after);
+    assert!(!after.contains("secret"));
+    assert_eq!(sandbox.mode("lockgate/auth/htpasswd"), 0o600);
+
+    sandbox.run(&["user", "rm", "bob"]).expect(0);
+    sandbox.run(&["user", "rm", "bob"]).expect(1);
+    assert_eq!(
+        sandbox.run(&["user", "list"]).expect(0).stdout,
+        "admin\targon2id\nalice\targon2id\n"
+    );
+}
+
+#[test]
+fn a_file_can_be_named_and_an_empty_password_cannot() {
+    let sandbox = Sandbox::new();
+    let add = ["user", "add", "alice", "--file", "my.htpasswd", "--password-stdin"];
+    with_password(&sandbox, &add, "\n").expect(1);
+    assert!(!sandbox.path("my.htpasswd").exists());
+    with_password(&sandbox, &add, "secret\n").expect(0);
+    assert!(sandbox.read("my.htpasswd").starts_with("alice:$argon2id$"));
+}
+
+#[test]
+fn without_a_terminal_the_prompt_says_what_to_do() {
+    let sandbox = Sandbox::new();
+    let mut command = std::process::Command::new("setsid");
+    command
+        .arg("--wait")
+        .arg(env!("CARGO_BIN_EXE_lockgate"))
+        .args(["user", "add", "alice", "--file", "f"]);
+    command.current_dir(sandbox.path(".")).stdin(Stdio::null());
+    let ran = Ran::of(command).expect(1);
+    assert!(ran.stderr.contains("--password-stdin"), "{}", ran.stderr);
+}
