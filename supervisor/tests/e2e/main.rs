@@ -1,0 +1,15 @@
+//! Real clients against a started `lockgate`, over TLS, through a host name.
+//!
+//! A test gets a [`support::machine::Machine`]: a network, a hosts file, an `/etc/docker` and processes of its own, all
+//! gone when the test ends. In it run one Lockgate and the engines, so names, ports and trust are those of the
+//! documentation, and tests do not meet.
+//!
+//! This needs root and the clients that `.ci/run` installs. What is missing is named on standard error and the test is
+//! skipped, except when `CI=true`: then it fails.
+
+mod docker;
+mod faults;
+mod large_layer;
+mod logs;
+mod skopeo;
+mod support;

@@ -1,0 +1,150 @@
+//! Docker engines, started in a test's machine.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::clients;
+use super::lockgate::Lockgate;
+use super::machine::{Machine, Run, until};
+
+/// Which docker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Generation {
+    /// The distribution's package: images in the engine's own graph driver.
+    Old,
+    /// The present one, as `.ci/run` builds it: images in containerd's store.
+    Present,
+}
+
+/// A running dockerd; it ends with the machine.
+pub(crate) struct Engine<'m> {
+    machine: &'m Machine,
+    client: PathBuf,
+    name: &'static str,
+}
+
+impl<'m> Engine<'m> {
+    /// Starts one and waits until it answers; `None`, said loudly, where it is not installed.
+    pub(crate) fn start(machine: &'m Machine, generation: Generation) -> Option<Self> {
+        let (name, daemon) = match generation {
+            Generation::Old => ("old", clients::find(&["dockerd"])),
+            Generation::Present => (
+                "present",
+                present_directory().map(|directory| directory.join("dockerd")),
+            ),
+        };
+        // The package's client speaks with both engines, so one is enough.
+        let client = clients::find(&["/usr/bin/docker", "docker"]);
+        let (Some(daemon), Some(client)) = (daemon, client) else {
+            clients::missing(&format!("no docker engine ({name}) or no docker client is installed"));
+            return None;
+        };
+        let engine = Self { machine, client, name };
+        engine.launch(&daemon);
+        Some(engine)
+    }
+
+    fn launch(&self, daemon: &Path) {
+        let state = |part: &str| self.machine.path(&format!("{}-{part}", self.name));
+        let configuration = state("engine.json");
+        fs::write(&configuration, "{}").expect("engine configuration");
+        let log = fs::File::create(state("engine.log")).expect("log");
+        let mut command = self.machine.daemon(daemon);
+        // An engine starts the containerd, shim and runc that stand beside it.
+        let own = daemon.parent().expect("a file has a directory").to_path_buf();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path))).expect("PATH");
+        let mut child = command
+            .env("PATH", path)
+            .args(["--iptables=false", "--ip6tables=false", "--bridge=none"])
+            .args(["--host", &format!("unix://{}", state("docker.sock").display())])
+            .arg("--config-file")
+            .arg(configuration)
+            .arg("--data-root")
+            .arg(state("data"))
+            .arg("--exec-root")
+            .arg(state("exec"))
+            .arg("--pidfile")
+            .arg(state("pid"))
+            .stdout(log.try_clone().expect("log"))
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .expect("dockerd starts");
+        until("the engine answers", Duration::from_secs(60), || {
+            let log = || fs::read_to_string(state("engine.log")).unwrap_or_default();
+            assert!(
+                child.try_wait().expect("wait").is_none(),
+                "the {} engine ended: {}",
+                self.name,
+                log()
+            );
+            self.docker(["version"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .expect("docker")
+                .success()
+        });
+    }
+
+    /// `docker ARGUMENTS` against this engine.
+    pub(crate) fn docker<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = self.machine.command(&self.client);
+        command
+            .env("DOCKER_CONFIG", self.machine.path(&format!("{}-client", self.name)))
+            // The classic builder is in every engine; buildx is a plug-in that may be missing.
+            .env("DOCKER_BUILDKIT", "0")
+            .env_remove("DOCKER_HOST")
+            .env_remove("DOCKER_CONTEXT")
+            .args([
+                "--host",
+                &format!(
+                    "unix://{}",
+                    self.machine.path(&format!("{}-docker.sock", self.name)).display()
+                ),
+            ])
+            .args(arguments);
+        command
+    }
+
+    /// Makes this machine's engines trust the registry under its host name, as a user does.
+    pub(crate) fn trust(&self, lockgate: &Lockgate) {
+        let directory = self.machine.etc_docker().join("certs.d").join(lockgate.address());
+        fs::create_dir_all(&directory).expect("certs.d");
+        fs::copy(lockgate.authority(), directory.join("ca.crt")).expect("ca.crt");
+    }
+
+    /// `docker login` with the account of the set-up.
+    pub(crate) fn login(&self, lockgate: &Lockgate, address: &str) {
+        let mut command = self.docker(["login", "--username", lockgate.account(), "--password-stdin", address]);
+        let answer = command.ok_with_input(lockgate.password().as_bytes());
+        assert!(answer.contains("Login Succeeded"), "{answer}");
+    }
+
+    /// `docker run` without a network; what the container prints.
+    pub(crate) fn output_of(&self, image: &str, command: &[&str]) -> String {
+        self.docker(
+            ["run", "--rm", "--network", "none", image]
+                .into_iter()
+                .chain(command.iter().copied()),
+        )
+        .ok()
+    }
+}
+
+/// Where `.ci/run` keeps the present engine.
+fn present_directory() -> Option<PathBuf> {
+    let named = std::env::var_os("LOCKGATE_ENGINE_DIR").map(PathBuf::from);
+    let cache = || {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+        Some(cache.join("lockgate-ci/bin"))
+    };
+    named
+        .or_else(cache)
+        .filter(|directory| directory.join("dockerd").is_file())
+}

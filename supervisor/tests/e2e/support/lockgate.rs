@@ -1,0 +1,168 @@
+//! A started `lockgate` in a test's machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use super::clients::say;
+use super::machine::{HOST, Machine, Run, until};
+
+/// Fixed, because the machine's network is its own.
+const PORT: u16 = 5443;
+
+/// Supervisor, proxy and registry as `lockgate start` makes them in an empty directory; they end with the machine.
+pub(crate) struct Lockgate<'m> {
+    machine: &'m Machine,
+    binary: PathBuf,
+    home: PathBuf,
+    supervisor: Child,
+    account: String,
+    password: String,
+}
+
+impl<'m> Lockgate<'m> {
+    /// Sets up and starts one, and waits until both processes are ready.
+    pub(crate) fn start(machine: &'m Machine) -> Self {
+        // `.ci/run` names the release build: gigabytes through TLS are slow in a debug build.
+        let binary =
+            std::env::var_os("LOCKGATE_BIN").map_or_else(|| env!("CARGO_BIN_EXE_lockgate").into(), PathBuf::from);
+        let home = machine.path("lockgate");
+        let output = fs::File::create(machine.path("lockgate.output")).expect("output");
+        let mut supervisor = command(machine, &binary, &home, &["start"])
+            .args(["--listen", &format!("0.0.0.0:{PORT}"), "--hostname", HOST])
+            .stdout(output.try_clone().expect("output"))
+            .stderr(output)
+            .spawn()
+            .expect("lockgate starts");
+        until("`lockgate status` exits 0", Duration::from_secs(60), || {
+            let printed = || fs::read_to_string(machine.path("lockgate.output")).unwrap_or_default();
+            assert!(
+                supervisor.try_wait().expect("wait").is_none(),
+                "lockgate ended: {}",
+                printed()
+            );
+            command(machine, &binary, &home, &["status"])
+                .output()
+                .expect("lockgate status")
+                .status
+                .success()
+        });
+        let accounts = fs::read_to_string(home.join("auth/htpasswd")).expect("auth/htpasswd");
+        let account = accounts
+            .lines()
+            .find_map(|line| line.split_once(':'))
+            .expect("an account")
+            .0
+            .to_owned();
+        let password = fs::read_to_string(home.join("password"))
+            .expect("password")
+            .trim()
+            .to_owned();
+        Self {
+            machine,
+            binary,
+            home,
+            supervisor,
+            account,
+            password,
+        }
+    }
+
+    /// `registry.example.test:5443`
+    pub(crate) fn address(&self) -> String {
+        format!("{HOST}:{PORT}")
+    }
+
+    /// `localhost:5443`
+    pub(crate) fn local_address(&self) -> String {
+        format!("localhost:{PORT}")
+    }
+
+    /// The account of the set-up.
+    pub(crate) fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// Its password.
+    pub(crate) fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The certificate that clients trust.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.home.join("tls/ca.crt")
+    }
+
+    /// The process id of `proxy` or `registry` in the machine, once it is ready.
+    pub(crate) fn pid_of(&self, process: &str) -> u32 {
+        let mut pid = None;
+        until(&format!("the {process} is ready"), Duration::from_secs(30), || {
+            pid = self.ready_pid(process);
+            pid.is_some()
+        });
+        pid.expect("polled for it")
+    }
+
+    /// From the line of `lockgate status` that begins with the process's name.
+    fn ready_pid(&self, process: &str) -> Option<u32> {
+        let output = self.lockgate(&["status"]).output().expect("lockgate status");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let line = text
+            .lines()
+            .find(|line| line.split_whitespace().next() == Some(process))?;
+        let mut words = line.split_whitespace().skip(1);
+        (words.next() == Some("ready")).then(|| words.find_map(|word| word.parse().ok()))?
+    }
+
+    /// `kill -9`; returns at once.
+    pub(crate) fn kill(&self, process: &str) {
+        let pid = self.pid_of(process);
+        self.machine.command("kill").args(["-9", &pid.to_string()]).ok();
+    }
+
+    /// The most memory that `process` has had, in MiB (VmHWM).
+    pub(crate) fn peak_memory_mib(&self, process: &str) -> u64 {
+        let status = self
+            .machine
+            .command("cat")
+            .arg(format!("/proc/{}/status", self.pid_of(process)))
+            .ok();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .expect("VmHWM");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        say(&format!("peak memory of the {process}: {} MiB", kib.div_ceil(1024)));
+        kib.div_ceil(1024)
+    }
+
+    /// Everything that was logged: what the terminal showed, and the files below `log/`.
+    pub(crate) fn logs(&self) -> String {
+        let mut text = fs::read_to_string(self.machine.path("lockgate.output")).expect("output");
+        for entry in fs::read_dir(self.home.join("log")).into_iter().flatten().flatten() {
+            text.push_str(&fs::read_to_string(entry.path()).unwrap_or_default());
+        }
+        text
+    }
+
+    /// `lockgate stop`; panics unless the supervisor drains and exits 0.
+    pub(crate) fn stop(mut self) {
+        self.lockgate(&["stop"]).ok();
+        let status = self.supervisor.wait().expect("wait");
+        assert!(status.success(), "{status}: {}", self.logs());
+    }
+
+    fn lockgate(&self, arguments: &[&str]) -> Command {
+        command(self.machine, &self.binary, &self.home, arguments)
+    }
+}
+
+fn command(machine: &Machine, binary: &Path, home: &Path, arguments: &[&str]) -> Command {
+    let mut command = machine.daemon(binary);
+    command
+        .env("LOCKGATE_HOME", home)
+        .env_remove("LOCKGATE_BIN")
+        .args(arguments);
+    command
+}
