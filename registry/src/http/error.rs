@@ -44,6 +44,21 @@ impl ApiError {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    #[cfg(test)]
+    pub(super) fn code(&self) -> Code {
+        self.entries[0].code
+    }
+
+    #[cfg(test)]
+    pub(super) fn message(&self) -> &str {
+        &self.entries[0].message
+    }
+
     /// What the log shall say besides.
     pub(super) fn because(mut self, cause: impl ToString) -> Self {
         self.cause = Some(cause.to_string());

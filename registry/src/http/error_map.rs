@@ -110,3 +110,153 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown, message).because(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::oci::{
+        Algorithm, Digest, InvalidContentRange, InvalidDigest, InvalidRepositoryName, InvalidTag, MediaType,
+    };
+    use crate::storage::UploadId;
+
+    fn digest() -> Digest {
+        Digest::of(Algorithm::Sha256, b"")
+    }
+
+    #[track_caller]
+    fn check(error: impl Into<ApiError>, status: u16, code: &str) {
+        let error = error.into();
+        assert_eq!(
+            (error.status().as_u16(), error.code().as_str()),
+            (status, code),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn every_refusal_of_the_router_has_its_row() {
+        check(RouteError::NotFound, 404, "UNSUPPORTED");
+        check(RouteError::MethodNotAllowed { allow: &["GET"] }, 405, "UNSUPPORTED");
+        check(
+            RouteError::NameInvalid(InvalidRepositoryName::Characters),
+            400,
+            "NAME_INVALID",
+        );
+        check(
+            RouteError::DigestInvalid(InvalidDigest::NoColon("x".into())),
+            400,
+            "DIGEST_INVALID",
+        );
+        check(RouteError::DigestMissing, 400, "DIGEST_INVALID");
+        check(RouteError::TagInvalid(InvalidTag), 400, "TAG_INVALID");
+        check(RouteError::TooManyTags { max: 1 }, 400, "TAG_INVALID");
+        check(RouteError::UploadUnknown, 404, "BLOB_UPLOAD_UNKNOWN");
+        check(
+            RouteError::PaginationInvalid("x".into()),
+            400,
+            "PAGINATION_NUMBER_INVALID",
+        );
+    }
+
+    #[test]
+    fn every_refusal_of_the_rules_has_its_row() {
+        use service::Error as E;
+        check(E::ReadOnly, 405, "UNSUPPORTED");
+        check(E::DeleteDisabled, 405, "UNSUPPORTED");
+        let range = InvalidContentRange::Reversed { first: 2, last: 1 };
+        check(E::ContentRange(range), 416, "BLOB_UPLOAD_INVALID");
+        check(
+            E::ChunkLength {
+                announced: 2,
+                received: 1,
+            },
+            400,
+            "SIZE_INVALID",
+        );
+        check(E::Manifest(InvalidManifest::Schema1), 400, "UNSUPPORTED");
+        check(
+            E::Manifest(InvalidManifest::SchemaVersion(None)),
+            400,
+            "MANIFEST_INVALID",
+        );
+        let kind = "x".parse::<MediaType>().unwrap_err();
+        check(E::ContentType(kind), 400, "MANIFEST_INVALID");
+        let (declared, actual) = (MediaType::OCI_IMAGE, MediaType::OCI_INDEX);
+        check(E::MediaTypeMismatch { declared, actual }, 400, "MANIFEST_INVALID");
+        check(E::ManifestTooLarge { limit: 1 }, 413, "SIZE_INVALID");
+        check(
+            E::ReferencesUnknown {
+                missing: vec![digest()],
+            },
+            400,
+            "MANIFEST_BLOB_UNKNOWN",
+        );
+        check(
+            E::LayerUrl {
+                digest: digest(),
+                url: String::new(),
+            },
+            400,
+            "MANIFEST_INVALID",
+        );
+        let source = InvalidManifest::SchemaVersion(None);
+        check(
+            E::StoredManifest {
+                digest: digest(),
+                source,
+            },
+            500,
+            "UNKNOWN",
+        );
+    }
+
+    #[test]
+    fn every_failure_of_storage_has_its_row() {
+        use storage::Error as E;
+        let stored = |error: E| service::Error::from(error);
+        let id = UploadId::random;
+        let path = || "p".into();
+        check(stored(E::RepositoryUnknown("a".parse().unwrap())), 404, "NAME_UNKNOWN");
+        check(stored(E::BlobUnknown(digest())), 404, "BLOB_UNKNOWN");
+        check(stored(E::ManifestUnknown(digest())), 404, "MANIFEST_UNKNOWN");
+        check(stored(E::TagUnknown("t".parse().unwrap())), 404, "MANIFEST_UNKNOWN");
+        check(stored(E::UploadUnknown(id())), 404, "BLOB_UPLOAD_UNKNOWN");
+        check(stored(E::UploadBusy(id())), 409, "BLOB_UPLOAD_INVALID");
+        check(stored(E::UploadOffset { offset: 1 }), 416, "BLOB_UPLOAD_INVALID");
+        let (declared, actual) = (digest(), digest());
+        check(stored(E::DigestMismatch { declared, actual }), 400, "DIGEST_INVALID");
+        check(stored(E::Full { path: path() }), 507, "UNAVAILABLE");
+        check(
+            stored(E::Corrupt {
+                path: path(),
+                what: String::new(),
+            }),
+            500,
+            "UNKNOWN",
+        );
+        let source = io::Error::other("x");
+        check(
+            stored(E::Io {
+                operation: "open",
+                path: path(),
+                source,
+            }),
+            500,
+            "UNKNOWN",
+        );
+    }
+
+    #[test]
+    fn what_happens_inside_is_not_told() {
+        let source = io::Error::other("disk on fire");
+        let error = storage::Error::Io {
+            operation: "open",
+            path: "/secret/path".into(),
+            source,
+        };
+        let error = ApiError::from(service::Error::from(error));
+        assert!(!error.message().contains("secret"), "{}", error.message());
+    }
+}

@@ -17,7 +17,7 @@ mod forwarded;
 mod handlers;
 pub(crate) mod health;
 mod needs;
-pub(crate) mod route;
+mod route;
 mod serve;
 
 pub(crate) use serve::serve;
