@@ -23,6 +23,12 @@ impl fmt::Display for Banner {
         writeln!(f, "Lockgate serves {}", self.reach)?;
         if let Some(account) = &self.account {
             self.first_run(f, account)?;
+        } else if self.password_file.exists() {
+            writeln!(
+                f,
+                "The first account's password is kept in {}.",
+                self.password_file.display()
+            )?;
         }
         writeln!(f, "Ctrl-C, or `lockgate stop`, finishes what is in flight and ends.")
     }

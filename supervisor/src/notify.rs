@@ -5,6 +5,8 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
+
 use crate::environment::Environment;
 
 /// Where to tell how this process is; tells nobody when `NOTIFY_SOCKET` is not set.
@@ -31,6 +33,13 @@ impl Notifier {
         {
             tracing::debug!(%error, "cannot notify the service manager");
         }
+    }
+
+    /// That a reload has begun; sd_notify(3) wants to know when.
+    pub(crate) fn send_reloading(&self) {
+        let now =
+            clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| now.tv_sec() * 1_000_000 + now.tv_nsec() / 1000);
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={now}"));
     }
 
     /// Why this process is about to end, in one line.

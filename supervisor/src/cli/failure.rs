@@ -5,6 +5,7 @@ use std::fmt::Display;
 use lockgate_config::LoadError;
 
 use crate::certificates::CertificateError;
+use crate::entrance::EntranceError;
 use crate::lock::LockError;
 use crate::serve::ServeError;
 use crate::setup::SetupError;
@@ -99,6 +100,15 @@ impl From<LockError> for Failure {
 impl From<SocketError> for Failure {
     fn from(error: SocketError) -> Self {
         Self::new(error)
+    }
+}
+
+impl From<EntranceError> for Failure {
+    fn from(error: EntranceError) -> Self {
+        match error {
+            EntranceError::Unix { .. } => Self::configuration(error),
+            other => Self::new(other),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let home = arguments.wishes.places.home(environment);
-    let prepared = prepare(&arguments.wishes.wish(&home, environment))?;
+    let prepared = prepare(&arguments.wishes.wish(&home, false, environment))?;
     for path in &prepared.made {
         println!("made {}", path.display());
     }

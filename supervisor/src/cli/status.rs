@@ -136,6 +136,7 @@ mod tests {
             uptime_seconds: 70,
             url: "https://h".into(),
             config: "c".into(),
+            drain_timeout_seconds: 30,
             reload_error: None,
             processes: vec![
                 process("proxy", "ready", Some("old news")),

@@ -3,23 +3,28 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use lockgate_config::Home;
 use nix::sys::signal::{Signal, kill};
 
 use super::Failure;
 use super::places::HomeArgument;
 use crate::environment::Environment;
 use crate::lock::Lock;
+use crate::supervise::control::{Request, Status, ask};
 
 const POLL: Duration = Duration::from_millis(10);
+/// Seconds: the default of `http.draintimeout`, and what the end takes beside it.
+const USUAL_DRAIN: u64 = 30;
+const MARGIN: u64 = 5;
 
 /// Finishes the requests in flight, then ends. Exit 0 when nothing runs any more, or nothing ran.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     home: HomeArgument,
-    /// Seconds to wait for the end
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    timeout: u64,
+    /// Seconds to wait for the end [default: http.draintimeout and some]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
@@ -28,19 +33,23 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         println!("not running in {}", home.root().display());
         return Ok(());
     };
+    let timeout = arguments.timeout.unwrap_or_else(|| usual_end(&home));
     kill(pid, Signal::SIGTERM).map_err(|errno| Failure::new(format!("cannot signal pid {pid}: {errno}")))?;
-    let deadline = Instant::now() + Duration::from_secs(arguments.timeout);
+    let deadline = Instant::now() + Duration::from_secs(timeout);
     // The lock is let go by the end of the process, whoever reaps it.
     while Lock::holder(&home.pid_file())?.is_some() {
         if Instant::now() >= deadline {
-            let message = format!(
-                "pid {pid} still drains after {} s; stop again to end it at once",
-                arguments.timeout
-            );
+            let message = format!("pid {pid} still drains after {timeout} s; stop again to end it at once");
             return Err(Failure::new(message));
         }
         std::thread::sleep(POLL);
     }
     println!("stopped");
     Ok(())
+}
+
+/// How long an orderly end takes at most, in seconds.
+fn usual_end(home: &Home) -> u64 {
+    let status = ask::<Status>(&home.control_socket(), Request::Status);
+    status.map_or(USUAL_DRAIN, |status| status.drain_timeout_seconds) + MARGIN
 }

@@ -3,6 +3,7 @@
 //! Children inherit stderr, so the three processes write to one place; a line is one `write`.
 
 mod line;
+pub(crate) mod panics;
 mod record;
 
 use std::io::Write;

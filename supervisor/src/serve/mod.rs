@@ -26,7 +26,7 @@ pub(crate) use registry::{SOCKET_NAME as REGISTRY_NAME, serve as registry};
 use signals::Orders;
 
 use crate::environment::Environment;
-use crate::logging::Logging;
+use crate::logging::{Logging, panics};
 use crate::notify::{self, Notifier};
 use crate::source::{Accepted, Source, explain};
 use crate::supervise::sockets::SocketError;
@@ -104,6 +104,7 @@ impl Half {
         notifier: Arc<Notifier>,
     ) -> Result<(Self, mpsc::Receiver<Config>), ServeError> {
         let logging = Logging::start(process);
+        panics::log_and_notify(notifier.clone());
         if let Some(supervisor) = call.supervisor {
             process::tie_to(supervisor, title).map_err(|source| system("stay with the supervisor", source))?;
         }

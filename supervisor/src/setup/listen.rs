@@ -10,12 +10,12 @@ use crate::supervise::sockets::listen_tcp;
 const HTTPS: u16 = 443;
 const UNPRIVILEGED: u16 = 5443;
 
-/// The address to write, and the socket that was opened to find it. Port 0 becomes the port that the system gave.
-pub(super) fn choose(wish: Option<&Address>) -> Result<(Address, Option<TcpListener>), SetupError> {
+/// The address to write, and the socket if one was opened. Port 0 becomes the port that the system gave.
+pub(super) fn choose(wish: Option<&Address>, serve: bool) -> Result<(Address, Option<TcpListener>), SetupError> {
     match wish {
-        Some(Address::Tcp { host, port: 0 }) => {
-            let socket = listen_tcp(host, 0)?;
-            Ok((with_port(host, 0, &socket), Some(socket)))
+        Some(Address::Tcp { host, port }) if serve || *port == 0 => {
+            let socket = listen_tcp(host, *port)?;
+            Ok((with_port(host, *port, &socket), Some(socket)))
         }
         Some(known) => Ok((known.clone(), None)),
         None => {

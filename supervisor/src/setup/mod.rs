@@ -32,6 +32,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) listen: Option<Address>,
     /// `--hostname`
     pub(crate) hostnames: &'a [String],
+    /// Whether it will be listened on: then a port that cannot be had is found out before anything is made.
+    pub(crate) serve: bool,
     pub(crate) environment: &'a Environment,
 }
 
@@ -92,7 +94,7 @@ pub(crate) fn prepare(wish: &Wish<'_>) -> Result<Prepared, SetupError> {
     let mut socket = None;
     let own_config = home.config_file();
     if wish.config.is_none() && !own_config.exists() {
-        let (address, opened) = listen::choose(wish.listen.as_ref())?;
+        let (address, opened) = listen::choose(wish.listen.as_ref(), wish.serve)?;
         socket = opened;
         let text = lockgate_config::template(&address.to_string(), wish.hostnames);
         write_private(&own_config, text, Existing::Keep)?;

@@ -63,6 +63,8 @@ pub(crate) struct Status {
     pub(crate) url: String,
     /// The configuration file.
     pub(crate) config: PathBuf,
+    /// How long an orderly end may take.
+    pub(crate) drain_timeout_seconds: u64,
     /// Why the last reload was refused, while it is.
     pub(crate) reload_error: Option<String>,
     pub(crate) processes: Vec<ProcessStatus>,

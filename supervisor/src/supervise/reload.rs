@@ -9,7 +9,7 @@ use crate::source::explain;
 impl Supervisor {
     /// Reads the file again. Children are told only when it holds no mistake.
     pub(super) fn reload(&mut self) -> Reloaded {
-        self.plan.manager.send("RELOADING=1");
+        self.plan.manager.send_reloading();
         let reloaded = self.try_reload();
         self.plan.manager.send("READY=1");
         reloaded

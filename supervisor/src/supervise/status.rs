@@ -17,6 +17,7 @@ impl Supervisor {
             uptime_seconds: now.duration_since(self.started).as_secs(),
             url: self.plan.url.clone(),
             config: self.plan.source.path().to_owned(),
+            drain_timeout_seconds: self.plan.config.http.drain_timeout.as_secs(),
             reload_error: self.reload_error.clone(),
             processes: self
                 .plan

@@ -9,5 +9,6 @@ mod first_run;
 mod halves;
 mod harness;
 mod layering;
+mod pid_one;
 mod supervision;
 mod users;

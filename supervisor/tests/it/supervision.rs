@@ -113,6 +113,13 @@ fn a_port_in_use_is_one_clear_message() {
         ran.stderr
     );
     sandbox.run(&["status"]).expect(1);
+
+    let first = sandbox.run(&["start", "--home", "new", "--listen", &address]).expect(1);
+    assert!(first.stderr.contains("already in use"), "{}", first.stderr);
+    assert!(
+        !sandbox.path("new/password").exists(),
+        "nothing is made that nobody hears of"
+    );
 }
 
 #[test]
