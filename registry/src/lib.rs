@@ -9,8 +9,6 @@
 //! Absent on purpose: TLS, passwords in any log, a database.
 
 pub mod auth;
-#[doc(hidden)]
-pub mod fuzzing;
 mod http;
 pub mod maintenance;
 pub mod oci;
