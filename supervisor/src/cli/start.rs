@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     prepare_directories(&home)?;
     let lock = Lock::take(&home.pid_file())?;
     let mut prepared = prepare(&wishes.wish(&home, true, environment))?;
-    logging.reload(&prepared.accepted.config.log);
+    logging.reload(&prepared.accepted.config.log, &home.log());
     prepared
         .accepted
         .config

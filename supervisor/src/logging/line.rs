@@ -1,5 +1,6 @@
 //! From an event to a line.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use lockgate_config::Formatter;
@@ -16,15 +17,15 @@ pub(super) struct Style {
     process: &'static str,
     formatter: Formatter,
     /// `log.fields`
-    fields: Vec<(String, String)>,
+    fields: BTreeMap<String, String>,
 }
 
 impl Style {
-    pub(super) fn new(process: &'static str, formatter: Formatter, fields: &[(String, String)]) -> Self {
+    pub(super) fn new(process: &'static str, formatter: Formatter, fields: &BTreeMap<String, String>) -> Self {
         Self {
             process,
             formatter,
-            fields: fields.to_vec(),
+            fields: fields.clone(),
         }
     }
 
@@ -39,21 +40,22 @@ impl Style {
         line
     }
 
-    /// `2026-01-02T03:04:05.678901Z INFO  proxy: message name=value`
-    fn text(&self, level: Level, fields: &Fields) -> String {
-        let mut line = now();
-        // Writing to a String cannot fail.
-        let _ = write!(line, " {level:<5} {}:", self.process);
-        if let Some(message) = fields.message() {
-            let _ = write!(line, " {}", printable(message));
-        }
+    /// What happened, without when and how grave: others add that.
+    pub(super) fn message(&self, fields: &Fields) -> String {
+        let mut text = fields.message().map(printable).unwrap_or_default();
         for (name, value) in fields.others() {
-            let _ = write!(line, " {name}={}", word(value));
+            // Writing to a String cannot fail.
+            let _ = write!(text, " {name}={}", word(value));
         }
         for (name, value) in &self.fields {
-            let _ = write!(line, " {name}={}", word(&Value::String(value.clone())));
+            let _ = write!(text, " {name}={}", word(&Value::String(value.clone())));
         }
-        line
+        text
+    }
+
+    /// `2026-01-02T03:04:05.678901Z INFO  proxy: message name=value`
+    fn text(&self, level: Level, fields: &Fields) -> String {
+        format!("{} {level:<5} {}: {}", now(), self.process, self.message(fields))
     }
 
     /// The keys of distribution's JSON lines.
@@ -143,7 +145,7 @@ mod tests {
     use super::*;
 
     fn style(formatter: Formatter) -> Style {
-        Style::new("proxy", formatter, &[("environment".into(), "home lab".into())])
+        Style::new("proxy", formatter, &[("environment".into(), "home lab".into())].into())
     }
 
     /// What an event looks like, through the real machinery.

@@ -1,13 +1,17 @@
-//! Logging: one line an event on stderr, readable or JSON, with the process's name and `log.fields` on each.
+//! Logging: one line an event, readable or JSON, with the process's name and `log.fields` on each.
 //!
 //! Children inherit stderr, so the three processes write to one place; a line is one `write`.
 
+mod file;
 mod line;
 pub(crate) mod panics;
 mod record;
+mod sinks;
+mod system;
 
-use std::io::Write;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lockgate_config::{Formatter, Level, Log};
 use tracing::level_filters::LevelFilter;
@@ -21,6 +25,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use line::Style;
 use record::Fields;
+use sinks::Sinks;
 
 /// The target of the lines that tell of one request each; `log.accesslog.disabled` silences them.
 const ACCESS: &str = "access";
@@ -31,16 +36,25 @@ const OWN: &str = "lockgate";
 #[derive(Debug, Clone)]
 pub(crate) struct Logging {
     process: &'static str,
-    style: Arc<RwLock<Style>>,
+    output: Arc<Mutex<Output>>,
     filter: reload::Handle<Targets, Registry>,
 }
 
+/// How lines look and where they go.
+#[derive(Debug)]
+struct Output {
+    style: Style,
+    sinks: Sinks,
+}
+
 impl Logging {
-    /// Logs from now on: readable lines from `info` up, until a configuration says otherwise.
+    /// Logs from now on: readable lines from `info` up on stderr, until a configuration says otherwise.
     pub(crate) fn start(process: &'static str) -> Self {
-        let style = Arc::new(RwLock::new(Style::new(process, Formatter::Text, &[])));
+        let style = Style::new(process, Formatter::Text, &BTreeMap::new());
+        let sinks = Sinks::console(Level::Info);
+        let output = Arc::new(Mutex::new(Output { style, sinks }));
         let (filter, handle) = reload::Layer::new(targets(Level::Info, true));
-        let lines = Lines { style: style.clone() };
+        let lines = Lines { output: output.clone() };
         if tracing_subscriber::registry()
             .with(lines.with_filter(filter))
             .try_init()
@@ -50,21 +64,36 @@ impl Logging {
         }
         Self {
             process,
-            style,
+            output,
             filter: handle,
         }
     }
 
-    /// Logs as `log` says.
-    pub(crate) fn reload(&self, log: &Log) {
-        let fields: Vec<_> = log
-            .fields
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        *self.style.write().unwrap_or_else(PoisonError::into_inner) = Style::new(self.process, log.formatter, &fields);
-        if let Err(error) = self.filter.modify(|filter| *filter = targets(log.console, log.access)) {
+    /// Logs as `log` says. `directory`: where files go unless `log.file.directory` is set.
+    pub(crate) fn reload(&self, log: &Log, directory: &Path) {
+        let (sinks, problem) = Sinks::of(log, self.process, directory);
+        let style = Style::new(self.process, log.formatter, &log.fields);
+        *self.output.lock().unwrap_or_else(PoisonError::into_inner) = Output { style, sinks };
+        let file = log.file.as_ref().map(|file| file.level);
+        let most = [file, log.system].into_iter().flatten().fold(log.console, Level::max);
+        if let Err(error) = self.filter.modify(|filter| *filter = targets(most, log.access)) {
             tracing::error!("the log level could not be changed: {error}");
+        }
+        if let Some(problem) = problem {
+            tracing::error!("{problem}");
+        }
+    }
+
+    /// Opens log files again, for a tool that has moved them away.
+    pub(crate) fn reopen(&self) {
+        let reopened = self
+            .output
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .sinks
+            .reopen();
+        if let Err(error) = reopened {
+            tracing::error!("log.file: {error}");
         }
     }
 }
@@ -98,7 +127,7 @@ fn filter_of(level: Level) -> LevelFilter {
 
 /// Writes each event as a line, with the fields of the spans that it happened in.
 struct Lines {
-    style: Arc<RwLock<Style>>,
+    output: Arc<Mutex<Output>>,
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
@@ -126,13 +155,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
                 fields.add_missing(outer);
             }
         }
-        let target = fields
-            .take_log_target()
-            .unwrap_or_else(|| event.metadata().target().to_owned());
-        let style = self.style.read().unwrap_or_else(PoisonError::into_inner);
-        let line = style.line(*event.metadata().level(), &target, &fields);
-        // Nobody can be told when stderr is gone.
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        let target = fields.take_log_target();
+        let target = target.as_deref().unwrap_or(event.metadata().target());
+        let level = *event.metadata().level();
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let Output { style, sinks } = &mut *output;
+        let line = style.line(level, target, &fields);
+        sinks.write(level, target, &line, || style.message(&fields));
     }
 }
 

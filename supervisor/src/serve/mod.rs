@@ -109,9 +109,14 @@ impl Half {
             process::tie_to(supervisor, title).map_err(|source| system("stay with the supervisor", source))?;
         }
         let accepted = configuration(&call)?;
-        logging.reload(&accepted.config.log);
-        let (orders, reload) = signals::listen(call.source.clone(), logging, call.supervisor.is_some())
-            .map_err(|source| system("listen to signals", source))?;
+        logging.reload(&accepted.config.log, &call.home.log());
+        let (orders, reload) = signals::listen(
+            call.source.clone(),
+            call.home.clone(),
+            logging,
+            call.supervisor.is_some(),
+        )
+        .map_err(|source| system("listen to signals", source))?;
         Ok((
             Self {
                 call,

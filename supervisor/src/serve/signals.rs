@@ -2,7 +2,7 @@
 
 use std::io;
 
-use lockgate_config::Config;
+use lockgate_config::{Config, Home};
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, watch};
 
@@ -45,6 +45,7 @@ impl Orders {
 /// who drains first.
 pub(super) fn listen(
     source: Source,
+    home: Home,
     logging: Logging,
     supervised: bool,
 ) -> io::Result<(Orders, mpsc::Receiver<Config>)> {
@@ -56,7 +57,8 @@ pub(super) fn listen(
             match heard().wait() {
                 Ok(Signal::SIGINT) if supervised => {}
                 Ok(Signal::SIGTERM | Signal::SIGINT) => order.send_modify(|told| *told += 1),
-                Ok(Signal::SIGHUP) => read_again(&source, &logging, &reload),
+                Ok(Signal::SIGHUP) => read_again(&source, &home, &logging, &reload),
+                Ok(Signal::SIGUSR1) => logging.reopen(),
                 Ok(_) => {}
                 Err(errno) => tracing::error!("cannot wait for signals: {errno}"),
             }
@@ -66,10 +68,10 @@ pub(super) fn listen(
 }
 
 /// A configuration with mistakes is told about and changes nothing.
-fn read_again(source: &Source, logging: &Logging, reload: &mpsc::Sender<Config>) {
+fn read_again(source: &Source, home: &Home, logging: &Logging, reload: &mpsc::Sender<Config>) {
     match source.load() {
         Ok(accepted) => {
-            logging.reload(&accepted.config.log);
+            logging.reload(&accepted.config.log, &home.log());
             if reload.try_send(accepted.config).is_err() {
                 tracing::warn!("not reloaded: earlier reloads are still being applied");
             }

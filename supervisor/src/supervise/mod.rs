@@ -279,6 +279,10 @@ impl Supervisor {
                 Signal::SIGHUP => {
                     self.reload();
                 }
+                Signal::SIGUSR1 => {
+                    self.plan.logging.reopen();
+                    self.plan.children.iter().for_each(|child| child.signal(signal));
+                }
                 // SIGCHLD only wakes.
                 _ => {}
             }

@@ -38,7 +38,7 @@ impl Supervisor {
             tracing::warn!("{message}");
         }
         self.reload_error = None;
-        self.plan.logging.reload(&accepted.config.log);
+        self.plan.logging.reload(&accepted.config.log, &self.plan.home.log());
         self.plan.setting.configuration = accepted.text;
         self.plan.config = accepted.config;
         self.plan.renewal.reload(&self.plan.config);

@@ -9,6 +9,7 @@ mod first_run;
 mod halves;
 mod harness;
 mod layering;
+mod logs;
 mod pid_one;
 mod supervision;
 mod users;

@@ -1,0 +1,80 @@
+//! Where log lines go, and what they look like.
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::harness::{PLAIN, Sandbox, eventually};
+
+#[test]
+fn lines_are_json_when_asked_with_the_fields_and_the_process_on_each() {
+    // proves: HOMELAB-03
+    let sandbox = Sandbox::new();
+    let log = "log: {formatter: json, fields: {service: registry, environment: lab}}\n";
+    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + log));
+    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    assert_eq!(running.get("/v2/"), "200");
+    let lines = eventually("a line of each process", || {
+        let log = running.log();
+        let lines: Vec<Value> = log
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+            .collect();
+        let all = ["supervisor", "proxy", "registry"];
+        all.iter()
+            .all(|process| lines.iter().any(|line| line["process"] == *process))
+            .then_some(lines)
+    });
+    for line in &lines {
+        assert_eq!(
+            (&line["service"], &line["environment"]),
+            (&"registry".into(), &"lab".into()),
+            "{line}"
+        );
+    }
+    let access = lines.iter().find(|line| line["target"] == "access").unwrap();
+    assert_eq!(
+        (&access["path"], &access["status"], &access["method"]),
+        (&"/v2/".into(), &200.into(), &"GET".into())
+    );
+}
+
+#[test]
+fn each_sink_has_a_level_of_its_own_and_files_are_opened_again() {
+    // proves: MOSI-09
+    let sandbox = Sandbox::new();
+    let log = "log: {console: {level: silent}, file: {level: info}}\n";
+    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + log));
+    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    assert_eq!(running.get("/v2/"), "200");
+    eventually("the access line", || {
+        sandbox
+            .read("lockgate/log/proxy.log")
+            .contains("GET /v2/ 200")
+            .then_some(())
+    });
+    for process in ["supervisor", "proxy", "registry"] {
+        assert!(
+            !sandbox.read(&format!("lockgate/log/{process}.log")).is_empty(),
+            "{process}"
+        );
+    }
+    // What was said before the configuration was read is on stderr; nothing after it.
+    assert!(
+        !running.log().contains("access") && !running.log().contains("GET /v2/"),
+        "{}",
+        running.log()
+    );
+
+    std::fs::rename(sandbox.path("lockgate/log/proxy.log"), sandbox.path("moved")).unwrap();
+    running.signal(Signal::SIGUSR1);
+    eventually("a new file", || {
+        sandbox.path("lockgate/log/proxy.log").exists().then_some(())
+    });
+    assert_eq!(running.get("/v2/"), "200");
+    eventually("a line in it", || {
+        sandbox
+            .read("lockgate/log/proxy.log")
+            .contains("GET /v2/ 200")
+            .then_some(())
+    });
+}
