@@ -8,7 +8,6 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,12 +22,11 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
     UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::{Instant, Sleep};
-use tokio_rustls::server::TlsStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::limits::{LINGER_SIZE, LINGER_TIME, Slot};
-use crate::socket::Socket;
+use crate::limits::{LINGER_TIME, Slot};
+use crate::stall::Stall;
+use crate::transport::Transport;
 
 /// Writes up to this size wait for what follows them, or for a flush.
 const COALESCED: usize = 8 * 1024;
@@ -46,19 +44,11 @@ pub(crate) struct Peer {
     pub(crate) answered_early: AtomicBool,
 }
 
-/// The socket, encrypted or not.
-#[derive(Debug)]
-pub(crate) enum Transport {
-    /// `http.tls` is not set.
-    Plain(Socket),
-    /// TLS is established.
-    Tls(Box<TlsStream<Socket>>),
-}
-
 /// A connection, ready for HTTP.
 pub(crate) struct Connection {
     transport: Option<Transport>,
     peer: Arc<Peer>,
+    digest: Option<Arc<ProxyDigest>>,
     http2: bool,
     ahead: BytesMut,
     unsent: BytesMut,
@@ -75,6 +65,7 @@ impl Connection {
         };
         Self {
             transport: Some(transport),
+            digest: digest(&peer),
             peer,
             http2,
             ahead: BytesMut::new(),
@@ -101,17 +92,19 @@ impl Connection {
 
     /// Reads more bytes of the next request. `Ok(0)` is the end of the stream.
     pub(crate) async fn read_ahead(&mut self) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_read_ahead(cx)).await
+    }
+
+    /// Through the stack, so that a connection that waits for its next request holds no memory for it.
+    fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(transport) = &mut self.transport else {
-            return Ok(0);
+            return Poll::Ready(Ok(0));
         };
-        let ahead = &mut self.ahead;
-        if ahead.capacity() - ahead.len() < 1024 {
-            ahead.reserve(4096);
-        }
-        match transport {
-            Transport::Plain(stream) => stream.read_buf(ahead).await,
-            Transport::Tls(stream) => stream.read_buf(ahead).await,
-        }
+        let mut bytes = [0; 4096];
+        let mut read = ReadBuf::new(&mut bytes);
+        ready!(transport.poll_read(cx, &mut read))?;
+        self.ahead.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
     }
 
     /// Tells the client that nothing more will be sent.
@@ -162,41 +155,9 @@ impl Connection {
     }
 }
 
-impl Transport {
-    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, data),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, data),
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
-        }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, out),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, out),
-        }
-    }
-
-    fn descriptor(&self) -> RawFd {
-        match self {
-            Self::Plain(stream) => stream.as_raw_fd(),
-            Self::Tls(stream) => stream.get_ref().0.as_raw_fd(),
-        }
-    }
+fn digest(peer: &Arc<Peer>) -> Option<Arc<ProxyDigest>> {
+    let response = Box::new(ResponseHeader::build(200, Some(0)).ok()?);
+    Some(Arc::new(ProxyDigest::new(response, Some(Box::new(peer.clone())))))
 }
 
 impl Drop for Connection {
@@ -210,32 +171,11 @@ impl Drop for Connection {
             let unsent = std::mem::take(&mut self.unsent);
             let slot = self.slot.take();
             runtime.spawn(async move {
-                let _ = tokio::time::timeout(LINGER_TIME, linger(transport, unsent)).await;
+                transport.linger(unsent).await;
                 drop(slot);
             });
         }
     }
-}
-
-async fn linger(transport: Transport, unsent: BytesMut) -> io::Result<()> {
-    match transport {
-        Transport::Plain(stream) => linger_on(stream, unsent).await,
-        Transport::Tls(stream) => linger_on(*stream, unsent).await,
-    }
-}
-
-async fn linger_on(mut stream: impl AsyncRead + AsyncWrite + Unpin, unsent: BytesMut) -> io::Result<()> {
-    stream.write_all(&unsent).await?;
-    stream.shutdown().await?;
-    let mut waste = vec![0; 16 * 1024];
-    let mut read = 0;
-    while read < LINGER_SIZE {
-        match stream.read(&mut waste).await? {
-            0 => break,
-            length => read += length,
-        }
-    }
-    Ok(())
 }
 
 impl AsyncRead for Connection {
@@ -252,20 +192,16 @@ impl AsyncRead for Connection {
             out.put_slice(&this.ahead.split_to(length));
             return Poll::Ready(Ok(()));
         }
-        let Some(transport) = &mut this.transport else {
-            return Poll::Ready(Ok(()));
-        };
-        if !is_probe {
-            return transport.poll_read(cx, out);
+        if is_probe {
+            return match ready!(this.poll_read_ahead(cx))? {
+                0 => Poll::Ready(Ok(())),
+                _ => Poll::Pending,
+            };
         }
-        let mut bytes = [0; 1024];
-        let mut read = ReadBuf::new(&mut bytes);
-        ready!(transport.poll_read(cx, &mut read))?;
-        if read.filled().is_empty() {
-            return Poll::Ready(Ok(()));
+        match &mut this.transport {
+            Some(transport) => transport.poll_read(cx, out),
+            None => Poll::Ready(Ok(())),
         }
-        this.ahead.extend_from_slice(read.filled());
-        Poll::Pending
     }
 }
 
@@ -313,44 +249,6 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// Ends writes that make no progress. The timer is set once per idle time, not once per write.
-struct Stall {
-    idle: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-    progressed: bool,
-}
-
-impl Stall {
-    fn new(idle: Duration) -> Self {
-        Self {
-            idle,
-            timer: None,
-            progressed: false,
-        }
-    }
-
-    fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
-            self.progressed = true;
-            return outcome;
-        }
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.idle)));
-        while timer.as_mut().poll(cx).is_ready() {
-            if !self.progressed {
-                return Poll::Ready(Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "the client takes no data any more",
-                )));
-            }
-            timer.as_mut().reset(Instant::now() + self.idle);
-            self.progressed = false;
-        }
-        Poll::Pending
-    }
-}
-
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
@@ -387,11 +285,7 @@ impl GetTimingDigest for Connection {
 impl GetProxyDigest for Connection {
     /// The one place in Pingora's digest that carries data of our own, for HTTP/1.1 and h2 alike: the [`Peer`].
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        let response = ResponseHeader::build(200, Some(0)).ok()?;
-        Some(Arc::new(ProxyDigest::new(
-            Box::new(response),
-            Some(Box::new(self.peer.clone())),
-        )))
+        self.digest.clone()
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) async fn read(connection: &mut Connection, idle: Duration, draining: 
         }
         let drains = *draining.borrow_and_update();
         let deadline = match began {
-            Some(began) => began + HEAD_TIME,
+            Some(began) => began + HEAD_TIME.min(idle),
             None if drains => Instant::now() + DRAIN_GRACE.min(idle),
             None => rests_since + idle,
         };
@@ -200,9 +200,18 @@ fn request_line(line: &[u8]) -> Result<(), Fault> {
     if line.starts_with(b"CONNECT ") {
         return Err(Fault::Connect);
     }
-    let target = line.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
+    let parts: Vec<&[u8]> = line.splitn(4, |&byte| byte == b' ').collect();
+    let &[_, target, _] = parts.as_slice() else {
+        return Err(Fault::Malformed("the request line is not `METHOD target HTTP/1.1`"));
+    };
     if target.len() > URI_SIZE {
         return Err(Fault::UriTooLong);
+    }
+    // Pingora would escape them, and so hide from the registry what the client sent.
+    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+        return Err(Fault::Malformed(
+            "the request target contains bytes that must be percent-encoded",
+        ));
     }
     Ok(())
 }
@@ -243,6 +252,10 @@ mod tests {
     #[test]
     fn what_two_parsers_may_read_differently_is_refused() {
         for head in [
+            "GET /\r\n\r\n",
+            "GET /a b HTTP/1.1\r\n\r\n",
+            "GET /a\u{1}b HTTP/1.1\r\n\r\n",
+            "GET /ä HTTP/1.1\r\n\r\n",
             "GET / HTTP/1.1\nHost: a\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\n\n",

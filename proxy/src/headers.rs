@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Version};
 use lockgate_config::Network;
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -30,12 +30,7 @@ impl Forwarded {
     pub(crate) fn new(request: &RequestHeader, peer: &Peer, trusted: &[Network]) -> Self {
         let direct = peer.remote.ip().to_canonical();
         let proto = if peer.tls { "https" } else { "http" };
-        let host = request
-            .headers
-            .get(http::header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .or_else(|| request.uri.authority().map(Authority::as_str))
-            .and_then(authority);
+        let host = named_host(request).and_then(authority);
         if !is_trusted(direct, trusted) {
             return Self::of(direct, proto, host, None);
         }
@@ -84,6 +79,21 @@ impl Forwarded {
         request.insert_header("X-Forwarded-Port", self.port)?;
         request.insert_header("X-Real-IP", client.as_str())?;
         request.insert_header("X-Request-Id", request_id)
+    }
+}
+
+/// Whether `request` names the host it is for, as RFC 9112 section 3.2 demands.
+pub(crate) fn names_host(request: &RequestHeader) -> bool {
+    match named_host(request) {
+        Some(host) => authority(host).is_some(),
+        None => request.version < Version::HTTP_11 && !request.headers.contains_key(http::header::HOST),
+    }
+}
+
+fn named_host(request: &RequestHeader) -> Option<&str> {
+    match request.headers.get(http::header::HOST) {
+        Some(host) => host.to_str().ok(),
+        None => request.uri.authority().map(Authority::as_str),
     }
 }
 

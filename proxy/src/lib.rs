@@ -1,7 +1,8 @@
 //! The front door: TLS in, HTTP/1.1 over a Unix socket out, blob bodies straight from their files.
 //!
 //! ```text
-//! run ── server ─┬─ tls ── socket, connection      what arrives
+//! run ── server ─┬─ tls
+//!                ├─ connection                     what arrives: transport, socket, stall
 //!                ├─ head                           is it a request, in time and unambiguous
 //!                ├─ redirect                       the plain entrance
 //!                └─ service ─┬─ headers            who asks
@@ -32,7 +33,9 @@ mod server;
 mod service;
 mod settings;
 mod socket;
+mod stall;
 mod tls;
+mod transport;
 mod upstream;
 
 pub use run::{Control, Entrance, QUIET_TARGETS, RunError, run};

@@ -15,7 +15,7 @@ pub(crate) const HEAD_SIZE: usize = 64 * 1024;
 /// Fields of a request: 431 beyond. Pingora's parser takes 256.
 pub(crate) const FIELDS: usize = 200;
 
-/// From the first byte of a request's head to its last: 408 beyond. A stalled body has `http.limits.idletimeout`.
+/// From the first byte of a request's head to its last, unless `http.limits.idletimeout` is shorter: 408 beyond.
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(20);
 
 /// TLS handshakes take this long at most.

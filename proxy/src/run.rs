@@ -135,8 +135,10 @@ async fn follow(
 
 fn go_on_with(config: &Config, settings: &ArcSwap<Settings>, tls: Option<&Tls>, home: &Home) -> Result<(), RunError> {
     let new = Settings::new(config, home)?;
-    if let Some(tls) = tls {
-        tls.reload(config, home)?;
+    match tls {
+        Some(tls) if config.http.tls.is_some() => tls.reload(config, home)?,
+        None if config.http.tls.is_none() => {}
+        _ => tracing::warn!("http.tls was added or removed: this takes a restart"),
     }
     settings.store(Arc::new(new));
     Ok(())

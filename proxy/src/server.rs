@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::buffers::Buffers;
-use crate::connection::{Connection, Peer, Transport};
+use crate::connection::{Connection, Peer};
 use crate::error_page::ErrorPage;
 use crate::head::{self, Head};
 use crate::limits::{
@@ -31,6 +32,7 @@ use crate::service::Service;
 use crate::settings::Settings;
 use crate::socket::Socket;
 use crate::tls::Tls;
+use crate::transport::Transport;
 
 /// What a listening socket is for.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +94,7 @@ impl Server {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                _ = draining.wait_for(|draining| *draining) => return,
+                _ = draining.wait_for(|draining| *draining) => break,
             };
             match accepted {
                 Ok((tcp, remote)) => {
@@ -109,6 +111,15 @@ impl Server {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
+        }
+        self.sweep(&listener, door);
+    }
+
+    /// Takes those who are connected already as far as they know: left alone, they would wait for nobody.
+    fn sweep(self: &Arc<Self>, listener: &TcpListener, door: Door) {
+        let mut context = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Ok((tcp, remote))) = listener.poll_accept(&mut context) {
+            self.clone().admit(tcp, remote, door);
         }
     }
 

@@ -67,6 +67,7 @@ impl Request {
 
     async fn refuse(&mut self, session: &mut Session, page: ErrorPage<'_>) -> Result<()> {
         self.is_answered = true;
+        close_if_unread(session);
         page.send(session, &self.settings).await
     }
 }
@@ -94,6 +95,10 @@ impl ProxyHttp for Service {
         session.set_read_timeout(Some(idle));
         session.set_write_timeout(Some(idle));
         session.set_total_drain_timeout(Some(LINGER_TIME));
+        if session.get_header("expect").is_some() {
+            // Pingora would take `100 Continue` for an early answer and close the connection after the final one.
+            session.set_close_on_response_before_downstream_finish(false);
+        }
         request.peer = peer(session);
         let header = session.req_header_mut();
         // Nothing here speaks another protocol; left in, it would change how Pingora reads the body.
@@ -102,7 +107,7 @@ impl ProxyHttp for Service {
         if target.len() > URI_SIZE {
             return Err(Error::new_down(ErrorType::HTTPStatus(414)));
         }
-        if !header.raw_path_is_utf8() {
+        if !header.raw_path_is_utf8() || !headers::names_host(header) {
             return Err(Error::new_down(ErrorType::HTTPStatus(400)));
         }
         if !target.starts_with(b"/") && target != b"*" {
@@ -147,11 +152,9 @@ impl ProxyHttp for Service {
     }
 
     async fn upstream_peer(&self, _: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
-        let limits = &request.settings.limits;
-        let deadline = request
-            .deadline
-            .unwrap_or_else(|| tokio::time::Instant::now() + limits.backend_wait);
-        self.upstream.peer(deadline, limits.idle_timeout)
+        let wait = request.settings.limits.backend_wait;
+        let deadline = request.deadline.unwrap_or_else(|| tokio::time::Instant::now() + wait);
+        self.upstream.peer(deadline)
     }
 
     async fn upstream_request_filter(
@@ -351,6 +354,13 @@ impl Service {
         } else {
             session.write_response_body(None, true).await.map_err(Error::into_down)
         }
+    }
+}
+
+/// After an answer that came before the request's end the connection cannot be used again (RFC 9112 section 9.3).
+fn close_if_unread(session: &mut Session) {
+    if !session.is_body_done() {
+        session.set_keepalive(None);
     }
 }
 

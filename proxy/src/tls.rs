@@ -21,34 +21,34 @@ pub(crate) struct Tls {
 impl Tls {
     /// `None` when `http.tls` is not set.
     pub(crate) fn new(config: &Config, home: &Home) -> Result<Option<Self>, RunError> {
-        let Some((default, aliases, options)) = read(config, home) else {
+        let Some(wanted) = read(config, home) else {
             return Ok(None);
         };
-        let resolver = Resolver::new(default, aliases).map_err(wrong)?;
-        let acceptor = acceptor(&resolver, &options)?;
+        let resolver = Resolver::new(wanted.default, wanted.aliases).map_err(wrong)?;
+        let acceptor = acceptor(&resolver, &wanted.options)?;
         Ok(Some(Self {
             resolver,
-            options: Mutex::new(options),
+            options: Mutex::new(wanted.options),
             acceptor: ArcSwap::from_pointee(acceptor),
         }))
     }
 
     /// Goes on with another configuration; with an error the old one stays.
     pub(crate) fn reload(&self, config: &Config, home: &Home) -> Result<(), RunError> {
-        let Some((default, aliases, new)) = read(config, home) else {
+        let Some(wanted) = read(config, home) else {
             return Ok(());
         };
         let mut options = self.options.lock().expect("no code panics while it holds the lock");
         // Sessions live as long as their configuration: a new one is made only when it must be.
-        let acceptor = if *options == new {
+        let acceptor = if *options == wanted.options {
             None
         } else {
-            Some(acceptor(&self.resolver, &new)?)
+            Some(acceptor(&self.resolver, &wanted.options)?)
         };
-        self.resolver.replace(default, aliases).map_err(wrong)?;
+        self.resolver.replace(wanted.default, wanted.aliases).map_err(wrong)?;
         if let Some(acceptor) = acceptor {
             self.acceptor.store(Arc::new(acceptor));
-            *options = new;
+            *options = wanted.options;
         }
         Ok(())
     }
@@ -75,7 +75,14 @@ fn acceptor(resolver: &Arc<Resolver>, options: &ServerOptions) -> Result<TlsAcce
         .map_err(wrong)
 }
 
-fn read(config: &Config, home: &Home) -> Option<(Pair, Vec<(String, Pair)>, ServerOptions)> {
+/// What the configuration asks for.
+struct Wanted {
+    default: Pair,
+    aliases: Vec<(String, Pair)>,
+    options: ServerOptions,
+}
+
+fn read(config: &Config, home: &Home) -> Option<Wanted> {
     let tls = config.http.tls.as_ref()?;
     let default = match &tls.certificate {
         CertificateSource::Files { certificate, key } => Pair {
@@ -109,7 +116,11 @@ fn read(config: &Config, home: &Home) -> Option<(Pair, Vec<(String, Pair)>, Serv
         },
         http2: config.http.http2,
     };
-    Some((default, config.http.aliases.iter().map(alias).collect(), options))
+    Some(Wanted {
+        default,
+        aliases: config.http.aliases.iter().map(alias).collect(),
+        options,
+    })
 }
 
 fn wrong(error: impl std::fmt::Display) -> RunError {

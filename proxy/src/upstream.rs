@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::connectors::L4Connect;
@@ -38,7 +37,7 @@ impl Upstream {
     }
 
     /// How to reach the registry before `deadline`.
-    pub(crate) fn peer(&self, deadline: Instant, idle: Duration) -> Result<Box<HttpPeer>> {
+    pub(crate) fn peer(&self, deadline: Instant) -> Result<Box<HttpPeer>> {
         let path = self
             .path
             .to_str()
@@ -46,7 +45,7 @@ impl Upstream {
         let mut peer = HttpPeer::new_uds(path, false, String::new())?;
         peer.options.idle_timeout = Some(UPSTREAM_IDLE);
         peer.options.read_timeout = Some(UPSTREAM_SILENCE);
-        peer.options.write_timeout = Some(idle);
+        peer.options.write_timeout = Some(UPSTREAM_SILENCE);
         peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
         peer.options.custom_l4 = Some(Arc::new(Patient {
             path: self.path.clone(),

@@ -1,0 +1,173 @@
+//! A registry that is away, dies, hangs or comes back.
+
+use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::client::{Http1, Http2, request};
+use crate::door::{Door, Options};
+use crate::registry::{Registry, Reply, ok};
+
+fn impatient() -> Options {
+    Options::http("  limits:\n    backendwait: 500ms\n")
+}
+
+#[tokio::test]
+async fn a_registry_that_stays_away_is_a_503() {
+    let door = Door::open_with(impatient()).await;
+    let (mut http1, mut http2) = (Http1::connect(&door).await, Http2::connect(&door).await);
+    // First there is no socket; then nobody accepts on it, as when the supervisor holds it.
+    for round in 0..2 {
+        let _held = (round == 1).then(|| UnixListener::bind(&door.socket).unwrap());
+        let began = Instant::now();
+        let answer = http2.get("/v2/").await;
+        assert_eq!((answer.status, answer.error_code().as_str()), (503, "UNAVAILABLE"));
+        assert!(answer.header("retry-after").is_some());
+        assert!(
+            began.elapsed() >= Duration::from_millis(450),
+            "it waited {:?}",
+            began.elapsed()
+        );
+        let answer = http1.get("/v2/").await;
+        assert_eq!((answer.status, answer.error_code().as_str()), (503, "UNAVAILABLE"));
+        http1 = Http1::connect(&door).await;
+        let answer = http1.request("HEAD", "/v2/", "").await;
+        assert_eq!((answer.status, answer.body.len()), (503, 0));
+        http1 = Http1::connect(&door).await;
+    }
+}
+
+#[tokio::test]
+async fn requests_wait_for_a_registry_that_comes_back() {
+    let door = Door::open().await;
+    let patch = "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+    // No socket, then a socket that nobody accepts on; even a PATCH waits, since nothing of it was sent.
+    for round in 0..2 {
+        let _ = std::fs::remove_file(&door.socket);
+        let held = (round == 1).then(|| UnixListener::bind(&door.socket).unwrap());
+        let (mut get, mut send) = (Http1::connect(&door).await, Http1::connect(&door).await);
+        get.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        send.send(patch).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let handler = |seen: &crate::registry::Seen| ok("", &format!("{} {}", seen.method, seen.body_length));
+        let _registry = match held {
+            None => door.registry(handler),
+            Some(held) => {
+                held.set_nonblocking(true).unwrap();
+                Registry::on(tokio::net::UnixListener::from_std(held).unwrap(), |_| None, handler)
+            }
+        };
+        assert_eq!(get.answer(false).await.text(), "GET 0");
+        assert_eq!(send.answer(false).await.text(), "PATCH 5");
+    }
+}
+
+/// A registry that cuts the connection at the first request of each method and path, and answers the second.
+fn cutting(door: &Door) -> Registry {
+    let seen_before = std::sync::Mutex::new(std::collections::HashSet::new());
+    door.registry(move |seen| {
+        match seen_before
+            .lock()
+            .unwrap()
+            .insert((seen.method.clone(), seen.target.clone()))
+        {
+            true => Reply::Cut,
+            false => ok("", &seen.body_length.to_string()),
+        }
+    })
+}
+
+#[tokio::test]
+async fn what_was_cut_is_sent_again_where_that_is_harmless() {
+    let door = Door::open().await;
+    let registry = cutting(&door);
+    let cases = [
+        ("GET", "/v2/a/tags/list", 0, 200),
+        ("HEAD", "/v2/a/manifests/b", 0, 200),
+        ("POST", "/v2/a/blobs/uploads/", 0, 200),
+        ("PUT", "/v2/a/manifests/b", 60_000, 200),
+        ("PUT", "/v2/a/blobs/uploads/1?digest=sha256:aa", 0, 200),
+        ("PATCH", "/v2/a/blobs/uploads/1", 5, 503),
+        ("PUT", "/v2/a/blobs/uploads/1?digest=sha256:bb", 5, 503),
+        ("PUT", "/v2/a/manifests/large", 100_000, 503),
+        ("DELETE", "/v2/a/manifests/b", 0, 503),
+        ("POST", "/auth/token", 5, 503),
+    ];
+    for (protocol, suffix) in [(1, ""), (2, "&h2")] {
+        for (method, target, length, status) in cases {
+            let target = format!("{target}{suffix}");
+            let answer = if protocol == 1 {
+                let mut http1 = Http1::connect(&door).await;
+                let head = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+                http1.send(head).await;
+                http1.send(vec![b'x'; length]).await;
+                http1.answer(method == "HEAD").await
+            } else {
+                let mut http2 = Http2::connect(&door).await;
+                let request = request(&target).method(method).body(()).unwrap();
+                http2.request(request, Bytes::from(vec![b'x'; length])).await
+            };
+            assert_eq!(answer.status, status, "{method} {target} over {protocol}");
+            match status {
+                503 => {
+                    assert_eq!(answer.error_code(), "UNAVAILABLE");
+                    assert!(answer.header("retry-after").is_some());
+                }
+                _ if method == "HEAD" => {}
+                _ => assert_eq!(answer.text(), length.to_string(), "{method} {target} over {protocol}"),
+            }
+            let tries = registry
+                .seen()
+                .iter()
+                .filter(|seen| seen.method == method && seen.target == target)
+                .count();
+            assert_eq!(
+                tries,
+                if status == 200 { 2 } else { 1 },
+                "{method} {target} over {protocol}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pooled_connection_that_died_is_replaced() {
+    let door = Door::open().await;
+    let registry = door.registry(|_| ok("", ""));
+    let mut http1 = Http1::connect(&door).await;
+    for _ in 0..3 {
+        assert_eq!(http1.get("/v2/").await.status, 200);
+    }
+    drop(registry);
+    let again = door.registry(|_| ok("", ""));
+    let patch = "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+    assert_eq!(http1.get("/v2/").await.status, 200);
+    http1.send(patch).await;
+    assert_eq!(http1.answer(false).await.status, 200);
+    assert_eq!(again.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_not_completed() {
+    let door = Door::open().await;
+    let tries = AtomicUsize::new(0);
+    let _registry = door.registry(move |seen| {
+        tries.fetch_add(1, Ordering::SeqCst);
+        match seen.target.as_str() {
+            "/garbage" => Reply::Last("no HTTP at all\r\n\r\n".to_owned()),
+            _ => Reply::Last("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_owned()),
+        }
+    });
+    let mut http1 = Http1::connect(&door).await;
+    http1.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(http1.head().await.status, 200);
+    assert_eq!(http1.rest().await, b"half");
+    let mut http2 = Http2::connect(&door).await;
+    let broken = http2.try_request(request("/v2/").body(()).unwrap(), Bytes::new()).await;
+    assert!(broken.is_err(), "{broken:?}");
+    let mut http1 = Http1::connect(&door).await;
+    let answer = http1.get("/garbage").await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (502, "UNKNOWN"));
+}

@@ -1,0 +1,133 @@
+//! Headers on their way in and out.
+
+use crate::client::{Http1, Http2, request};
+use crate::door::{Door, Options};
+use crate::registry::ok;
+
+#[tokio::test]
+async fn the_registry_is_told_where_a_request_comes_from() {
+    let door = Door::open().await;
+    let registry = door.registry(|_| ok("", ""));
+    let forged = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\n\
+                  X-Real-IP: 6.6.6.6\r\nX-Request-Id: forged\r\nClient-Cert: x\r\nAuthorization: Basic eA==\r\n\
+                  Keep-Alive: 5\r\nTE: trailers\r\nX-Hop: 1\r\nProxy-Authorization: x\r\nConnection: X-Hop, keep-alive\r\n";
+    let mut http1 = Http1::connect(&door).await;
+    http1
+        .send(format!("GET /v2/ HTTP/1.1\r\nHost: r.example:5043\r\n{forged}\r\n"))
+        .await;
+    assert_eq!(http1.answer(false).await.status, 200);
+    let mut http2 = Http2::connect(&door).await;
+    let builder = request("/v2/")
+        .header("x-forwarded-for", "6.6.6.6")
+        .header("x-request-id", "forged");
+    http2.request(builder.body(()).unwrap(), Default::default()).await;
+
+    let seen = registry.seen();
+    let ids: Vec<String> = seen.iter().map(|seen| seen.header("x-request-id").unwrap()).collect();
+    assert!(
+        ids[0] != ids[1]
+            && ids
+                .iter()
+                .all(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    );
+    for (seen, host, port) in [(&seen[0], "r.example:5043", "5043"), (&seen[1], "localhost", "443")] {
+        for (name, expected) in [
+            ("host", host),
+            ("x-forwarded-for", "127.0.0.1"),
+            ("x-real-ip", "127.0.0.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", host),
+            ("x-forwarded-port", port),
+        ] {
+            assert_eq!(seen.header(name).as_deref(), Some(expected), "{name}");
+        }
+    }
+    assert_eq!(seen[0].header("authorization").as_deref(), Some("Basic eA=="));
+    for name in [
+        "forwarded",
+        "client-cert",
+        "keep-alive",
+        "te",
+        "x-hop",
+        "proxy-authorization",
+        "upgrade",
+    ] {
+        assert_eq!(seen[0].header(name), None, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_is_believed() {
+    let door = Door::open_with(Options::http("  trustedproxies: [127.0.0.0/8]\n")).await;
+    let registry = door.registry(|_| ok("", ""));
+    let headers = "X-Forwarded-For: 6.6.6.6, 9.9.9.9\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: outer:81\r\n";
+    Http1::connect(&door).await.request("GET", "/v2/", headers).await;
+    let seen = &registry.seen()[0];
+    assert_eq!(seen.header("x-forwarded-for").as_deref(), Some("9.9.9.9"));
+    assert_eq!(seen.header("x-forwarded-proto").as_deref(), Some("http"));
+    assert_eq!(seen.header("x-forwarded-host").as_deref(), Some("outer:81"));
+    assert_eq!(seen.header("x-forwarded-port").as_deref(), Some("81"));
+}
+
+/// proves: HOMELAB-06
+#[tokio::test]
+async fn configured_headers_are_added_to_every_answer() {
+    let door = Door::open_with(Options::http(
+        "  headers:\n    X-Content-Type-Options: [nosniff]\n    X-Two: [a, b]\n",
+    ))
+    .await;
+    let registry = door.registry(|_| {
+        ok(
+            "X-Content-Type-Options: other\r\nDocker-Distribution-Api-Version: registry/2.0\r\n",
+            "",
+        )
+    });
+    let mut http1 = Http1::connect(&door).await;
+    let answer = http1.get("/v2/").await;
+    let all = |name: &str| {
+        answer
+            .headers
+            .iter()
+            .filter(|(header, _)| header.eq_ignore_ascii_case(name))
+            .count()
+    };
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!((all("x-content-type-options"), all("x-two")), (1, 2));
+    assert_eq!(answer.header("docker-distribution-api-version"), Some("registry/2.0"));
+    drop(registry);
+    std::fs::remove_file(&door.socket).unwrap();
+}
+
+#[tokio::test]
+async fn other_protocols_are_not_spoken() {
+    let door = Door::open().await;
+    let registry = door.registry(|_| ok("", ""));
+    let mut http1 = Http1::connect(&door).await;
+    let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+    assert_eq!(http1.request("GET", "/v2/", upgrade).await.status, 200);
+    let websocket =
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n";
+    assert_eq!(http1.request("GET", "/v2/", websocket).await.status, 200);
+    assert_eq!(
+        http1
+            .request("GET", "https://localhost/v2/absolute?n=1", "")
+            .await
+            .status,
+        200
+    );
+    for seen in registry.seen() {
+        assert_eq!(
+            (
+                seen.header("upgrade"),
+                seen.header("http2-settings"),
+                seen.header("connection")
+            ),
+            (None, None, None)
+        );
+    }
+    assert_eq!(registry.seen()[2].target, "/v2/absolute?n=1");
+
+    http1.send("CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n").await;
+    assert_eq!(http1.answer(false).await.error_code(), "UNSUPPORTED");
+    assert!(http1.is_closed().await);
+}

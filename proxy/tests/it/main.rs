@@ -1,0 +1,15 @@
+//! The front door against a scripted registry: what crosses it, what does not, and what happens when things fail.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
+
+mod access_log;
+mod client;
+mod connections;
+mod door;
+mod failures;
+mod handoff;
+mod headers;
+mod pages;
+mod registry;
+mod requests;
+mod uploads;

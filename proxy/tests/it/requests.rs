@@ -1,0 +1,188 @@
+//! Requests that are refused, however they try, and connections that are used again.
+
+use std::time::Instant;
+
+use crate::client::{Http1, Http2, request};
+use crate::door::{Door, Options, SOON};
+use crate::registry::ok;
+
+#[tokio::test]
+async fn ambiguous_requests_never_reach_the_registry() {
+    let door = Door::open().await;
+    let registry = door.registry(|_| ok("", ""));
+    for attack in [
+        "POST /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /v2/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "POST /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        "POST /v2/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+        "POST /v2/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        "POST /v2/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+        "POST /v2/ HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /v2/ HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
+        "GET /v2/ HTTP/1.1\nHost: a\n\n",
+        "GET /v2/ HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
+        "GET /v2/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "GET /v2/ HTTP/1.1\r\nHost: a b\r\n\r\n",
+        "GET /v2/ HTTP/1.1\r\n\r\n",
+        "GET http://a/v2/ HTTP/1.1\r\nHost: b\r\n\r\n",
+        "GET /v2/\0 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /v2/ HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
+        "GET /v2/ HTTP/1.1\r\nHost: a\r\nX-F\0oo: b\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let mut http1 = Http1::connect(&door).await;
+        http1.send(attack).await;
+        let answer = http1.head().await;
+        assert_eq!(answer.status, 400, "{attack:?}");
+        let rest = String::from_utf8(http1.rest().await).unwrap();
+        assert!(!rest.contains("HTTP/1.1"), "a second answer to {attack:?}: {rest}");
+    }
+    // A chunk size that two parsers may read differently ends the request.
+    let mut http1 = Http1::connect(&door).await;
+    http1
+        .send("POST /v2/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n")
+        .await;
+    assert_eq!(http1.head().await.status, 400);
+    assert_eq!(registry.seen().len(), 0, "{:?}", registry.seen());
+}
+
+#[tokio::test]
+async fn sizes_are_bounded_with_their_own_statuses() {
+    let door = Door::open().await;
+    let registry = door.registry(|_| ok("", ""));
+    let long = "a".repeat(17 * 1024);
+    let mut http1 = Http1::connect(&door).await;
+    let answer = http1.get(&format!("/v2/{long}")).await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (414, "UNSUPPORTED"));
+    let mut http1 = Http1::connect(&door).await;
+    let answer = http1
+        .request("GET", "/v2/", &format!("X: {}\r\n", "a".repeat(70 * 1024)))
+        .await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (431, "UNSUPPORTED"));
+    let mut http2 = Http2::connect(&door).await;
+    let answer = http2.get(&format!("/v2/{long}")).await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (414, "UNSUPPORTED"));
+    let builder = request("/v2/").header("x", "a".repeat(70 * 1024));
+    assert_eq!(
+        http2
+            .request(builder.body(()).unwrap(), Default::default())
+            .await
+            .status,
+        431
+    );
+    assert_eq!(registry.seen().len(), 0);
+    // What is common passes: a token of 8 KiB and a long query.
+    let mut http1 = Http1::connect(&door).await;
+    let token = format!("Authorization: Bearer {}\r\n", &long[..8192]);
+    assert_eq!(
+        http1
+            .request("GET", &format!("/auth/token?scope={}", &long[..8192]), &token)
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn connections_are_used_again() {
+    let door = Door::open().await;
+    let registry = door.registry(|seen| ok("", &seen.target));
+    let mut http1 = Http1::connect(&door).await;
+    for number in 0..5 {
+        let answer = http1.get(&format!("/v2/{number}")).await;
+        assert_eq!(answer.text(), format!("/v2/{number}"));
+        assert_eq!(answer.header("connection"), Some("keep-alive"));
+    }
+    assert!(
+        registry.seen().iter().all(|seen| seen.connection == 0),
+        "one connection to the registry"
+    );
+    let last = http1.request("GET", "/v2/", "Connection: close\r\n").await;
+    assert_eq!(last.header("connection"), Some("close"));
+    assert!(http1.is_closed().await);
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let door = Door::open().await;
+    let _registry = door.registry(|seen| ok("", &seen.target));
+    let mut http1 = Http1::connect(&door).await;
+    let request = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+    http1
+        .send(format!("{}{}{}", request("/1"), request("/2"), &request("/3")[..20]))
+        .await;
+    assert_eq!(http1.answer(false).await.text(), "/1");
+    assert_eq!(http1.answer(false).await.text(), "/2");
+    http1.send(&request("/3")[20..]).await;
+    assert_eq!(http1.answer(false).await.text(), "/3");
+}
+
+#[tokio::test]
+async fn silent_and_slow_clients_end() {
+    let door = Door::open_with(Options::http("  limits:\n    idletimeout: 1s\n")).await;
+    let _registry = door.registry(|_| ok("", ""));
+    let began = Instant::now();
+    // Never speaks; speaks once; stalls in its body; takes nothing.
+    let mut silent = Http1::connect(&door).await;
+    let mut idle = Http1::connect(&door).await;
+    idle.get("/v2/").await;
+    let mut stalled = Http1::connect(&door).await;
+    stalled
+        .send("PUT /v2/a/manifests/b HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
+        .await;
+    assert!(silent.is_closed().await);
+    assert!(idle.is_closed().await);
+    let answer = stalled.answer(false).await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (408, "UNAVAILABLE"));
+    assert!(began.elapsed() < SOON);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_ends() {
+    let door = Door::open_with(Options::http("  limits:\n    idletimeout: 1s\n")).await;
+    let length = 64 * 1024 * 1024;
+    let registry = door.registry(move |_| {
+        crate::registry::Reply::Raw(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Lockgate-Blob: 0 {length} big\r\n\r\n"
+        ))
+    });
+    door.write_blob("big", &vec![7; length]);
+    let mut http1 = Http1::connect(&door).await;
+    http1.send("GET /v2/a/blobs/b HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(http1.head().await.status, 200);
+    // The door's descriptors tell: it closes the file when it gives up. Nothing is read meanwhile.
+    let big = door.home.data().join("docker/registry/v2/blobs/big");
+    let is_open = || {
+        std::fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .flatten()
+            .any(|fd| std::fs::read_link(fd.path()).is_ok_and(|path| path == big))
+    };
+    let began = Instant::now();
+    assert!(is_open());
+    while is_open() {
+        assert!(began.elapsed() < SOON, "the transfer is still open");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(http1.rest().await.len() < length);
+    drop(registry);
+}
+
+#[tokio::test]
+async fn a_head_that_drips_in_is_answered_408() {
+    let door = Door::open_with(Options::http("  limits:\n    idletimeout: 2s\n")).await;
+    let _registry = door.registry(|_| ok("", ""));
+    let mut http1 = Http1::connect(&door).await;
+    http1.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n").await;
+    let began = Instant::now();
+    let answer = loop {
+        // A field now and then keeps every idle timer happy.
+        match tokio::time::timeout(std::time::Duration::from_millis(300), http1.peek()).await {
+            Ok(()) => break http1.answer(false).await,
+            Err(_) => http1.send("X: a\r\n").await,
+        }
+        assert!(began.elapsed() < SOON, "never answered");
+    };
+    assert_eq!((answer.status, answer.error_code().as_str()), (408, "UNAVAILABLE"));
+    assert!(http1.is_closed().await);
+}

@@ -1,0 +1,110 @@
+//! Bodies on their way in.
+
+use bytes::Bytes;
+
+use crate::client::{Http1, Http2, request};
+use crate::door::Door;
+use crate::registry::{Registry, Reply, ok};
+
+const UNAUTHORISED: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"r\"\r\n\
+     Content-Type: application/json\r\nDocker-Distribution-Api-Version: registry/2.0\r\nContent-Length: 75\r\n\r\n\
+     {\"errors\":[{\"code\":\"UNAUTHORIZED\",\"message\":\"authentication required\"  }]}\n";
+
+#[tokio::test]
+async fn bodies_of_any_framing_arrive_whole() {
+    let door = Door::open().await;
+    let registry = door.registry(|seen| ok("", &seen.body_length.to_string()));
+    let length = 20 * 1024 * 1024 + 7;
+    let mut http1 = Http1::connect(&door).await;
+    http1
+        .send(format!(
+            "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+        ))
+        .await;
+    http1.send(vec![1; length]).await;
+    assert_eq!(http1.answer(false).await.text(), length.to_string());
+    // Chunked, on the same connection.
+    http1
+        .send("PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
+    for _ in 0..40 {
+        http1.send(format!("{:x}\r\n", 100_000)).await;
+        http1.send(vec![2; 100_000]).await;
+        http1.send("\r\n").await;
+    }
+    http1.send("0\r\n\r\n").await;
+    assert_eq!(http1.answer(false).await.text(), "4000000");
+    let mut http2 = Http2::connect(&door).await;
+    let patch = request("/v2/a/blobs/uploads/1").method("PATCH").body(()).unwrap();
+    assert_eq!(
+        http2.request(patch, Bytes::from(vec![3; length])).await.text(),
+        length.to_string()
+    );
+    let seen = registry.seen();
+    assert_eq!(seen[1].header("transfer-encoding").as_deref(), Some("chunked"));
+    assert_eq!(seen[0].body[..5], [1; 5]);
+    assert_eq!(seen[2].body[..5], [3; 5]);
+}
+
+#[tokio::test]
+async fn expect_100_continue_is_answered_by_the_registry() {
+    let door = Door::open().await;
+    let _registry = Registry::start_early(
+        &door.socket,
+        |seen| {
+            seen.target
+                .contains("refused")
+                .then(|| Reply::Raw(UNAUTHORISED.to_owned()))
+        },
+        |seen| ok("", &seen.body_length.to_string()),
+    );
+    let head =
+        |target: &str| format!("PUT {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    let mut http1 = Http1::connect(&door).await;
+    http1.send(head("/v2/a/manifests/b")).await;
+    assert_eq!(http1.head().await.status, 100);
+    http1.send("hello").await;
+    assert_eq!(http1.answer(false).await.text(), "5");
+    // Without a 100 the client need not send anything. The connection was kept.
+    http1.send(head("/v2/refused/manifests/b")).await;
+    assert_eq!(http1.answer(false).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_early_answer_reaches_a_client_that_is_still_sending() {
+    let door = Door::open().await;
+    let registry = Registry::start_early(
+        &door.socket,
+        |_| Some(Reply::Last(UNAUTHORISED.to_owned())),
+        |_| Reply::Cut,
+    );
+    let length = 512 * 1024 * 1024;
+    let mut http1 = Http1::connect(&door).await;
+    http1
+        .send(format!(
+            "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+        ))
+        .await;
+    // Sends like a client that looks at the answer only when it has sent a good deal.
+    let piece = vec![0; 1024 * 1024];
+    let mut sent = 0;
+    while sent < 16 && http1.try_send(&piece).await.is_ok() {
+        sent += 1;
+    }
+    let answer = http1.answer(false).await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (401, "UNAUTHORIZED"));
+    assert_eq!(answer.header("connection"), Some("close"));
+    // And the door does not take the rest for ever.
+    let began = std::time::Instant::now();
+    while sent < 512 && http1.try_send(&piece).await.is_ok() {
+        sent += 1;
+    }
+    assert!(sent < 512, "the whole body was taken in {:?}", began.elapsed());
+    assert_eq!(registry.seen().len(), 1);
+
+    let mut http2 = Http2::connect(&door).await;
+    let patch = request("/v2/a/blobs/uploads/1").method("PATCH").body(()).unwrap();
+    let answer = http2.request(patch, Bytes::from(vec![3; 8 * 1024 * 1024])).await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (401, "UNAUTHORIZED"));
+    assert_eq!(http2.get("/v2/").await.status, 401, "the connection lives on");
+}
