@@ -11,7 +11,8 @@ use super::machine::{Machine, Run};
 
 /// Whether images can be made here.
 pub(crate) fn can_be_made() -> bool {
-    clients::require(&["tar"]) && (busybox().is_some() || clients::missing("busybox-static is not installed"))
+    clients::require(&["tar"])
+        && (busybox().is_some() || clients::missing("busybox-static is not here, `bash .ci/run` installs it"))
 }
 
 fn busybox() -> Option<PathBuf> {

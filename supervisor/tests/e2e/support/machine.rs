@@ -56,8 +56,7 @@ impl Machine {
             unshare,
             init: Pid::from_raw(0),
         };
-        machine.await_boot();
-        Some(machine)
+        machine.await_boot().then_some(machine)
     }
 
     /// A path in the machine's directory.
@@ -96,18 +95,22 @@ impl Machine {
         command
     }
 
-    fn await_boot(&mut self) {
+    /// False, said loudly, where namespaces cannot be made: in a container without that privilege.
+    fn await_boot(&mut self) -> bool {
         let booted = self.path("booted");
+        let mut ended = None;
         until("the machine has started", Duration::from_secs(20), || {
-            if let Some(status) = self.unshare.try_wait().expect("wait") {
-                let log = fs::read_to_string(self.path("init.log")).unwrap_or_default();
-                panic!("no namespaces for a test machine ({status}): {log}");
-            }
-            booted.exists()
+            ended = self.unshare.try_wait().expect("wait");
+            ended.is_some() || booted.exists()
         });
+        if ended.is_some() {
+            let log = fs::read_to_string(self.path("init.log")).unwrap_or_default();
+            return clients::missing(&format!("namespaces cannot be made here: {}", log.trim()));
+        }
         let unshare = self.unshare.id();
         let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).expect("children");
         self.init = Pid::from_raw(children.trim().parse().expect("one child: the machine's first process"));
+        true
     }
 }
 
@@ -123,11 +126,11 @@ impl Drop for Machine {
     }
 }
 
-/// Hosts file, `/etc/docker` and home of the machine.
+/// Hosts file, home, `/etc/docker` and the directories of other engines' trust.
 fn prepare(directory: &Path) {
     let hosts = format!("127.0.0.1 localhost\n::1 localhost\n{ADDRESS} {HOST}\n");
     fs::write(directory.join("hosts"), hosts).expect("hosts");
-    for name in ["etc-docker", "home"] {
+    for name in ["etc-docker", "containers-certs.d", "containerd-certs.d", "home"] {
         fs::create_dir(directory.join(name)).expect("directory");
     }
 }
@@ -137,10 +140,12 @@ fn boot(directory: &Path) -> Child {
         "set -e
          ip link set lo up
          ip address add {ADDRESS}/32 dev lo
-         mkdir -p /etc/docker
+         mkdir -p /etc/docker /etc/containers/certs.d /etc/containerd/certs.d
          mount -t tmpfs tmpfs /run
          mount --bind hosts /etc/hosts
          mount --bind etc-docker /etc/docker
+         mount --bind containers-certs.d /etc/containers/certs.d
+         mount --bind containerd-certs.d /etc/containerd/certs.d
          touch booted
          while :; do sleep 86400 & wait $!; done"
     );
