@@ -13,7 +13,7 @@ use lockgate_registry::storage::{
 };
 use tempfile::TempDir;
 
-use crate::storage_suite::{content, manifest, name, put, read, sha256, tag, upload};
+use crate::storage_suite::{content, manifest, name, put, read, sha256, skip, tag, upload};
 
 const SIZE: usize = 32 << 20;
 
@@ -177,7 +177,9 @@ impl Disk {
     }
 
     fn skip(reason: &str) -> Option<Self> {
-        eprintln!("SKIPPED: a full disk needs root and a filesystem to mount ({reason})");
+        skip(&format!(
+            "no full disk, it takes root and a filesystem to mount: {reason}"
+        ));
         None
     }
 
