@@ -7,9 +7,11 @@
 //! This needs root and the clients that `.ci/run` installs. What is missing is named on standard error and the test is
 //! skipped, except when `CI=true`: then it fails.
 
+mod containerd;
 mod docker;
 mod faults;
 mod large_layer;
 mod logs;
+mod podman;
 mod skopeo;
 mod support;

@@ -20,6 +20,23 @@ pub(crate) fn find(candidates: &[&str]) -> Option<PathBuf> {
         })
 }
 
+/// A client that `.ci/run` builds; `None`, said loudly, where it has not been built.
+pub(crate) fn built(program: &str) -> Option<PathBuf> {
+    let file = built_directory()?.join(program);
+    (file.is_file() || missing(&format!("{program} is not built"))).then_some(file)
+}
+
+/// Where `.ci/run` keeps what it builds.
+pub(crate) fn built_directory() -> Option<PathBuf> {
+    let named = std::env::var_os("LOCKGATE_ENGINE_DIR").map(PathBuf::from);
+    let cache = || {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+        Some(cache.join("lockgate-ci/bin"))
+    };
+    named.or_else(cache)
+}
+
 /// Whether all of `programs` are here. A missing one is named loudly; with `CI=true` it fails the test.
 pub(crate) fn require(programs: &[&str]) -> bool {
     programs

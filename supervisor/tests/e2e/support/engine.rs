@@ -138,13 +138,5 @@ impl<'m> Engine<'m> {
 
 /// Where `.ci/run` keeps the present engine.
 fn present_directory() -> Option<PathBuf> {
-    let named = std::env::var_os("LOCKGATE_ENGINE_DIR").map(PathBuf::from);
-    let cache = || {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-        Some(cache.join("lockgate-ci/bin"))
-    };
-    named
-        .or_else(cache)
-        .filter(|directory| directory.join("dockerd").is_file())
+    clients::built_directory().filter(|directory| directory.join("dockerd").is_file())
 }

@@ -89,6 +89,11 @@ impl<'m> Lockgate<'m> {
         &self.password
     }
 
+    /// `account:password`, as many clients take them.
+    pub(crate) fn credentials(&self) -> String {
+        format!("{}:{}", self.account, self.password)
+    }
+
     /// The certificate that clients trust.
     pub(crate) fn authority(&self) -> PathBuf {
         self.home.join("tls/ca.crt")
@@ -153,7 +158,8 @@ impl<'m> Lockgate<'m> {
         assert!(status.success(), "{status}: {}", self.logs());
     }
 
-    fn lockgate(&self, arguments: &[&str]) -> Command {
+    /// `lockgate ARGUMENTS` with this one's home.
+    pub(crate) fn lockgate(&self, arguments: &[&str]) -> Command {
         command(self.machine, &self.binary, &self.home, arguments)
     }
 }

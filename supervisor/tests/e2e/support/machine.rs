@@ -88,9 +88,10 @@ impl Machine {
     fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.init.to_string(), "--mount", "--net", "--pid"]);
+        // nsenter's own `--wd` would stay on the mount outside, and to some programs that is no directory at all.
         command
-            .arg(format!("--wd={}", self.directory.path().display()))
-            .arg("--");
+            .args(["--", "sh", "-c", r#"cd "$0" && exec "$@""#])
+            .arg(self.directory.path());
         command.env("HOME", self.path("home")).stdin(Stdio::null());
         command
     }
