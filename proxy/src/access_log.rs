@@ -2,6 +2,7 @@
 //!
 //! The query stays out: token requests carry accounts there, and careless clients carry worse. So does every header.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use pingora_proxy::Session;
@@ -14,24 +15,73 @@ const CLIENT_GONE: u16 = 499;
 /// Writes the line for a request that is over.
 pub(crate) fn write(session: &Session, request: &Request) {
     let header = session.req_header();
-    let path = header.uri.path();
-    let status = session
-        .response_written()
-        .map_or(CLIENT_GONE, |answer| answer.status.as_u16());
-    tracing::info!(
-        target: "access",
-        request_id = %request.id,
-        client = %request.client(),
-        user = request.user.as_deref().unwrap_or("-"),
-        method = %header.method,
-        path,
+    let answer = session.response_written().map(|answer| answer.status);
+    Line {
+        request_id: &request.id,
+        client: request.client(),
+        user: request.user.as_deref().unwrap_or("-"),
+        method: header.method.as_str(),
+        path: header.uri.path(),
+        status: answer
+            .filter(|status| !status.is_informational())
+            .map_or(CLIENT_GONE, |status| status.as_u16()),
+        bytes: session.body_bytes_sent(),
+        duration_ms: milliseconds(request.began),
+        protocol: &format!("{:?}", header.version),
+    }
+    .write();
+}
+
+/// Writes the line for an answer that Pingora had no part in. Of a head that was refused nothing can be told.
+pub(crate) fn write_short(client: IpAddr, head: Option<&[u8]>, status: u16) {
+    let text = head.and_then(|head| std::str::from_utf8(head).ok()).unwrap_or_default();
+    let mut parts = text.split([' ', '\r']);
+    let (method, target) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    Line {
+        request_id: "-",
+        client: client.to_canonical(),
+        user: "-",
+        method: if method.is_empty() { "-" } else { method },
+        path: target.split('?').next().filter(|path| !path.is_empty()).unwrap_or("-"),
         status,
-        bytes = session.body_bytes_sent(),
-        duration_ms = milliseconds(request.began),
-        protocol = ?header.version,
-        "{} {path} {status}",
-        header.method,
-    );
+        bytes: 0,
+        duration_ms: 0.0,
+        protocol: "HTTP/1.1",
+    }
+    .write();
+}
+
+struct Line<'a> {
+    request_id: &'a str,
+    client: IpAddr,
+    user: &'a str,
+    method: &'a str,
+    path: &'a str,
+    status: u16,
+    bytes: usize,
+    duration_ms: f64,
+    protocol: &'a str,
+}
+
+impl Line<'_> {
+    fn write(self) {
+        let Self {
+            method, path, status, ..
+        } = self;
+        tracing::info!(
+            target: "access",
+            request_id = self.request_id,
+            client = %self.client,
+            user = self.user,
+            method,
+            path,
+            status,
+            bytes = self.bytes,
+            duration_ms = self.duration_ms,
+            protocol = self.protocol,
+            "{method} {path} {status}",
+        );
+    }
 }
 
 fn milliseconds(since: Instant) -> f64 {

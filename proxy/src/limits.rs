@@ -42,8 +42,14 @@ pub(crate) const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
 /// No byte from the registry for this long: 504. Finishing an upload waits for the disk in that time.
 pub(crate) const UPSTREAM_SILENCE: Duration = Duration::from_secs(120);
 
-/// Pause between attempts to reach a registry that is away.
-pub(crate) const UPSTREAM_PAUSE: Duration = Duration::from_millis(20);
+/// First pause between attempts to reach a registry that is away; each further one is twice as long.
+pub(crate) const UPSTREAM_PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest pause between two attempts.
+pub(crate) const UPSTREAM_PAUSE_MOST: Duration = Duration::from_millis(250);
+
+/// How often a request is sent again: a request that kills the registry must not do so for ever.
+pub(crate) const REPEATS: u32 = 3;
 
 /// Seconds that `Retry-After` names while the registry is away or the door is full.
 pub(crate) const RETRY_AFTER: u64 = 5;

@@ -5,16 +5,19 @@ use lockgate_config::PublicUrl;
 use crate::error_page::ErrorPage;
 use crate::headers::authority;
 
-/// The answer to one request whose head is `head`. `port` is the public entrance's.
-pub(crate) fn answer(head: &[u8], host: Option<&PublicUrl>, port: u16) -> Vec<u8> {
+/// Status and answer of one request whose head is `head`. `port` is the public entrance's.
+pub(crate) fn answer(head: &[u8], host: Option<&PublicUrl>, port: u16) -> (u16, Vec<u8>) {
     // ACME's HTTP-01 challenges (RFC 8555 section 8.3) will be answered here, before the redirect.
-    match location(head, host, port) {
-        Some(location) => format!(
-            "HTTP/1.1 301 Moved Permanently\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-        )
-        .into_bytes(),
-        None => ErrorPage::new(400, "the request names no host to redirect to").to_http1(),
-    }
+    let Some(location) = location(head, host, port) else {
+        return (
+            400,
+            ErrorPage::new(400, "the request names no host to redirect to").to_http1(),
+        );
+    };
+    let answer = format!(
+        "HTTP/1.1 301 Moved Permanently\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
+    (301, answer.into_bytes())
 }
 
 fn location(head: &[u8], host: Option<&PublicUrl>, port: u16) -> Option<String> {
@@ -81,7 +84,8 @@ mod tests {
             get("/x", "user@host"),
             b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         ] {
-            assert!(answer(&head, None, 443).starts_with(b"HTTP/1.1 400 "));
+            let (status, answer) = answer(&head, None, 443);
+            assert!(status == 400 && answer.starts_with(b"HTTP/1.1 400 "));
         }
     }
 }

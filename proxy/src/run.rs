@@ -64,8 +64,8 @@ pub enum RunError {
     Serve(#[source] std::io::Error),
 }
 
-/// Targets whose log lines repeat what the front door says itself, or are no news: each hand-off makes Pingora warn of
-/// a second header. A subscriber should leave them out unless somebody debugs Pingora.
+/// Targets whose log lines repeat what the front door says itself, or blame it for what clients do (a scanner's broken
+/// h2 preface is an error to Pingora). A subscriber should leave them out unless somebody debugs Pingora.
 pub const QUIET_TARGETS: &[&str] = &["pingora_core", "pingora_proxy"];
 
 /// Serves until told to drain. Runs on the tokio runtime that it is called on.

@@ -27,12 +27,12 @@ use crate::limits::{
     ACCEPT_PAUSE, DRAIN_GRACE, Gauge, H2_CONNECTION_WINDOW, H2_STREAM_WINDOW, HANDSHAKE_TIME, HEAD_SIZE,
     REFUSED_CONNECTIONS,
 };
-use crate::redirect;
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::socket::Socket;
 use crate::tls::Tls;
 use crate::transport::Transport;
+use crate::{access_log, redirect};
 
 /// What a listening socket is for.
 #[derive(Debug, Clone, Copy)]
@@ -221,7 +221,7 @@ impl Server {
             let head = match head::read(&mut connection, idle, &mut draining).await {
                 Head::Request(head) => head,
                 Head::Gone => return connection.close().await,
-                Head::Refused(fault) => return refuse(connection, fault).await,
+                Head::Refused(fault) => return self.refuse(connection, fault).await,
             };
             let mut session = ServerSession::new_http1(Box::new(connection));
             match kept.take() {
@@ -248,9 +248,22 @@ impl Server {
         let head = match head::read(&mut connection, settings.limits.idle_timeout, &mut draining).await {
             Head::Request(head) => head,
             Head::Gone => return connection.close().await,
-            Head::Refused(fault) => return refuse(connection, fault).await,
+            Head::Refused(fault) => return self.refuse(connection, fault).await,
         };
-        answer_and_close(connection, &redirect::answer(&head, settings.host.as_ref(), port)).await;
+        let (status, answer) = redirect::answer(&head, settings.host.as_ref(), port);
+        if settings.access_log {
+            access_log::write_short(connection.peer().remote.ip(), Some(&head), status);
+        }
+        answer_and_close(connection, &answer).await;
+    }
+
+    async fn refuse(&self, connection: Connection, fault: head::Fault) {
+        let (remote, status) = (connection.peer().remote, fault.status());
+        tracing::debug!(%remote, status, reason = fault.message(), "refused");
+        if self.settings.load().access_log {
+            access_log::write_short(remote.ip(), None, status);
+        }
+        answer_and_close(connection, &ErrorPage::new(status, fault.message()).to_http1()).await;
     }
 }
 
@@ -267,11 +280,6 @@ impl SubscribeUnseen for watch::Sender<bool> {
         }
         receiver
     }
-}
-
-async fn refuse(connection: Connection, fault: head::Fault) {
-    tracing::debug!(remote = %connection.peer().remote, status = fault.status(), reason = fault.message(), "refused");
-    answer_and_close(connection, &ErrorPage::new(fault.status(), fault.message()).to_http1()).await;
 }
 
 async fn answer_and_close(mut connection: Connection, answer: &[u8]) {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::Method;
+use http::{Method, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
@@ -19,7 +19,7 @@ use crate::connection::Peer;
 use crate::error_page::{self, ErrorPage};
 use crate::handoff::{Handoff, OpenError};
 use crate::headers::{self, Forwarded};
-use crate::limits::{Gauge, LINGER_TIME, Slot, URI_SIZE};
+use crate::limits::{Gauge, LINGER_TIME, REPEATS, Slot, URI_SIZE};
 use crate::settings::Settings;
 use crate::upstream::{Body, Upstream, may_repeat};
 use crate::{access_log, docroot, failure};
@@ -52,6 +52,8 @@ pub(crate) struct Request {
     forwarded: Option<Forwarded>,
     /// Set at the first failure: until then it may be sent again.
     deadline: Option<tokio::time::Instant>,
+    /// How often it was sent again.
+    repeats: u32,
     /// The answer is complete, whatever of the request is still to come.
     is_answered: bool,
     _slot: Slot,
@@ -85,6 +87,7 @@ impl ProxyHttp for Service {
             peer: None,
             forwarded: None,
             deadline: None,
+            repeats: 0,
             is_answered: false,
             _slot: self.requests.enter(),
         }
@@ -172,13 +175,18 @@ impl ProxyHttp for Service {
     async fn request_body_filter(
         &self,
         _: &mut Session,
-        _: &mut Option<Bytes>,
-        _: bool,
+        piece: &mut Option<Bytes>,
+        is_end: bool,
         request: &mut Request,
     ) -> Result<()> {
         if request.is_answered {
             // The rest of the body is nobody's any more; the connection reads a bounded part of it when it closes.
             return Err(Error::new_down(ErrorType::ConnectionClosed));
+        }
+        if is_end && piece.as_ref().is_some_and(Bytes::is_empty) {
+            // An h2 body may end with an empty DATA frame (RFC 9113 section 8.1). Pingora writes it as a chunk of length
+            // zero, which is the end already, and then the end: the registry would take the second for a request.
+            *piece = None;
         }
         Ok(())
     }
@@ -204,10 +212,13 @@ impl ProxyHttp for Service {
         if is_empty || matches!(answer.status.as_u16(), 204 | 304) {
             request.is_answered = true;
         }
-        match handoff {
-            Some(handoff) if answer.status.is_success() => self.hand_off(&handoff, session, answer, request).await,
-            _ => Ok(()),
+        if let Some(handoff) = handoff.filter(|_| answer.status.is_success()) {
+            self.hand_off(&handoff, session, answer, request).await?;
+            // Everything is sent. Pingora would warn of a second final header; an interim one it drops in silence.
+            session.set_ignore_info_resp(true);
+            answer.set_status(StatusCode::EARLY_HINTS)?;
         }
+        Ok(())
     }
 
     fn response_body_filter(
@@ -243,9 +254,11 @@ impl ProxyHttp for Service {
         let repeat = is_cut
             && session.response_written().is_none()
             && may_repeat(&header.method, header.uri.path(), body)
+            && request.repeats < REPEATS
             && now < deadline;
         error.set_retry(repeat);
         if repeat {
+            request.repeats += 1;
             tracing::debug!(request_id = %request.id, %error, "the registry went away, asking again");
         }
         error
@@ -300,7 +313,7 @@ impl ProxyHttp for Service {
 }
 
 impl Service {
-    /// Sends the file that the registry named. Pingora then finds a header written already and drops its own.
+    /// Sends the file that the registry named, header and all.
     async fn hand_off(
         &self,
         handoff: &str,

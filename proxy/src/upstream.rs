@@ -12,9 +12,9 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::limits::{UPSTREAM_IDLE, UPSTREAM_PAUSE, UPSTREAM_SILENCE};
+use crate::limits::{UPSTREAM_IDLE, UPSTREAM_PAUSE, UPSTREAM_PAUSE_MOST, UPSTREAM_SILENCE};
 use crate::run::RunError;
 
 /// The registry's socket.
@@ -69,15 +69,17 @@ struct Patient {
 #[async_trait]
 impl L4Connect for Patient {
     async fn connect(&self, _: &SocketAddr) -> Result<Stream> {
+        let mut pause = UPSTREAM_PAUSE;
         loop {
             match timeout_at(self.deadline, connect(&self.path)).await {
                 Ok(Ok(stream)) => return Ok(Stream::from(stream)),
-                Ok(Err(error)) if Instant::now() + UPSTREAM_PAUSE >= self.deadline => {
+                Ok(Err(error)) if Instant::now() >= self.deadline => {
                     return Error::e_because(ErrorType::ConnectError, "the registry is away", error);
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "the registry is away, trying again");
-                    sleep(UPSTREAM_PAUSE).await;
+                    sleep_until(self.deadline.min(Instant::now() + pause)).await;
+                    pause = (pause * 2).min(UPSTREAM_PAUSE_MOST);
                 }
                 Err(_) => return Error::e_explain(ErrorType::ConnectTimedout, "the registry is away"),
             }

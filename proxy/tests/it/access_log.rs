@@ -108,6 +108,19 @@ async fn bodies_of_hand_offs_are_counted_and_failures_have_their_line() {
 }
 
 #[tokio::test]
+async fn what_the_registry_never_saw_has_its_line_too() {
+    let door = Door::open().await;
+    let mut http1 = Http1::connect_plain(door.redirect).await;
+    assert_eq!(http1.get("/access/redirected?secret=1").await.status, 301);
+    let line = &access("/access/redirected").await[0]["fields"];
+    assert_eq!((&line["status"], &line["method"]), (&301.into(), &"GET".into()));
+    let mut http1 = Http1::connect(&door).await;
+    http1.send("GET / HTTP/1.1\nHost: a\n\n").await;
+    assert_eq!(http1.head().await.status, 400);
+    assert!(access("-").await.iter().any(|line| line["fields"]["status"] == 400));
+}
+
+#[tokio::test]
 async fn it_can_be_switched_off() {
     let top = "log:\n  accesslog:\n    disabled: true\n".to_owned();
     let door = Door::open_with(Options {

@@ -250,6 +250,24 @@ impl Http2 {
         if !body.is_empty() {
             stream.send_data(body, true)?;
         }
+        Self::read(answer).await
+    }
+
+    /// Sends the body in `pieces`, and its end in a frame of its own.
+    pub(crate) async fn stream(&mut self, request: http::Request<()>, pieces: &[Bytes]) -> Answer {
+        let exchange = async {
+            let mut sender = self.sender.clone().ready().await?;
+            let (answer, mut stream) = sender.send_request(request, false)?;
+            for piece in pieces {
+                stream.send_data(piece.clone(), false)?;
+            }
+            stream.send_data(Bytes::new(), true)?;
+            Self::read(answer).await
+        };
+        timeout(SOON, exchange).await.expect("an answer in time").unwrap()
+    }
+
+    async fn read(answer: h2::client::ResponseFuture) -> Result<Answer, h2::Error> {
         let (parts, mut content) = answer.await?.into_parts();
         let mut body = Vec::new();
         while let Some(data) = content.data().await {

@@ -57,6 +57,7 @@ async fn a_drain_finishes_what_is_in_flight() {
     assert_eq!(idle.get("/v2/").await.header("connection"), Some("keep-alive"));
     let mut http2 = Http2::connect(&door).await;
     assert_eq!(http2.get("/v2/").await.status, 200);
+    let stream = tokio::spawn(async move { http2.length("/v2/a/blob").await });
 
     door.drain();
     // Accepting ends at once; a request that is on its way is answered, and told that it is the last.
@@ -70,6 +71,7 @@ async fn a_drain_finishes_what_is_in_flight() {
     push.send(vec![0; 1_000_000]).await;
     assert_eq!(push.answer(false).await.text(), "2000000");
     assert!(pull.body(length).await == vec![7; length]);
+    assert_eq!(stream.await.unwrap(), length);
     door.ended().await;
     assert!(began.elapsed() < SOON);
 }

@@ -133,6 +133,15 @@ async fn what_was_cut_is_sent_again_where_that_is_harmless() {
 }
 
 #[tokio::test]
+async fn a_request_that_kills_the_registry_does_so_a_few_times_only() {
+    let door = Door::open().await;
+    let registry = door.registry(|_| Reply::Cut);
+    let answer = Http1::connect(&door).await.get("/v2/").await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (503, "UNAVAILABLE"));
+    assert_eq!(registry.seen().len(), 4);
+}
+
+#[tokio::test]
 async fn a_pooled_connection_that_died_is_replaced() {
     let door = Door::open().await;
     let registry = door.registry(|_| ok("", ""));

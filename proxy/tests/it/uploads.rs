@@ -46,6 +46,23 @@ async fn bodies_of_any_framing_arrive_whole() {
     assert_eq!(seen[2].body[..5], [3; 5]);
 }
 
+/// What Go's client does with a body whose length it does not know.
+#[tokio::test]
+async fn a_body_that_ends_with_an_empty_frame_ends_once() {
+    let door = Door::open().await;
+    let registry = door.registry(|seen| ok("", &seen.body_length.to_string()));
+    let mut http2 = Http2::connect(&door).await;
+    for number in 1..=3 {
+        let patch = request("/v2/a/blobs/uploads/1").method("PATCH").body(()).unwrap();
+        let pieces = [Bytes::from_static(b"01234"), Bytes::from_static(b"56789")];
+        assert_eq!(http2.stream(patch, &pieces).await.text(), "10");
+        let answer = http2.get("/v2/").await;
+        assert_eq!((answer.status, answer.text()), (200, "0"), "round {number}");
+    }
+    let seen: Vec<String> = registry.seen().into_iter().map(|seen| seen.method).collect();
+    assert_eq!(seen, ["PATCH", "GET", "PATCH", "GET", "PATCH", "GET"]);
+}
+
 #[tokio::test]
 async fn expect_100_continue_is_answered_by_the_registry() {
     let door = Door::open().await;
