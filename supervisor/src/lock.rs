@@ -4,10 +4,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::Pid;
+
+/// Whoever only looks ([`Lock::holder`]) holds the lock for a moment: that is no reason to give up.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Why the lock cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -39,16 +44,22 @@ impl Lock {
             path: path.to_owned(),
             source,
         };
-        let file = open(path).map_err(failed)?;
-        let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => file,
-            Err((mut file, Errno::EWOULDBLOCK)) => {
+        let mut tries = TRIES;
+        let mut file = open(path).map_err(failed)?;
+        let mut file = loop {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) => break file,
+                Err((file, Errno::EWOULDBLOCK)) => file,
+                Err((_, errno)) => return Err(failed(errno.into())),
+            };
+            tries -= 1;
+            if tries == 0 {
                 return Err(LockError::Held {
                     path: path.to_owned(),
                     pid: read_pid(&mut file).map_err(failed)?,
                 });
             }
-            Err((_, errno)) => return Err(failed(errno.into())),
+            std::thread::sleep(PAUSE);
         };
         let after_crash = read_pid(&mut file).map_err(failed)?.is_some();
         rewrite(&mut file, &format!("{}\n", std::process::id())).map_err(failed)?;

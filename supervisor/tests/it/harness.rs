@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
@@ -162,7 +163,13 @@ impl Running {
     /// Starts `command`, and waits for its banner.
     pub(crate) fn of(mut command: Command, stderr: &Path) -> Self {
         let log = File::create(stderr).unwrap();
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        // A process group of its own, as a shell makes one for each job.
+        let mut child = command
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
         let (send, receive) = mpsc::channel();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         std::thread::spawn(move || {

@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
+use std::time::Instant;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 
 use crate::harness::{PLAIN, Ran, Running, Sandbox, eventually, is_alive, ready_pid, status};
 
@@ -155,6 +156,23 @@ fn a_drain_finishes_the_upload_in_flight() {
 }
 
 #[test]
+fn ctrl_c_reaches_everybody_and_still_drains_in_order() {
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.start_plain();
+    let mut upload = half_an_upload(&running);
+    // A terminal signals the whole foreground process group.
+    killpg(running.pid(), Signal::SIGINT).unwrap();
+    eventually("a closed door", || {
+        TcpStream::connect(&running.address).is_err().then_some(())
+    });
+    upload.write_all(b"world").unwrap();
+    let mut answer = String::new();
+    upload.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
 fn a_second_signal_ends_at_once() {
     let sandbox = Sandbox::new();
     let mut running = sandbox.start_plain();
@@ -173,8 +191,11 @@ fn the_drain_has_a_deadline() {
     let config = sandbox.write("config.yml", &(PLAIN.to_owned() + "  draintimeout: 1s\n"));
     let mut running = sandbox.start(&["--config", config.to_str().unwrap()]);
     let _upload = half_an_upload(&running);
+    let asked = Instant::now();
     running.signal(Signal::SIGTERM);
     assert_eq!(running.wait().code(), Some(0));
+    // Without it the idle timeout of the upload would be waited for, a minute.
+    assert!((1..15).contains(&asked.elapsed().as_secs()), "{:?}", asked.elapsed());
 }
 
 /// A PATCH of ten bytes, half of them sent.
