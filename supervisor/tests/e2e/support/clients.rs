@@ -39,9 +39,9 @@ pub(crate) fn built_directory() -> Option<PathBuf> {
 
 /// Whether all of `programs` are here. A missing one is named loudly; with `CI=true` it fails the test.
 pub(crate) fn require(programs: &[&str]) -> bool {
-    programs
-        .iter()
-        .all(|program| find(&[program]).is_some() || missing(&format!("{program} is not installed")))
+    programs.iter().all(|program| {
+        find(&[program]).is_some() || missing(&format!("{program} is not here, `bash .ci/run` installs it"))
+    })
 }
 
 /// Says that the test cannot be run and why; false, so that callers can return. With `CI=true` it fails the test.

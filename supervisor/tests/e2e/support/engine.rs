@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
+
 use super::clients;
 use super::lockgate::Lockgate;
 use super::machine::{Machine, Run, until};
@@ -39,7 +41,9 @@ impl<'m> Engine<'m> {
         // The package's client speaks with both engines, so one is enough.
         let client = clients::find(&["/usr/bin/docker", "docker"]);
         let (Some(daemon), Some(client)) = (daemon, client) else {
-            clients::missing(&format!("no docker engine ({name}) or no docker client is installed"));
+            clients::missing(&format!(
+                "the {name} docker engine or its client is not here, `bash .ci/run` installs it"
+            ));
             return None;
         };
         let engine = Self { machine, client, name };
@@ -50,7 +54,7 @@ impl<'m> Engine<'m> {
     fn launch(&self, daemon: &Path) {
         let state = |part: &str| self.machine.path(&format!("{}-{part}", self.name));
         let configuration = state("engine.json");
-        fs::write(&configuration, "{}").expect("engine configuration");
+        fs::write(&configuration, configuration_for(self.machine, self.name)).expect("engine configuration");
         let log = fs::File::create(state("engine.log")).expect("log");
         let mut command = self.machine.daemon(daemon);
         // An engine starts the containerd, shim and runc that stand beside it.
@@ -133,6 +137,16 @@ impl<'m> Engine<'m> {
                 .chain(command.iter().copied()),
         )
         .ok()
+    }
+}
+
+/// The engines choose well by themselves, but for the present one where overlays cannot be stacked: in a container.
+fn configuration_for(machine: &Machine, name: &str) -> &'static str {
+    let file_system = statfs(&machine.path("")).expect("statfs").filesystem_type();
+    if name == "present" && file_system == OVERLAYFS_SUPER_MAGIC {
+        r#"{"storage-driver": "native"}"#
+    } else {
+        "{}"
     }
 }
 
