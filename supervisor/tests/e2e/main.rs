@@ -8,10 +8,12 @@
 //! skipped, except when `CI=true`: then it fails.
 
 mod containerd;
+mod crane;
 mod docker;
 mod faults;
 mod large_layer;
 mod logs;
 mod podman;
+mod regctl;
 mod skopeo;
 mod support;
