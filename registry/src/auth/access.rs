@@ -3,29 +3,40 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use lockgate_config::Auth;
+use lockgate_config::{Auth, ExternalTokens, Secret};
+use time::OffsetDateTime;
 
-use super::account_file::AccountFile;
+use super::account_file::{Account, AccountFile};
+use super::acl::InvalidRule;
 use super::challenge::{self, ChallengeError};
-use super::credentials::{BasicCredentials, Credentials};
+use super::credentials::{Credentials, Token};
+use super::policy::{Explanation, Policy};
 use super::refusal::Refusal;
 use super::scope::{Actions, Scope};
+use super::token::{KeyError, TokenIssuer, TokenRequest, TokenResponse, TokenVerifier, Trust, TrustError};
 use super::verifier::{Denial, Verifier};
+use crate::oci::RepositoryName;
 
 /// Who may do what. One for the life of the process; a reload changes what is in force.
 pub struct Access {
     verifier: Arc<Verifier>,
-    policy: ArcSwap<Policy>,
+    in_force: ArcSwap<InForce>,
 }
 
 /// What one configuration says.
-struct Policy {
-    accounts: Option<Arc<AccountFile>>,
-    realm: String,
+struct InForce {
     /// No `auth` at all.
     open: bool,
+    accounts: Option<Arc<AccountFile>>,
+    realm: String,
+    policy: Policy,
+    issuer: Option<TokenIssuer>,
+    external: Option<ExternalTokens>,
+    /// Of the issuer's own tokens, or of the external server's.
+    tokens: Option<TokenVerifier>,
 }
 
 /// Who sent a request.
@@ -66,40 +77,41 @@ pub enum Decision {
 }
 
 impl Access {
-    /// Reads the files that `auth` names.
+    /// Reads the files that `auth` names; makes the token key when it is missing.
     pub fn new(auth: &Auth) -> Result<Self, AccessError> {
-        let policy = Policy::new(auth, None)?;
+        let in_force = InForce::new(auth, None)?;
         Ok(Self {
             verifier: Arc::new(Verifier::new()),
-            policy: ArcSwap::from_pointee(policy),
+            in_force: ArcSwap::from_pointee(in_force),
         })
     }
 
-    /// Goes on with `auth`; on an error nothing changes.
+    /// Goes on with `auth`, and reads its files again; on an error nothing changes.
     pub fn reload(&self, auth: &Auth) -> Result<(), AccessError> {
-        let policy = Policy::new(auth, Some(&self.policy.load()))?;
-        self.policy.store(Arc::new(policy));
+        let in_force = InForce::new(auth, Some(&self.in_force.load()))?;
+        self.in_force.store(Arc::new(in_force));
         Ok(())
     }
 
     /// Who it is, by the value of the `Authorization` header.
     ///
-    /// Costs microseconds and stays on its thread when the password proved right within the last minutes.
+    /// Costs microseconds and stays on its thread when the password or token proved right within the last minutes.
     pub async fn authenticate(&self, authorization: Option<&str>, client: IpAddr) -> Result<Principal, Refusal> {
-        let policy = self.policy.load();
-        let Some(header) = authorization.filter(|_| !policy.open) else {
+        let in_force = self.in_force.load();
+        let Some(header) = authorization.filter(|_| !in_force.open) else {
             return Ok(Principal::ANONYMOUS);
         };
         match Credentials::parse(header) {
             Ok(Credentials::Basic(basic)) => {
-                let file = policy.accounts.clone();
-                drop(policy);
-                self.log_in(file, &basic, client).await
+                let file = in_force.accounts.clone();
+                drop(in_force);
+                let account = self.log_in(file, &basic.account, &basic.password, client).await?;
+                Ok(Principal {
+                    account: Some(account.name().into()),
+                    grants: None,
+                })
             }
-            Ok(Credentials::Bearer(_)) => Err(Refusal::unauthorized(
-                "tokens are not accepted here",
-                "a token was sent",
-            )),
+            Ok(Credentials::Bearer(Token(token))) => in_force.verify_token(token),
             Err(_) => Err(Refusal::unauthorized(
                 "the Authorization header is malformed",
                 "malformed Authorization header",
@@ -110,9 +122,10 @@ impl Access {
     async fn log_in(
         &self,
         file: Option<Arc<AccountFile>>,
-        basic: &BasicCredentials,
+        name: &str,
+        password: &Secret,
         client: IpAddr,
-    ) -> Result<Principal, Refusal> {
+    ) -> Result<Arc<Account>, Refusal> {
         const MESSAGE: &str = "wrong account or password";
         let Some(file) = file else {
             return Err(Refusal::unauthorized(
@@ -120,42 +133,60 @@ impl Access {
                 "a password was sent; there are no accounts",
             ));
         };
-        match self
-            .verifier
-            .verify(&file, &basic.account, &basic.password, client)
+        self.verifier
+            .verify(&file, name, password, client)
             .await
-        {
-            Ok(account) => Ok(Principal {
-                account: Some(account.name().into()),
-                grants: None,
-            }),
-            Err(Denial::WrongPassword) => Err(Refusal::unauthorized(
-                MESSAGE,
-                format!("wrong password for account {}", basic.account),
-            )),
-            // Not even in the log by name: people type their password into the wrong field.
-            Err(Denial::UnknownAccount) => Err(Refusal::unauthorized(MESSAGE, "unknown account")),
-            Err(Denial::Throttled(pause)) => Err(Refusal::throttled(pause, "too many failed logins")),
-            Err(Denial::Busy) => Err(Refusal::throttled(
-                std::time::Duration::from_secs(1),
-                "too many logins at once",
-            )),
-        }
+            .map_err(|denial| match denial {
+                Denial::WrongPassword => Refusal::unauthorized(MESSAGE, format!("wrong password for account {name}")),
+                // Not even in the log by name: people type their password into the wrong field.
+                Denial::UnknownAccount => Refusal::unauthorized(MESSAGE, "unknown account"),
+                Denial::Throttled(pause) => Refusal::throttled(pause, "too many failed logins"),
+                Denial::Busy => Refusal::throttled(Duration::from_secs(1), "too many logins at once"),
+            })
     }
 
     /// Whether `principal` may do all of `scope`'s actions.
-    pub fn authorize(&self, principal: &Principal, scope: &Scope, _client: IpAddr) -> Decision {
-        let policy = self.policy.load();
-        if policy.open || (principal.account.is_some() && Actions::ALL.cover(scope.actions())) {
-            Decision::Granted
-        } else {
-            Decision::NeedsLogin
+    pub fn authorize(&self, principal: &Principal, scope: &Scope, client: IpAddr) -> Decision {
+        let in_force = self.in_force.load();
+        let wished = scope.actions();
+        let granted = in_force.open
+            || match &principal.grants {
+                Some(grants) => is_granted(grants, scope),
+                None => {
+                    let account = principal.account();
+                    in_force.policy.granted(account, scope, None, Some(client)) == wished && !wished.is_empty()
+                }
+            };
+        match principal {
+            _ if granted => Decision::Granted,
+            // Another token may do; 401 with `insufficient_scope`, as distribution answers.
+            Principal {
+                account: Some(_),
+                grants: None,
+            } => Decision::Denied,
+            _ => Decision::NeedsLogin,
         }
+    }
+
+    /// Whether `principal` may know of a repository, in a list of them or as the source of a mount nobody named.
+    ///
+    /// A token that allows listing names no repositories, so the rights of its account count: those of the rules for
+    /// an own token; an external server that lets somebody list has said all that there is to say.
+    pub fn may_know_of(&self, principal: &Principal, repository: &RepositoryName, client: IpAddr) -> bool {
+        let in_force = self.in_force.load();
+        let scope = Scope::repository(repository, Actions::PULL);
+        let by_rules = || in_force.policy.granted(principal.account(), &scope, None, Some(client)) == Actions::PULL;
+        in_force.open
+            || match &principal.grants {
+                None => by_rules(),
+                Some(grants) if in_force.issuer.is_some() => is_granted(grants, &scope) || by_rules(),
+                Some(grants) => is_granted(grants, &scope) || is_granted(grants, &Scope::catalog()),
+            }
     }
 
     /// Whether `GET /v2/` is answered 200: docker takes its status for the answer to "do I need to log in?".
     pub fn ping(&self, principal: &Principal) -> Decision {
-        let welcome = self.policy.load().open || principal.account.is_some() || principal.by_token();
+        let welcome = self.in_force.load().open || principal.account.is_some() || principal.by_token();
         if welcome {
             Decision::Granted
         } else {
@@ -164,37 +195,209 @@ impl Access {
     }
 
     /// The values of `WWW-Authenticate` for a 401. `base_url` is the registry's own, without a slash at its end.
-    pub fn challenge(&self, _scopes: &[Scope], _base_url: &str, _error: ChallengeError) -> Vec<String> {
-        vec![challenge::basic(&self.policy.load().realm)]
+    ///
+    /// Bearer alone where tokens are issued, since docker mishandles both at once; Basic is accepted nevertheless.
+    pub fn challenge(&self, scopes: &[Scope], base_url: &str, error: ChallengeError) -> Vec<String> {
+        let in_force = self.in_force.load();
+        let base_url = base_url.trim_end_matches('/');
+        vec![match (&in_force.issuer, &in_force.external) {
+            (Some(issuer), _) => {
+                let settings = issuer.settings();
+                let realm = settings
+                    .realm
+                    .clone()
+                    .unwrap_or_else(|| format!("{base_url}{}", settings.path));
+                challenge::bearer(&realm, &settings.service, scopes, error)
+            }
+            (None, Some(external)) => {
+                let redirected = external
+                    .auto_redirect
+                    .then(|| format!("{base_url}{}", external.auto_redirect_path));
+                let realm = redirected.as_ref().unwrap_or(&external.realm);
+                challenge::bearer(realm, &external.service, scopes, error)
+            }
+            (None, None) => challenge::basic(&in_force.realm),
+        }]
+    }
+
+    /// The path where tokens are issued, when they are.
+    pub fn token_path(&self) -> Option<String> {
+        self.in_force
+            .load()
+            .issuer
+            .as_ref()
+            .map(|issuer| issuer.settings().path.clone())
+    }
+
+    /// The value of `WWW-Authenticate` for a 401 of the token path itself.
+    pub fn token_challenge(&self) -> String {
+        challenge::basic(&self.in_force.load().realm)
+    }
+
+    /// A token for what `request` asks and the account may do: less than asked for, or nothing, is no error.
+    pub async fn token(
+        &self,
+        request: TokenRequest,
+        authorization: Option<&str>,
+        client: IpAddr,
+    ) -> Result<TokenResponse, Refusal> {
+        let credentials = match (request.password, authorization.map(Credentials::parse)) {
+            (Some(credentials), _) => Some(credentials),
+            (None, Some(Ok(Credentials::Basic(basic)))) => Some((basic.account, basic.password)),
+            (None, Some(_)) => {
+                return Err(Refusal::unauthorized(
+                    "a token takes an account and its password",
+                    "no Basic credentials",
+                ));
+            }
+            (None, None) => None,
+        };
+        if let (Some(said), Some((account, _))) = (&request.account, &credentials)
+            && said != account
+        {
+            return Err(Refusal::malformed(
+                "the parameter account is not the account of the credentials",
+            ));
+        }
+        let file = self.in_force.load().accounts.clone();
+        let account = match credentials {
+            Some((name, password)) => Some(self.log_in(file, &name, &password, client).await?),
+            None => None,
+        };
+        self.in_force
+            .load()
+            .issue(account.as_deref(), request.service.as_deref(), &request.scopes, client)
+    }
+
+    /// The key set that own tokens can be verified with, JSON; `None` when none are issued.
+    pub fn jwks(&self) -> Option<String> {
+        self.in_force.load().issuer.as_ref().map(|issuer| issuer.key().jwks())
     }
 }
 
-impl Policy {
+/// Why `account` (`None` = not logged in) may do what `scope` says under `auth`, or may not. Whether the account exists
+/// is not looked at; rules about addresses match only when `client` is given.
+pub fn explain(
+    auth: &Auth,
+    account: Option<&str>,
+    scope: &Scope,
+    client: Option<IpAddr>,
+) -> Result<Explanation, AccessError> {
+    Ok(Policy::new(auth)?.explain(account, scope, client))
+}
+
+fn is_granted(grants: &[Scope], scope: &Scope) -> bool {
+    let same = |grant: &&Scope| grant.kind() == scope.kind() && grant.name() == scope.name();
+    let granted = grants
+        .iter()
+        .filter(same)
+        .fold(Actions::NONE, |all, grant| all | grant.actions());
+    !scope.actions().is_empty() && granted.cover(scope.actions())
+}
+
+impl InForce {
     fn new(auth: &Auth, before: Option<&Self>) -> Result<Self, AccessError> {
-        if auth.acl.is_some() || auth.token.is_some() || auth.issuer.is_some() || auth.anonymous.is_some() {
-            return Err(AccessError::Unsupported);
-        }
         let accounts = match &auth.htpasswd {
             Some(htpasswd) => Some(open_accounts(&htpasswd.path, before)?),
             None => None,
         };
-        let realm = auth
-            .htpasswd
-            .as_ref()
-            .map_or("Lockgate", |htpasswd| &htpasswd.realm)
-            .to_owned();
+        let issuer = auth.issuer.as_ref().map(TokenIssuer::new).transpose()?;
+        let tokens = match (&issuer, &auth.token) {
+            (Some(issuer), _) => {
+                let settings = issuer.settings();
+                Some(TokenVerifier::new(
+                    Trust::own(issuer.key()),
+                    &settings.issuer,
+                    &settings.service,
+                ))
+            }
+            (None, Some(external)) => Some(TokenVerifier::new(
+                Trust::external(external)?,
+                &external.issuer,
+                &external.service,
+            )),
+            (None, None) => None,
+        };
         Ok(Self {
-            open: accounts.is_none(),
+            // Whatever is set closes the gate: an unused key must not leave it open.
+            open: accounts.is_none() && tokens.is_none() && auth.acl.is_none() && auth.anonymous.is_none(),
             accounts,
-            realm,
+            realm: auth
+                .htpasswd
+                .as_ref()
+                .map_or("Lockgate", |htpasswd| &htpasswd.realm)
+                .to_owned(),
+            policy: Policy::new(auth)?,
+            issuer,
+            external: auth.token.clone(),
+            tokens,
         })
+    }
+
+    fn verify_token(&self, token: &str) -> Result<Principal, Refusal> {
+        let Some(tokens) = &self.tokens else {
+            return Err(Refusal::unauthorized(
+                "tokens are not accepted here",
+                "a token was sent, and none are issued",
+            ));
+        };
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let verified = tokens
+            .verify(token, now)
+            .map_err(|error| Refusal::invalid_token(error.to_string()))?;
+        if let (Some(issuer), Some(name)) = (&self.issuer, &verified.account) {
+            // The account is as it was: an own token dies with its account and with its password.
+            let current = self.accounts.as_ref().map(|file| file.current(Instant::now()));
+            let fingerprint = current
+                .as_ref()
+                .and_then(|current| current.account(name))
+                .map(|account| issuer.key().fingerprint(name, account.hash().reveal()));
+            if fingerprint.is_none() || fingerprint.as_deref() != verified.credential() {
+                return Err(Refusal::invalid_token(
+                    "the token's account is gone, or has another password",
+                ));
+            }
+        }
+        Ok(Principal {
+            account: verified.account.clone(),
+            grants: Some(verified.grants.clone()),
+        })
+    }
+
+    fn issue(
+        &self,
+        account: Option<&Account>,
+        service: Option<&str>,
+        scopes: &[Scope],
+        client: IpAddr,
+    ) -> Result<TokenResponse, Refusal> {
+        let Some(issuer) = &self.issuer else {
+            return Err(Refusal::malformed("no tokens are issued here"));
+        };
+        if account.is_none() && !self.policy.is_open_to_anonymous() {
+            return Err(Refusal::unauthorized(
+                "log in to get a token",
+                "no credentials, and nothing is open to anybody",
+            ));
+        }
+        let name = account.map(Account::name);
+        let mut granted: Vec<Scope> = Vec::new();
+        for scope in scopes {
+            let actions = self.policy.granted(name, scope, service, Some(client));
+            let scope = scope.with_actions(actions);
+            if !actions.is_empty() && !granted.contains(&scope) {
+                granted.push(scope);
+            }
+        }
+        let credential = account.map(|account| issuer.key().fingerprint(account.name(), account.hash().reveal()));
+        issuer.issue(name, credential, service, &granted, OffsetDateTime::now_utc())
     }
 }
 
 /// The same file stays open across a reload, and with it what is remembered.
-fn open_accounts(path: &PathBuf, before: Option<&Policy>) -> Result<Arc<AccountFile>, AccessError> {
+fn open_accounts(path: &PathBuf, before: Option<&InForce>) -> Result<Arc<AccountFile>, AccessError> {
     let same = before
-        .and_then(|policy| policy.accounts.clone())
+        .and_then(|before| before.accounts.clone())
         .filter(|file| file.path() == path);
     match same {
         Some(file) => Ok(file),
@@ -222,7 +425,27 @@ pub enum AccessError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Not yet.
-    #[error("auth.acl, auth.token, auth.issuer and auth.anonymous are not supported yet")]
-    Unsupported,
+    /// A rule.
+    #[error(transparent)]
+    Rule(#[from] InvalidRule),
+    /// A pattern outside of the rules.
+    #[error("{key}: `{pattern}` is no regular expression: {reason}")]
+    Pattern {
+        /// The key.
+        key: &'static str,
+        /// As it is written.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The key that tokens are signed with.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The keys that tokens are verified with.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
 }
+
+#[cfg(test)]
+#[path = "access_tests.rs"]
+mod tests;

@@ -1,9 +1,11 @@
 //! Who may do what.
 //!
 //! ```text
-//! Authorization ─▶ credentials ─▶ verifier ─▶ throttle        who is it?
-//!                                 └▶ account_file ─▶ htpasswd ─▶ password_hash
-//! Principal, Scope ─▶ access                                  may they?
+//! Authorization ─▶ credentials ─┬▶ verifier ─▶ throttle            who is it?
+//!                               │   └▶ account_file ─▶ htpasswd ─▶ password_hash
+//!                               └▶ token
+//! Principal, Scope ─▶ access ─▶ policy ─▶ acl ─▶ pattern, glob     may they?
+//! htpasswd file ◀─ accounts                                        the administrator's side
 //! ```
 //!
 //! Absent on purpose: actix, and any password, token or header in what can be printed.
@@ -11,6 +13,7 @@
 mod access;
 mod account_file;
 pub mod accounts;
+mod acl;
 mod apr1;
 mod challenge;
 mod credentials;
@@ -19,12 +22,17 @@ mod glob;
 mod htpasswd;
 mod password_hash;
 mod pattern;
+mod policy;
 mod refusal;
 mod scope;
 mod throttle;
+mod token;
 mod verifier;
 
-pub use access::{Access, AccessError, Decision, Principal};
+pub use access::{Access, AccessError, Decision, Principal, explain};
+pub use acl::InvalidRule;
 pub use challenge::ChallengeError;
+pub use policy::Explanation;
 pub use refusal::{Refusal, RefusalKind};
 pub use scope::{Actions, InvalidScope, Scope};
+pub use token::{KeyError, TokenRequest, TokenResponse, TrustError};
