@@ -9,7 +9,7 @@ pub struct Validation {
     /// Whether references of a manifest must exist: on, unless `validation.disabled` is true and `validation.enabled`
     /// (2.x) is not.
     pub enabled: bool,
-    /// `validation.manifests.urls.allow`: regular expressions. Without `allow` and `deny`, no URL is allowed.
+    /// `validation.manifests.urls.allow`: regular expressions. Without `allow` and `deny`, any http(s) URL is allowed.
     pub urls_allow: Vec<String>,
     /// `validation.manifests.urls.deny`
     pub urls_deny: Vec<String>,
