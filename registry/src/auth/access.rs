@@ -1,22 +1,22 @@
 //! The gate: who is it, and may they?
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use lockgate_config::{Auth, ExternalTokens, Secret};
-use time::OffsetDateTime;
+use lockgate_config::{Auth, Secret};
 
 use super::account_file::{Account, AccountFile};
-use super::acl::InvalidRule;
 use super::challenge::{self, ChallengeError};
 use super::credentials::{Credentials, Token};
+use super::error::AccessError;
+use super::in_force::InForce;
 use super::policy::{Explanation, Policy};
+use super::principal::{Decision, Principal, is_granted};
 use super::refusal::Refusal;
 use super::scope::{Actions, Scope};
-use super::token::{KeyError, TokenIssuer, TokenRequest, TokenResponse, TokenVerifier, Trust, TrustError};
+use super::token::{TokenRequest, TokenResponse};
 use super::verifier::{Denial, Verifier};
 use crate::oci::RepositoryName;
 
@@ -24,56 +24,6 @@ use crate::oci::RepositoryName;
 pub struct Access {
     verifier: Arc<Verifier>,
     in_force: ArcSwap<InForce>,
-}
-
-/// What one configuration says.
-struct InForce {
-    /// No `auth` at all.
-    open: bool,
-    accounts: Option<Arc<AccountFile>>,
-    realm: String,
-    policy: Policy,
-    issuer: Option<TokenIssuer>,
-    external: Option<ExternalTokens>,
-    /// Of the issuer's own tokens, or of the external server's.
-    tokens: Option<TokenVerifier>,
-}
-
-/// Who sent a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    account: Option<Arc<str>>,
-    /// What the token grants, when there is one.
-    grants: Option<Arc<[Scope]>>,
-}
-
-impl Principal {
-    /// Somebody without credentials.
-    pub const ANONYMOUS: Self = Self {
-        account: None,
-        grants: None,
-    };
-
-    /// The account; `None` = not logged in.
-    pub fn account(&self) -> Option<&str> {
-        self.account.as_deref()
-    }
-
-    /// Whether it was a token that was sent.
-    pub fn by_token(&self) -> bool {
-        self.grants.is_some()
-    }
-}
-
-/// Whether somebody may do something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// They may.
-    Granted,
-    /// This account may not: 403.
-    Denied,
-    /// Not without (other) credentials: 401 with a challenge.
-    NeedsLogin,
 }
 
 impl Access {
@@ -284,166 +234,6 @@ pub fn explain(
     client: Option<IpAddr>,
 ) -> Result<Explanation, AccessError> {
     Ok(Policy::new(auth)?.explain(account, scope, client))
-}
-
-fn is_granted(grants: &[Scope], scope: &Scope) -> bool {
-    let same = |grant: &&Scope| grant.kind() == scope.kind() && grant.name() == scope.name();
-    let granted = grants
-        .iter()
-        .filter(same)
-        .fold(Actions::NONE, |all, grant| all | grant.actions());
-    !scope.actions().is_empty() && granted.cover(scope.actions())
-}
-
-impl InForce {
-    fn new(auth: &Auth, before: Option<&Self>) -> Result<Self, AccessError> {
-        let accounts = match &auth.htpasswd {
-            Some(htpasswd) => Some(open_accounts(&htpasswd.path, before)?),
-            None => None,
-        };
-        let issuer = auth.issuer.as_ref().map(TokenIssuer::new).transpose()?;
-        let tokens = match (&issuer, &auth.token) {
-            (Some(issuer), _) => {
-                let settings = issuer.settings();
-                Some(TokenVerifier::new(
-                    Trust::own(issuer.key()),
-                    &settings.issuer,
-                    &settings.service,
-                ))
-            }
-            (None, Some(external)) => Some(TokenVerifier::new(
-                Trust::external(external)?,
-                &external.issuer,
-                &external.service,
-            )),
-            (None, None) => None,
-        };
-        Ok(Self {
-            // Whatever is set closes the gate: an unused key must not leave it open.
-            open: accounts.is_none() && tokens.is_none() && auth.acl.is_none() && auth.anonymous.is_none(),
-            accounts,
-            realm: auth
-                .htpasswd
-                .as_ref()
-                .map_or("Lockgate", |htpasswd| &htpasswd.realm)
-                .to_owned(),
-            policy: Policy::new(auth)?,
-            issuer,
-            external: auth.token.clone(),
-            tokens,
-        })
-    }
-
-    fn verify_token(&self, token: &str) -> Result<Principal, Refusal> {
-        let Some(tokens) = &self.tokens else {
-            return Err(Refusal::unauthorized(
-                "tokens are not accepted here",
-                "a token was sent, and none are issued",
-            ));
-        };
-        let now = OffsetDateTime::now_utc().unix_timestamp();
-        let verified = tokens
-            .verify(token, now)
-            .map_err(|error| Refusal::invalid_token(error.to_string()))?;
-        if let (Some(issuer), Some(name)) = (&self.issuer, &verified.account) {
-            // The account is as it was: an own token dies with its account and with its password.
-            let current = self.accounts.as_ref().map(|file| file.current(Instant::now()));
-            let fingerprint = current
-                .as_ref()
-                .and_then(|current| current.account(name))
-                .map(|account| issuer.key().fingerprint(name, account.hash().reveal()));
-            if fingerprint.is_none() || fingerprint.as_deref() != verified.credential() {
-                return Err(Refusal::invalid_token(
-                    "the token's account is gone, or has another password",
-                ));
-            }
-        }
-        Ok(Principal {
-            account: verified.account.clone(),
-            grants: Some(verified.grants.clone()),
-        })
-    }
-
-    fn issue(
-        &self,
-        account: Option<&Account>,
-        service: Option<&str>,
-        scopes: &[Scope],
-        client: IpAddr,
-    ) -> Result<TokenResponse, Refusal> {
-        let Some(issuer) = &self.issuer else {
-            return Err(Refusal::malformed("no tokens are issued here"));
-        };
-        if account.is_none() && !self.policy.is_open_to_anonymous() {
-            return Err(Refusal::unauthorized(
-                "log in to get a token",
-                "no credentials, and nothing is open to anybody",
-            ));
-        }
-        let name = account.map(Account::name);
-        let mut granted: Vec<Scope> = Vec::new();
-        for scope in scopes {
-            let actions = self.policy.granted(name, scope, service, Some(client));
-            let scope = scope.with_actions(actions);
-            if !actions.is_empty() && !granted.contains(&scope) {
-                granted.push(scope);
-            }
-        }
-        let credential = account.map(|account| issuer.key().fingerprint(account.name(), account.hash().reveal()));
-        issuer.issue(name, credential, service, &granted, OffsetDateTime::now_utc())
-    }
-}
-
-/// The same file stays open across a reload, and with it what is remembered.
-fn open_accounts(path: &PathBuf, before: Option<&InForce>) -> Result<Arc<AccountFile>, AccessError> {
-    let same = before
-        .and_then(|before| before.accounts.clone())
-        .filter(|file| file.path() == path);
-    match same {
-        Some(file) => Ok(file),
-        None => match AccountFile::open(path) {
-            Ok(file) => Ok(Arc::new(file)),
-            Err(source) => Err(AccessError::File {
-                key: "auth.htpasswd.path",
-                path: path.clone(),
-                source,
-            }),
-        },
-    }
-}
-
-/// Why a configuration's `auth` cannot be put in force.
-#[derive(Debug, thiserror::Error)]
-pub enum AccessError {
-    /// A file cannot be read.
-    #[error("{key}: {path}: {source}", path = path.display())]
-    File {
-        /// The key that names it.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A rule.
-    #[error(transparent)]
-    Rule(#[from] InvalidRule),
-    /// A pattern outside of the rules.
-    #[error("{key}: `{pattern}` is no regular expression: {reason}")]
-    Pattern {
-        /// The key.
-        key: &'static str,
-        /// As it is written.
-        pattern: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The key that tokens are signed with.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The keys that tokens are verified with.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
 }
 
 #[cfg(test)]

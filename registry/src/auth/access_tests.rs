@@ -1,6 +1,7 @@
 //! The gate as a whole, over files in a temporary directory.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use lockgate_config::Auth;
 
-use super::access::AccessError;
 use super::acl::{Acl, Query};
+use super::error::AccessError;
 use super::glob::Glob;
 use super::pattern::expression;
 use super::scope::{Actions, Scope};

@@ -1,0 +1,40 @@
+//! Configurations that cannot be put in force.
+
+use std::path::PathBuf;
+
+use super::acl::InvalidRule;
+use super::token::{KeyError, TrustError};
+
+/// Why a configuration's `auth` cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// A file cannot be read.
+    #[error("{key}: {path}: {source}", path = path.display())]
+    File {
+        /// The key that names it.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A rule.
+    #[error(transparent)]
+    Rule(#[from] InvalidRule),
+    /// A pattern outside of the rules.
+    #[error("{key}: `{pattern}` is no regular expression: {reason}")]
+    Pattern {
+        /// The key.
+        key: &'static str,
+        /// As it is written.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The key that tokens are signed with.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The keys that tokens are verified with.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}

@@ -1,0 +1,149 @@
+//! One configuration, in force: its accounts, rules and tokens.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use lockgate_config::{Auth, ExternalTokens};
+use time::OffsetDateTime;
+
+use super::account_file::{Account, AccountFile};
+use super::error::AccessError;
+use super::policy::Policy;
+use super::principal::Principal;
+use super::refusal::Refusal;
+use super::scope::Scope;
+use super::token::{TokenIssuer, TokenResponse, TokenVerifier, Trust};
+
+/// What one configuration says.
+pub(super) struct InForce {
+    /// No `auth` at all.
+    pub(super) open: bool,
+    pub(super) accounts: Option<Arc<AccountFile>>,
+    pub(super) realm: String,
+    pub(super) policy: Policy,
+    pub(super) issuer: Option<TokenIssuer>,
+    pub(super) external: Option<ExternalTokens>,
+    /// Of the issuer's own tokens, or of the external server's.
+    tokens: Option<TokenVerifier>,
+}
+
+impl InForce {
+    pub(super) fn new(auth: &Auth, before: Option<&Self>) -> Result<Self, AccessError> {
+        let accounts = match &auth.htpasswd {
+            Some(htpasswd) => Some(open_accounts(&htpasswd.path, before)?),
+            None => None,
+        };
+        let issuer = auth.issuer.as_ref().map(TokenIssuer::new).transpose()?;
+        let tokens = match (&issuer, &auth.token) {
+            (Some(issuer), _) => {
+                let settings = issuer.settings();
+                Some(TokenVerifier::new(
+                    Trust::own(issuer.key()),
+                    &settings.issuer,
+                    &settings.service,
+                ))
+            }
+            (None, Some(external)) => Some(TokenVerifier::new(
+                Trust::external(external)?,
+                &external.issuer,
+                &external.service,
+            )),
+            (None, None) => None,
+        };
+        Ok(Self {
+            // Whatever is set closes the gate: an unused key must not leave it open.
+            open: accounts.is_none() && tokens.is_none() && auth.acl.is_none() && auth.anonymous.is_none(),
+            accounts,
+            realm: auth
+                .htpasswd
+                .as_ref()
+                .map_or("Lockgate", |htpasswd| &htpasswd.realm)
+                .to_owned(),
+            policy: Policy::new(auth)?,
+            issuer,
+            external: auth.token.clone(),
+            tokens,
+        })
+    }
+
+    /// Who sent `token`.
+    pub(super) fn verify_token(&self, token: &str) -> Result<Principal, Refusal> {
+        let Some(tokens) = &self.tokens else {
+            return Err(Refusal::unauthorized(
+                "tokens are not accepted here",
+                "a token was sent, and none are issued",
+            ));
+        };
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let verified = tokens
+            .verify(token, now)
+            .map_err(|error| Refusal::invalid_token(error.to_string()))?;
+        if let (Some(issuer), Some(name)) = (&self.issuer, &verified.account) {
+            // The account is as it was: an own token dies with its account and with its password.
+            let current = self.accounts.as_ref().map(|file| file.current(Instant::now()));
+            let fingerprint = current
+                .as_ref()
+                .and_then(|current| current.account(name))
+                .map(|account| issuer.key().fingerprint(name, account.hash().reveal()));
+            if fingerprint.is_none() || fingerprint.as_deref() != verified.credential() {
+                return Err(Refusal::invalid_token(
+                    "the token's account is gone, or has another password",
+                ));
+            }
+        }
+        Ok(Principal {
+            account: verified.account.clone(),
+            grants: Some(verified.grants.clone()),
+        })
+    }
+
+    /// A token for what `scopes` wish and the account may do. Without any wish, it says who somebody is.
+    pub(super) fn issue(
+        &self,
+        account: Option<&Account>,
+        service: Option<&str>,
+        scopes: &[Scope],
+        client: IpAddr,
+    ) -> Result<TokenResponse, Refusal> {
+        let Some(issuer) = &self.issuer else {
+            return Err(Refusal::malformed("no tokens are issued here"));
+        };
+        if account.is_none() && !self.policy.is_open_to_anonymous() {
+            return Err(Refusal::unauthorized(
+                "log in to get a token",
+                "no credentials, and nothing is open to anybody",
+            ));
+        }
+        let name = account.map(Account::name);
+        let mut granted: Vec<Scope> = Vec::new();
+        for scope in scopes {
+            let actions = self.policy.granted(name, scope, service, Some(client));
+            let scope = scope.with_actions(actions);
+            if !actions.is_empty() && !granted.contains(&scope) {
+                granted.push(scope);
+            }
+        }
+        let credential = account.map(|account| issuer.key().fingerprint(account.name(), account.hash().reveal()));
+        issuer.issue(name, credential, service, &granted, OffsetDateTime::now_utc())
+    }
+}
+
+/// The same file stays open across a reload, and with it what is remembered.
+fn open_accounts(path: &PathBuf, before: Option<&InForce>) -> Result<Arc<AccountFile>, AccessError> {
+    let same = before
+        .and_then(|before| before.accounts.clone())
+        .filter(|file| file.path() == path);
+    match same {
+        Some(file) => Ok(file),
+        None => match AccountFile::open(path) {
+            Ok(file) => Ok(Arc::new(file)),
+            Err(source) => Err(AccessError::File {
+                key: "auth.htpasswd.path",
+                path: path.clone(),
+                source,
+            }),
+        },
+    }
+}
