@@ -1,6 +1,5 @@
 //! One pattern of an access rule: a glob, or a `/regular expression/`, either with `${variables}`.
 
-use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
 use regex::Regex;
@@ -134,11 +133,14 @@ fn next_variable(pattern: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn fill(parts: &[Part], value: impl Fn(&str) -> Option<String>) -> String {
-    let text = |part| match part {
-        &Part::Text(ref text) => Cow::Borrowed(text.as_str()),
-        Part::Variable(name) => Cow::Owned(value(name).unwrap_or_else(|| quoted(&format!("${{{name}}}")))),
-    };
-    parts.iter().map(text).collect()
+    let mut filled = String::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => filled.push_str(text),
+            Part::Variable(name) => filled.push_str(&value(name).unwrap_or_else(|| quoted(&format!("${{{name}}}")))),
+        }
+    }
+    filled
 }
 
 impl Compiled {

@@ -1,0 +1,143 @@
+//! Tokens that are made here, taken by CNCF distribution as its `auth.token`.
+//!
+//! Runs against every distribution that is installed: `docker-registry` (Debian, 2.8) and `registry` (3.x, `go install`).
+//! Skipped with a message when there is none; with CI=true that fails.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use lockgate_config::Config;
+use lockgate_registry::accounts;
+use lockgate_registry::auth::{Access, TokenRequest};
+
+use crate::storage_suite::skip_except_in_ci;
+
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+/// anna:secret
+const ANNA: &str = "Basic YW5uYTpzZWNyZXQ=";
+
+// proves: MAKINA-01
+#[tokio::test]
+async fn distribution_takes_tokens_made_here() {
+    let home = tempfile::tempdir().unwrap();
+    let access = issuer(home.path());
+    let request = TokenRequest::from_query("service=distribution&scope=repository:mine:pull").unwrap();
+    let token = access.token(request, Some(ANNA), HERE).await.unwrap().to_json();
+    let token = serde_json::from_str::<serde_json::Value>(&token).unwrap()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (program, trust) in distributions() {
+        let distribution = Distribution::serve(program, home.path(), trust);
+        let status = |target: &str, token: &str| distribution.status(target, token);
+        assert_eq!(status("/v2/", &token), 200, "{program} {trust}");
+        assert_eq!(
+            status("/v2/mine/tags/list", &token),
+            404,
+            "{program} {trust}: allowed, and not there"
+        );
+        assert_eq!(status("/v2/other/tags/list", &token), 401, "{program} {trust}");
+        assert_eq!(status("/v2/", &token[..token.len() - 4]), 401, "{program} {trust}");
+    }
+}
+
+/// A token server with one account, and what others need to trust it: `token.crt` and `jwks.json`.
+fn issuer(home: &Path) -> Access {
+    let hash = accounts::hash_password("secret").unwrap();
+    fs::write(home.join("htpasswd"), format!("anna:{hash}\n")).unwrap();
+    let yaml = "version: 0.1\nstorage: {filesystem: {rootdirectory: data}}\nhttp: {addr: 127.0.0.1:0}\n\
+                auth: {htpasswd: {realm: r, path: htpasswd}, issuer: {issuer: lockgate, service: lockgate, key: token.key}}\n";
+    fs::write(home.join("config.yml"), yaml).unwrap();
+    let config = Config::load(&home.join("config.yml"), &[]).expect("a configuration without mistakes");
+    let access = Access::new(&config.auth).unwrap();
+    fs::write(home.join("jwks.json"), access.jwks().unwrap()).unwrap();
+    let arguments = "req -x509 -new -key token.key -subj /CN=lockgate -days 30 -out token.crt";
+    let output = Command::new("openssl")
+        .args(arguments.split(' '))
+        .current_dir(home)
+        .output()
+        .expect("openssl");
+    assert!(output.status.success(), "{output:?}");
+    access
+}
+
+/// Executables of distribution that are installed, each with the kinds of trust that it knows.
+fn distributions() -> Vec<(&'static str, &'static str)> {
+    let known = [
+        ("docker-registry", "rootcertbundle: token.crt"),
+        ("registry", "rootcertbundle: token.crt"),
+        ("registry", "jwks: jwks.json"),
+    ];
+    let installed = |(program, _): &(&str, &str)| {
+        let version = Command::new(program).arg("--version").output();
+        version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("distribution"))
+    };
+    let found: Vec<_> = known.into_iter().filter(installed).collect();
+    if !found.contains(&known[0]) {
+        skip_except_in_ci("no exchange of tokens with distribution 2.8, install the package docker-registry");
+    }
+    found
+}
+
+/// A distribution that trusts our tokens, until dropped.
+struct Distribution {
+    process: Child,
+    address: String,
+}
+
+impl Distribution {
+    fn serve(program: &str, home: &Path, trust: &str) -> Self {
+        let mut process = Command::new(program)
+            .arg("serve")
+            .arg(configuration(home, trust))
+            .current_dir(home)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            let read = log.read_line(&mut line).unwrap();
+            assert_ne!(read, 0, "{program} ended before it listened");
+            if let Some((_, rest)) = line.split_once("listening on ") {
+                break rest.split(['"', ' ', '\n']).next().unwrap().to_owned();
+            }
+        };
+        // Read on, so that it never waits for its log.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Self { process, address }
+    }
+
+    fn status(&self, target: &str, token: &str) -> u16 {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let request = agent.get(format!("http://{}{target}", self.address));
+        request
+            .header("Authorization", format!("Bearer {token}"))
+            .call()
+            .unwrap()
+            .status()
+            .as_u16()
+    }
+}
+
+impl Drop for Distribution {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn configuration(home: &Path, trust: &str) -> PathBuf {
+    let text = format!(
+        "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\nstorage: {{inmemory: {{}}}}\nhttp: {{addr: '127.0.0.1:0'}}\n\
+         auth: {{token: {{realm: 'http://127.0.0.1/token', service: distribution, issuer: lockgate, {trust}}}}}\n"
+    );
+    let path = home.join("distribution.yml");
+    fs::write(&path, text).unwrap();
+    path
+}
