@@ -14,6 +14,7 @@ mod faults;
 mod helm;
 mod large_layer;
 mod logs;
+mod nginx;
 mod podman;
 mod regctl;
 mod rust_client;

@@ -24,9 +24,7 @@ pub(crate) struct Lockgate<'m> {
 impl<'m> Lockgate<'m> {
     /// Sets up and starts one, and waits until both processes are ready.
     pub(crate) fn start(machine: &'m Machine) -> Self {
-        // `.ci/run` names the release build: gigabytes through TLS are slow in a debug build.
-        let binary =
-            std::env::var_os("LOCKGATE_BIN").map_or_else(|| env!("CARGO_BIN_EXE_lockgate").into(), PathBuf::from);
+        let binary = binary();
         let home = machine.path("lockgate");
         let output = fs::File::create(machine.path("lockgate.output")).expect("output");
         let mut supervisor = command(machine, &binary, &home, &["start"])
@@ -162,6 +160,11 @@ impl<'m> Lockgate<'m> {
     pub(crate) fn lockgate(&self, arguments: &[&str]) -> Command {
         command(self.machine, &self.binary, &self.home, arguments)
     }
+}
+
+/// The build under test. `.ci/run` names the release build: gigabytes through TLS are slow in a debug build.
+pub(crate) fn binary() -> PathBuf {
+    std::env::var_os("LOCKGATE_BIN").map_or_else(|| env!("CARGO_BIN_EXE_lockgate").into(), PathBuf::from)
 }
 
 fn command(machine: &Machine, binary: &Path, home: &Path, arguments: &[&str]) -> Command {

@@ -75,6 +75,12 @@ impl OciLayout {
         json!({ "mediaType": media_type, "digest": format!("sha256:{digest}"), "size": bytes.len() })
     }
 
+    /// The hexadecimal digits under which a layer's file is kept.
+    pub(crate) fn digest_of(&self, layer: &Path) -> String {
+        let descriptor = self.file("application/octet-stream", layer);
+        descriptor["digest"].as_str().expect("a digest").replace("sha256:", "")
+    }
+
     fn file(&self, media_type: &str, file: &Path) -> Value {
         let mut hash = Hashing(Sha256::new());
         let size = io::copy(&mut fs::File::open(file).expect("layer"), &mut hash).expect("layer");

@@ -1,0 +1,228 @@
+//! The registry alone, behind an nginx that is already there.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use super::support::clients;
+use super::support::images;
+use super::support::lockgate::binary;
+use super::support::machine::{HOST, Machine, Run, until};
+use super::support::oci_layout::OciLayout;
+
+/// Where nginx listens; a port other than 443 shows whether it comes back in URLs.
+const PORT: u16 = 8443;
+const ACCOUNT: &str = "admin:correct horse";
+
+// The location is the one of Mosi's documentation, to the letter: no X-Forwarded-Proto. So the public URL is configured.
+// proves: MOSI-06, MOSI-07, SECURE-16
+#[test]
+fn mosis_documented_nginx_works_as_it_stands() {
+    let Some(machine) = can_run() else { return };
+    let location = "\
+        location /v2/ {
+            proxy_set_header Host $host;
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Port $server_port;
+            proxy_pass http://127.0.0.1:4444;
+        }";
+    start(&machine, &format!("host: https://{HOST}:{PORT}"), location);
+    round_trip(&machine);
+    let begun = begin_upload(&machine);
+    assert!(
+        begun.contains(&format!("https://{HOST}:{PORT}/v2/team/app/blobs/uploads/")),
+        "{begun}"
+    );
+}
+
+// As README has it: nginx streams blobs from their files, uploads are not spooled.
+// proves: SECURE-13
+#[test]
+fn nginx_streams_blobs_from_their_files() {
+    let Some(machine) = can_run() else { return };
+    let blobs = machine.path("data/docker/registry/v2/blobs");
+    let location = format!(
+        "\
+        location /v2/ {{
+            proxy_pass http://127.0.0.1:4444;
+            proxy_http_version 1.1;
+            proxy_request_buffering off;
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+        }}
+        location /blobs/ {{
+            internal;
+            alias {}/;
+            add_header Docker-Content-Digest $upstream_http_docker_content_digest;
+        }}",
+        blobs.display()
+    );
+    start(&machine, "accel: /blobs/\n  trustedproxies: [127.0.0.1]", &location);
+    round_trip(&machine);
+    let begun = begin_upload(&machine);
+    assert!(
+        begun.contains(&format!("https://{HOST}:{PORT}/v2/team/app/blobs/uploads/")),
+        "{begun}"
+    );
+
+    let log = fs::read_to_string(machine.path("nginx/access.log")).expect("nginx's log");
+    let blob = log
+        .lines()
+        .find(|line| line.contains("GET /v2/team/app/blobs/") && line.contains(" 200 "));
+    let blob = blob.unwrap_or_else(|| panic!("no blob was pulled: {log}"));
+    assert!(blob.ends_with("-> sent by nginx"), "{blob}");
+}
+
+fn can_run() -> Option<Machine> {
+    let here = clients::require(&["nginx", "skopeo", "openssl", "curl"]) && images::can_be_made();
+    here.then(Machine::start).flatten()
+}
+
+/// Registry and nginx; both end with the machine.
+fn start(machine: &Machine, http: &str, location: &str) {
+    let (name, password) = ACCOUNT.split_once(':').expect("name:password");
+    let config = format!(
+        "version: 0.1\n\
+         storage: {{filesystem: {{rootdirectory: data}}, delete: {{enabled: true}}}}\n\
+         auth: {{htpasswd: {{realm: Lockgate, path: htpasswd}}}}\n\
+         http:\n  addr: 127.0.0.1:4444\n  {http}\n"
+    );
+    fs::write(machine.path("config.yml"), config).expect("config.yml");
+    let mut add = machine.command(binary());
+    add.args(["user", "add", name, "--password-stdin", "--file", "htpasswd"]);
+    add.ok_with_input(password.as_bytes());
+    let log = fs::File::create(machine.path("registry.log")).expect("log");
+    machine
+        .daemon(binary())
+        .args(["registry", "--config", "config.yml"])
+        .stdout(log.try_clone().expect("log"))
+        .stderr(log)
+        .spawn()
+        .expect("the registry starts");
+
+    certificate(machine);
+    fs::create_dir(machine.path("nginx")).expect("nginx");
+    fs::write(machine.path("nginx/nginx.conf"), configuration(location)).expect("nginx.conf");
+    let directory = machine.path("nginx");
+    machine
+        .daemon(clients::find(&["nginx"]).expect("required"))
+        .args([
+            "-p",
+            &directory.display().to_string(),
+            "-c",
+            "nginx.conf",
+            "-e",
+            "error.log",
+        ])
+        .spawn()
+        .expect("nginx starts");
+    until("nginx and the registry answer", Duration::from_secs(30), || {
+        curl(machine, "/v2/")
+            .output()
+            .is_ok_and(|output| output.stdout.starts_with(b"HTTP/1.1 200"))
+    });
+}
+
+fn certificate(machine: &Machine) {
+    fs::create_dir(machine.path("trust")).expect("trust");
+    let names = format!("subjectAltName=DNS:{HOST}");
+    machine
+        .command("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/O=Lockgate test", "-addext", &names])
+        .args(["-keyout", "nginx.key", "-out", "trust/ca.crt"])
+        .ok();
+}
+
+fn configuration(location: &str) -> String {
+    format!(
+        "daemon off;
+        user root;
+        pid nginx.pid;
+        events {{}}
+        http {{
+            log_format delivery '$request $status $body_bytes_sent -> $delivery';
+            map $uri $delivery {{
+                ~^/blobs/ 'sent by nginx';
+                default 'sent by the registry';
+            }}
+            access_log access.log delivery;
+            client_body_temp_path body;
+            proxy_temp_path proxy;
+            fastcgi_temp_path fastcgi;
+            uwsgi_temp_path uwsgi;
+            scgi_temp_path scgi;
+            server {{
+                listen {PORT} ssl;
+                server_name {HOST};
+                client_max_body_size 20G;
+                ssl_certificate ../trust/ca.crt;
+                ssl_certificate_key ../nginx.key;
+                {location}
+            }}
+        }}"
+    )
+}
+
+/// An image with a layer of some megabytes, there and back.
+fn round_trip(machine: &Machine) {
+    let layout = OciLayout::create(machine.path("layout"));
+    let root = images::root_layer(machine, "root", "text");
+    let noise = images::noise_layer(machine, "noise", 8, 1);
+    layout.tag(layout.image("amd64", &[&root, &noise], &["/bin/busybox"]), "1");
+    let remote = format!("docker://{HOST}:{PORT}/team/app:1");
+    let copy = |options: [&str; 4], from: &str, to: &str| {
+        let mut copy = machine.command("skopeo");
+        copy.args(["--insecure-policy", "copy", "--preserve-digests"])
+            .args(options)
+            .args([from, to])
+            .ok();
+    };
+    copy(
+        ["--dest-creds", ACCOUNT, "--dest-cert-dir", "trust"],
+        &layout.source("1"),
+        &remote,
+    );
+    let back = format!("dir:{}", machine.path("back").display());
+    copy(["--src-creds", ACCOUNT, "--src-cert-dir", "trust"], &remote, &back);
+    let name = layout.digest_of(&noise);
+    let pulled = fs::read(machine.path("back").join(name)).expect("the layer");
+    assert!(
+        pulled == fs::read(&noise).expect("the layer"),
+        "the layer came back different"
+    );
+}
+
+/// The head of the answer.
+fn begin_upload(machine: &Machine) -> String {
+    curl(machine, "/v2/team/app/blobs/uploads/")
+        .args(["--data", ""])
+        .ok()
+}
+
+fn curl(machine: &Machine, path: &str) -> Command {
+    let mut curl = machine.command("curl");
+    curl.args([
+        "--silent",
+        "--include",
+        "--http1.1",
+        "--cacert",
+        "trust/ca.crt",
+        "--user",
+        ACCOUNT,
+    ]);
+    curl.arg(format!("https://{HOST}:{PORT}{path}"));
+    curl
+}
