@@ -3,11 +3,14 @@
 
 mod api_access;
 mod api_blobs;
+mod api_conformance;
 mod api_listings;
 mod api_manifests;
 mod api_uploads;
+mod concurrency;
 mod auth_interchange;
 mod harness;
+mod maintenance;
 mod storage_crash;
 mod storage_durability;
 mod storage_filesystem;

@@ -1,0 +1,71 @@
+//! What runs beside the requests of a registry that serves: the storage's health, abandoned uploads.
+
+use std::time::{Duration, Instant};
+
+use lockgate_registry::Front;
+
+use crate::harness::{Answer, OPEN, Served, sha256};
+
+/// Asks `path` until it answers `status`.
+fn until(served: &Served, path: &str, status: u16) -> Answer {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = served.get(path);
+        if answer.status == status {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{path} stays {}", answer.status);
+    }
+}
+
+// proves: HOMELAB-07
+#[test]
+fn a_volume_that_goes_away_is_503_until_it_is_back() {
+    let yaml = format!("{OPEN}health: {{storagedriver: {{enabled: true, interval: 10ms, threshold: 3}}}}\n");
+    let served = Served::start(&yaml, Front::Other, |_| {});
+    let (_, manifest) = served.push_image("a/b", "v1", b"layer");
+    served.get("/readyz").expect(200);
+
+    let volume = served.home.path().join("data/docker");
+    let elsewhere = served.home.path().join("elsewhere");
+    std::fs::rename(&volume, &elsewhere).unwrap();
+    let refused = until(&served, "/readyz", 503);
+    refused.expect_error(503, "UNAVAILABLE");
+    assert_eq!(refused.header("retry-after"), "10");
+    for path in ["/v2/", "/v2/_catalog", "/v2/a/b/manifests/v1"] {
+        served.get(path).expect_error(503, "UNAVAILABLE");
+    }
+    served
+        .send("POST", "/v2/a/b/blobs/uploads/", &[], b"")
+        .expect_error(503, "UNAVAILABLE");
+    served.get("/healthz").expect(200);
+
+    std::fs::rename(&elsewhere, &volume).unwrap();
+    until(&served, "/readyz", 200);
+    assert_eq!(served.get("/v2/a/b/manifests/v1").expect(200).body, manifest);
+}
+
+// proves: MAKINA-14
+#[test]
+fn an_abandoned_upload_is_removed_and_a_young_one_goes_on() {
+    let yaml = "storage: {filesystem: {rootdirectory: data}, maintenance: {uploadpurging: {enabled: true, age: 168h, interval: 1s}}}\n";
+    let served = Served::start(yaml, Front::Other, |_| {});
+    let begin = || {
+        let begun = served.send("POST", "/v2/a/b/blobs/uploads/", &[], b"");
+        let location = begun.expect(202).header("location").to_owned();
+        served.send("PATCH", &location, &[], b"first ").expect(202);
+        (location, begun.header("docker-upload-uuid").to_owned())
+    };
+    let ((old, id), (young, _)) = (begin(), begin());
+    let uploads = served
+        .home
+        .path()
+        .join("data/docker/registry/v2/repositories/a/b/_uploads");
+    std::fs::write(uploads.join(&id).join("startedat"), "2020-02-02T02:02:02Z").unwrap();
+
+    until(&served, &old, 404).expect_error(404, "BLOB_UPLOAD_UNKNOWN");
+    assert!(!uploads.join(&id).exists(), "its bytes are gone too");
+    assert_eq!(served.get(&young).expect(204).header("range"), "0-5");
+    let put = format!("{young}?digest={}", sha256(b"first last"));
+    served.send("PUT", &put, &[], b"last").expect(201);
+}
