@@ -69,11 +69,11 @@ impl Registry {
 
     /// The manifest that `reference` names.
     pub(crate) async fn manifest(&self, repository: &RepositoryName, reference: &Reference) -> Result<StoredManifest> {
-        let digest = match reference {
-            Reference::Digest(digest) => digest.clone(),
-            Reference::Tag(tag) => self.storage.resolve_tag(repository, tag).await?,
+        let read = async |digest: &Digest| self.storage.manifest(repository, digest).await;
+        let (digest, content) = match reference {
+            Reference::Digest(digest) => (digest.clone(), read(digest).await?),
+            Reference::Tag(tag) => follow(async || self.storage.resolve_tag(repository, tag).await, read).await?,
         };
-        let content = self.storage.manifest(repository, &digest).await?;
         match Manifest::media_type_of(&content) {
             Ok(media_type) => Ok(StoredManifest {
                 digest,
@@ -101,6 +101,24 @@ impl Registry {
             .storage
             .delete_manifest(repository, digest, subject.as_ref())
             .await?)
+    }
+}
+
+/// What a tag points to, and its content. Between the two reads the tag may move and what it pointed to be deleted; the
+/// tag was there all the time, so it is followed again.
+async fn follow(
+    resolve: impl AsyncFn() -> storage::Result<Digest>,
+    read: impl AsyncFn(&Digest) -> storage::Result<Bytes>,
+) -> storage::Result<(Digest, Bytes)> {
+    let mut digest = resolve().await?;
+    loop {
+        match read(&digest).await {
+            Err(error @ storage::Error::ManifestUnknown(_)) => match resolve().await? {
+                moved if moved != digest => digest = moved,
+                _ => return Err(error),
+            },
+            content => return Ok((digest, content?)),
+        }
     }
 }
 
@@ -253,6 +271,27 @@ mod tests {
                 .digest,
             first
         );
+    }
+
+    #[tokio::test]
+    async fn a_tag_that_moves_while_it_is_followed_is_followed_again() {
+        let (old, new) = (sha256("old"), sha256("new"));
+        let read = async |digest: &Digest| match *digest == new {
+            true => Ok(Bytes::from_static(b"new")),
+            false => Err(storage::Error::ManifestUnknown(digest.clone())),
+        };
+        let asked = std::cell::Cell::new(0);
+        let moves = async || {
+            asked.set(asked.get() + 1);
+            Ok(if asked.get() == 1 { old.clone() } else { new.clone() })
+        };
+        assert_eq!(
+            follow(moves, read).await.unwrap(),
+            (new.clone(), Bytes::from_static(b"new"))
+        );
+        let stays = async || Ok(old.clone());
+        let gone = follow(stays, read).await;
+        assert!(matches!(gone, Err(storage::Error::ManifestUnknown(digest)) if digest == old));
     }
 
     #[tokio::test]
