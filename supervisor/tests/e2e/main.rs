@@ -8,6 +8,7 @@
 //! skipped, except when `CI=true`: then it fails.
 
 mod containerd;
+mod cosign;
 mod crane;
 mod docker;
 mod faults;

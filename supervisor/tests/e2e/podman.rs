@@ -67,7 +67,7 @@ fn podman_trusts_by_the_system_s_certs_d() {
     assert!(untrusting.contains("unknown authority"), "{untrusting}");
     lockgate.lockgate(&["cert", "trust", "podman", "--install"]).ok();
     let unknown = podman.run(&["push", &image]).fails();
-    assert!(unknown.contains("authentication required"), "{unknown}");
+    assert!(unknown.contains("unauthorized"), "{unknown}");
     podman.run(&login).ok_with_input(lockgate.password().as_bytes());
 
     podman.round_trip(&image, &image, &[], &[]);

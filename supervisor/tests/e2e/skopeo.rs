@@ -66,6 +66,15 @@ impl<'t> Skopeo<'t> {
         .ok()
     }
 
+    /// The repository's tags, as they are listed.
+    pub(crate) fn tags(&self, repository: &str) -> Vec<String> {
+        let repository = format!("docker://{}/{repository}", self.lockgate.address());
+        let credentials = self.credentials();
+        let list = ["list-tags", "--creds", &credentials, "--cert-dir", "trust", &repository];
+        let list: Value = serde_json::from_str(&self.skopeo(&list).ok()).expect("JSON");
+        serde_json::from_value(list["Tags"].clone()).expect("names")
+    }
+
     fn copy(&self, arguments: &[&str]) -> Command {
         let mut command = self.skopeo(&["copy", "--all", "--preserve-digests"]);
         command.args(arguments);
@@ -120,19 +129,7 @@ fn copies_there_and_back_with_the_authority_and_without() {
             &local,
         ])
         .ok();
-    let tags = format!("docker://{}/team/app", lockgate.address());
-    let tags = skopeo
-        .skopeo(&[
-            "list-tags",
-            "--creds",
-            &skopeo.credentials(),
-            "--cert-dir",
-            "trust",
-            &tags,
-        ])
-        .ok();
-    let tags: Value = serde_json::from_str(&tags).expect("JSON");
-    assert_eq!(tags["Tags"], serde_json::json!(["1", "2"]));
+    assert_eq!(skopeo.tags("team/app"), ["1", "2"]);
 }
 
 #[test]
