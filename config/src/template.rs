@@ -93,6 +93,20 @@ const LINES: &[(&str, &str)] = &[
         "    path: auth/htpasswd",
         "the file of accounts; `lockgate user` changes it",
     ),
+    (
+        "  issuer:",
+        "tokens, so that clients need not send the password each time",
+    ),
+    ("    path: /auth/token", "where they are issued"),
+    ("    expiration: 5m", "how long one is good, 60s at least"),
+    (
+        "  #acl: [{match: {account: admin}, actions: [\"*\"]}]",
+        "who may do what; without it, every account everything",
+    ),
+    (
+        "  #anonymous: {pull: [\"public/*\"]}",
+        "what may be pulled without an account",
+    ),
     ("", ""),
     ("health:", "what is watched"),
     ("  storagedriver:", "whether the files can be reached"),

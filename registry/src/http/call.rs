@@ -52,6 +52,13 @@ impl Call<'_> {
         }
     }
 
+    /// Whether the sender may know that `repository` exists, where they did not name it.
+    pub(crate) fn may_know_of(&self, repository: &RepositoryName) -> bool {
+        self.app
+            .access
+            .may_know_of(self.principal, repository, self.origin.client)
+    }
+
     fn decide(&self, scope: &Scope) -> Decision {
         self.app.access.authorize(self.principal, scope, self.origin.client)
     }

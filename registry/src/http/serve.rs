@@ -13,7 +13,7 @@ use super::app::{App, Settings};
 use super::call::Call;
 use super::error::ApiError;
 use super::forwarded::Origin;
-use super::handlers::{blobs, listings, manifests, uploads};
+use super::handlers::{blobs, listings, manifests, tokens, uploads};
 use super::needs;
 use super::route::{self, BeginUpload, Route};
 use crate::Front;
@@ -60,6 +60,9 @@ async fn answer(
     };
     if let Some(response) = outside_of_the_api(app, request.method(), path) {
         return Ok(response);
+    }
+    if let Some(place) = tokens::place(&app.access, path) {
+        return tokens::answer(place, &app.access, request, payload, origin.client).await;
     }
     if !app.is_healthy() {
         return Err(ApiError::unhealthy());

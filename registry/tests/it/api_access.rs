@@ -155,3 +155,136 @@ fn a_prefix_moves_the_api() {
             .starts_with("/registry/v2/a/blobs/uploads/")
     );
 }
+
+const WITH_TOKENS: &str = "\
+storage: {filesystem: {rootdirectory: data}, delete: {enabled: true}}
+auth:
+  htpasswd: {realm: The Realm, path: htpasswd}
+  issuer: {path: /authserver/auth, expiration: 60s, service: the-service, issuer: the-issuer}
+  acl:
+    - {match: {account: alice, name: team/*}, actions: [pull, push]}
+    - {match: {account: alice, name: catalog, type: registry}, actions: ['*']}
+  anonymous: {pull: [public/*]}
+";
+
+fn token(served: &Served, headers: &[(&str, &str)], scope: &str) -> String {
+    let path = format!("/authserver/auth?service=the-service&scope={scope}");
+    let answer = served.send("GET", &path, headers, b"");
+    assert_eq!(answer.expect(200).header("cache-control"), "no-store");
+    assert_eq!(answer.json()["token"], answer.json()["access_token"]);
+    assert_eq!(answer.json()["expires_in"], 60);
+    format!("Bearer {}", answer.json()["token"].as_str().expect("a token"))
+}
+
+// proves: MAKINA-01, MAKINA-02
+#[test]
+fn the_bearer_flow_goes_from_end_to_end() {
+    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    let challenged = served.send("POST", "/v2/team/app/blobs/uploads/", &[], b"");
+    challenged.expect_error(401, "UNAUTHORIZED");
+    let expected = format!(
+        "Bearer realm=\"{}/authserver/auth\",service=\"the-service\",scope=\"repository:team/app:pull,push\"",
+        served.base()
+    );
+    assert_eq!(challenged.header("www-authenticate"), expected);
+
+    let bearer = token(&served, &[("Authorization", ALICE)], "repository:team/app:pull,push");
+    let begin = |repository: &str, authorization: &str| {
+        let path = format!("/v2/{repository}/blobs/uploads/");
+        served.send("POST", &path, &[("Authorization", authorization)], b"")
+    };
+    begin("team/app", &bearer).expect(202);
+    // Another repository: another token is asked for, which the account would not get.
+    let other = begin("other/app", &bearer);
+    other.expect_error(401, "UNAUTHORIZED");
+    assert!(
+        other
+            .header("www-authenticate")
+            .ends_with("error=\"insufficient_scope\"")
+    );
+    let nothing = token(&served, &[("Authorization", ALICE)], "repository:other/app:pull,push");
+    begin("other/app", &nothing).expect_error(401, "UNAUTHORIZED");
+    // Basic goes on every route, too.
+    begin("team/app", ALICE).expect(202);
+    begin("other/app", ALICE).expect_error(403, "DENIED");
+}
+
+// proves: MAKINA-07
+#[test]
+fn a_token_says_for_whom_and_how_long() {
+    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    let bearer = token(
+        &served,
+        &[("Authorization", ALICE)],
+        "repository:team/app:pull,push,delete",
+    );
+    let claims = bearer.split('.').nth(1).expect("three parts");
+    let decoded = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).expect("base64url");
+    let claims: serde_json::Value = serde_json::from_slice(&decoded).expect("JSON");
+    assert_eq!(
+        (&claims["iss"], &claims["sub"], &claims["aud"]),
+        (&"the-issuer".into(), &"alice".into(), &"the-service".into())
+    );
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
+    assert_eq!(claims["access"][0]["actions"], serde_json::json!(["pull", "push"]));
+    let keys = served.get("/authserver/jwks");
+    assert_eq!(keys.expect(200).json()["keys"][0]["kty"], "EC");
+}
+
+// proves: MOSI-11
+#[test]
+fn without_an_account_only_what_is_public_is_read_and_nothing_written() {
+    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    // docker decides by this status whether it needs a token at all.
+    served.get("/v2/").expect_error(401, "UNAUTHORIZED");
+    let public = token(&served, &[], "repository:public/app:pull,push");
+    let with = |method: &str, path: &str| served.send(method, path, &[("Authorization", &public)], b"");
+    with("GET", "/v2/public/app/manifests/v1").expect_error(404, "MANIFEST_UNKNOWN");
+    with("POST", "/v2/public/app/blobs/uploads/").expect_error(401, "UNAUTHORIZED");
+    with("GET", "/v2/team/app/manifests/v1").expect_error(401, "UNAUTHORIZED");
+    served
+        .send(
+            "GET",
+            "/authserver/auth",
+            &[("Authorization", "Basic YWxpY2U6d3Jvbmc=")],
+            b"",
+        )
+        .expect_error(401, "UNAUTHORIZED");
+}
+
+// proves: MAKINA-06
+#[test]
+fn the_catalog_holds_what_the_account_may_read() {
+    let everything = Served::start(WITH_ACCOUNTS, Front::Other, alice);
+    for name in ["team/app", "team/deep/er", "other/app"] {
+        let digest = sha256(b"{}");
+        let path = format!("/v2/{name}/blobs/uploads/?digest={digest}");
+        everything
+            .send("POST", &path, &[("Authorization", ALICE)], b"{}")
+            .expect(201);
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.empty.v1+json","digest":"{digest}","size":2}},"layers":[]}}"#
+        );
+        let headers = [
+            ("Authorization", ALICE),
+            ("Content-Type", "application/vnd.oci.image.manifest.v1+json"),
+        ];
+        everything
+            .send(
+                "PUT",
+                &format!("/v2/{name}/manifests/v1"),
+                &headers,
+                manifest.as_bytes(),
+            )
+            .expect(201);
+    }
+    let served = Served::start_in(everything.stop(), WITH_TOKENS, Front::Other);
+    let bearer = token(&served, &[("Authorization", ALICE)], "registry:catalog:*");
+    for authorization in [ALICE, &bearer] {
+        let catalog = served.send("GET", "/v2/_catalog", &[("Authorization", authorization)], b"");
+        assert_eq!(
+            catalog.expect(200).json()["repositories"],
+            serde_json::json!(["team/app"])
+        );
+    }
+}

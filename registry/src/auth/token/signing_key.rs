@@ -1,8 +1,8 @@
 //! The key that the built-in token server signs with: EC P-256, in a file of its own.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
@@ -152,6 +152,8 @@ fn create(path: &Path) -> io::Result<()> {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
+    // The default lies in `auth/` beside the configuration, which a hand-written one need not have.
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.new", std::process::id()));
     let beside = PathBuf::from(beside);

@@ -28,7 +28,7 @@ pub(crate) async fn tags(
 
 /// GET `/v2/_catalog`: what the sender may read.
 pub(crate) async fn catalog(call: &Call<'_>, n: Option<usize>, last: Option<&str>) -> Result<HttpResponse, ApiError> {
-    let may_read = |repository: &RepositoryName| call.may_pull(repository);
+    let may_read = |repository: &RepositoryName| call.may_know_of(repository);
     let page = call.app.registry.catalog(n, last, &may_read).await?;
     let names: Vec<&str> = page.items.iter().map(RepositoryName::as_str).collect();
     let next = page.more.then(|| names.last().copied()).flatten();

@@ -3,4 +3,5 @@
 pub(crate) mod blobs;
 pub(crate) mod listings;
 pub(crate) mod manifests;
+pub(crate) mod tokens;
 pub(crate) mod uploads;

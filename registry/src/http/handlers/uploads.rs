@@ -39,8 +39,12 @@ pub(crate) async fn mount(
     digest: &Digest,
     from: Option<&RepositoryName>,
 ) -> Result<HttpResponse, ApiError> {
-    let may_pull = |source: &RepositoryName| call.may_pull(source);
-    match call.app.registry.mount(from, repository, digest, &may_pull).await? {
+    // A source that is named takes a right of its own; one that is found, only the knowledge that it exists.
+    let may_read = |source: &RepositoryName| match from {
+        Some(_) => call.may_pull(source),
+        None => call.may_know_of(source),
+    };
+    match call.app.registry.mount(from, repository, digest, &may_read).await? {
         Some(blob) => Ok(created(call, repository, &blob)),
         None => begin(call, repository, digest.algorithm()).await,
     }

@@ -1,0 +1,75 @@
+//! The token server: distribution's token specification ("token.md", "oauth.md"), and the keys to verify with (RFC 7517).
+
+use std::net::IpAddr;
+
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::auth::{Access, TokenRequest};
+use crate::http::body;
+use crate::http::error::ApiError;
+
+/// A form with fifty scopes of the longest names fits.
+const MAX_FORM_SIZE: u64 = 64 * 1024;
+
+/// What is at `path`, when tokens are issued there.
+pub(crate) enum Place {
+    /// `auth.issuer.path`
+    Token,
+    /// Beside it, `jwks`.
+    Keys,
+}
+
+/// Whether the token server answers at `path`.
+pub(crate) fn place(access: &Access, path: &str) -> Option<Place> {
+    let tokens = access.token_path()?;
+    let beside = tokens.rsplit_once('/').map_or("", |(directory, _)| directory);
+    match path {
+        path if path == tokens => Some(Place::Token),
+        path if path.strip_prefix(beside) == Some("/jwks") => Some(Place::Keys),
+        _ => None,
+    }
+}
+
+/// Answers there.
+pub(crate) async fn answer(
+    place: Place,
+    access: &Access,
+    request: &HttpRequest,
+    payload: Payload,
+    client: IpAddr,
+) -> Result<HttpResponse, ApiError> {
+    let wish = match (place, request.method()) {
+        (Place::Keys, &Method::GET | &Method::HEAD) => return Ok(json(access.jwks().unwrap_or_default())),
+        (Place::Token, &Method::GET) => TokenRequest::from_query(request.uri().query().unwrap_or_default()),
+        (Place::Token, &Method::POST) => TokenRequest::from_form(&body::read(payload, MAX_FORM_SIZE).await?),
+        (Place::Keys, _) => return Ok(not_allowed("GET, HEAD")),
+        (Place::Token, _) => return Ok(not_allowed("GET, POST")),
+    };
+    let refused = |refusal| ApiError::refused(refusal, |_| vec![access.token_challenge()]);
+    let authorization = request
+        .headers()
+        .get(AUTHORIZATION)
+        .map(|value| value.to_str().unwrap_or_default());
+    let token = access
+        .token(wish.map_err(refused)?, authorization, client)
+        .await
+        .map_err(refused)?;
+    Ok(json(token.to_json()))
+}
+
+/// A token is for one client, and for a short time.
+fn json(body: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(body)
+}
+
+fn not_allowed(methods: &'static str) -> HttpResponse {
+    HttpResponse::MethodNotAllowed()
+        .insert_header((ALLOW, methods))
+        .finish()
+}
