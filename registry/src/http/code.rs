@@ -17,11 +17,8 @@ pub(crate) enum Code {
     Denied,
     Unsupported,
     TooManyRequests,
-    /// CNCF distribution's: `n` of a listing is no number.
-    PaginationNumberInvalid,
-    /// CNCF distribution's: a `Content-Range` that does not follow on.
-    RangeInvalid,
-    /// CNCF distribution's: a tag that the grammar does not allow.
+    /// CNCF distribution's: a tag that the grammar does not allow. The specification lets it stand ("Legacy Docker support
+    /// error codes"); its other codes of distribution are of 5XX alone, which the set does not bind.
     TagInvalid,
     /// CNCF distribution's: something failed inside.
     Unknown,
@@ -47,8 +44,6 @@ impl Code {
             Self::Denied => "DENIED",
             Self::Unsupported => "UNSUPPORTED",
             Self::TooManyRequests => "TOOMANYREQUESTS",
-            Self::PaginationNumberInvalid => "PAGINATION_NUMBER_INVALID",
-            Self::RangeInvalid => "RANGE_INVALID",
             Self::TagInvalid => "TAG_INVALID",
             Self::Unknown => "UNKNOWN",
             Self::Unavailable => "UNAVAILABLE",

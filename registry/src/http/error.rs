@@ -164,7 +164,7 @@ impl ApiError {
     /// 416: the range has nothing of a blob of `size` bytes (RFC 9110 section 15.5.17).
     pub(super) fn range_not_satisfiable(size: u64) -> Self {
         let message = format!("the blob has {size} bytes, the range is outside of them");
-        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::RangeInvalid, message)
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::SizeInvalid, message)
             .with_header(CONTENT_RANGE, &format!("bytes */{size}"))
     }
 

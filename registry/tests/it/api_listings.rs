@@ -39,9 +39,7 @@ fn tags_are_sorted_and_paged() {
         served.get("/v2/a/b/tags/list?n=0").expect(200).json()["tags"],
         json!([])
     );
-    served
-        .get("/v2/a/b/tags/list?n=x")
-        .expect_error(400, "PAGINATION_NUMBER_INVALID");
+    served.get("/v2/a/b/tags/list?n=x").expect_error(400, "UNSUPPORTED");
     served.get("/v2/unknown/tags/list").expect_error(404, "NAME_UNKNOWN");
 }
 
