@@ -425,3 +425,18 @@ fn warnings_are_not_sent() {
         assert!(!served.get(path).headers.contains_key("warning"), "{path}");
     }
 }
+
+/// A row of docs/CONFORMANCE.md is worth as much as the test that it names.
+#[test]
+fn the_page_names_tests_that_exist() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/CONFORMANCE.md")).unwrap();
+    let named: Vec<_> = page.split('`').filter_map(|word| word.split_once(".rs::")).collect();
+    assert!(named.len() > 100, "{} tests are named", named.len());
+    for (file, test) in named {
+        let folder = if file.contains('/') { "" } else { "registry/tests/it/" };
+        let file = format!("{folder}{file}.rs");
+        let source = std::fs::read_to_string(root.join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(source.contains(&format!("fn {test}(")), "{file} has no {test}");
+    }
+}

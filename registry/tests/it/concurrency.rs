@@ -64,7 +64,7 @@ fn client(served: &Served, number: usize) {
     let version = layer(&format!("version {}", number % 4));
     let (version, _) = served.push_image("moved", "latest", &version);
     checked(&served.get("/v2/moved/manifests/latest"));
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         delete(served, "moved", &version);
     }
     checked(&served.get(&format!("/v2/moved/manifests/{version}")));
