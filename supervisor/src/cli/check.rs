@@ -1,6 +1,10 @@
-//! `lockgate check`: every mistake of a configuration at once.
+//! `lockgate check`: every mistake of a configuration at once, and what its rules decide.
+
+use std::net::IpAddr;
 
 use clap::Args;
+use lockgate_config::Config;
+use lockgate_registry::auth::{self, Scope};
 
 use super::Failure;
 use super::places::Places;
@@ -8,18 +12,56 @@ use crate::environment::Environment;
 use crate::source::Source;
 
 /// Lists every mistake of a configuration, each with key path, value and what is expected; exit 78 when there is one.
+///
+/// With --as it says what an account may do and which rule decides: lockgate check --as alice pull,push
+/// repository:team/app; exit 1 when not all of it is granted.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     places: Places,
+    /// Explain what this account may do; "" for somebody who is not logged in
+    #[arg(long = "as", value_name = "ACCOUNT", requires_all = ["actions", "resource"])]
+    account: Option<String>,
+    /// With --as: the client's address, for rules that ask for it
+    #[arg(long, value_name = "ADDRESS", requires = "account")]
+    from: Option<IpAddr>,
+    /// With --as: pull, push, delete or *, separated by commas
+    #[arg(requires = "account")]
+    actions: Option<String>,
+    /// With --as: repository:NAME, or registry:catalog
+    #[arg(requires = "account")]
+    resource: Option<String>,
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let path = arguments.places.config_file(environment);
     let accepted = Source::new(path.clone(), environment, None).load()?;
+    if let (Some(account), Some(actions), Some(resource)) =
+        (&arguments.account, &arguments.actions, &arguments.resource)
+    {
+        return explain(
+            &accepted.config,
+            account,
+            &format!("{resource}:{actions}"),
+            arguments.from,
+        );
+    }
     for warning in &accepted.config.warnings {
         println!("{}: warning: {warning}", path.display());
     }
     println!("{}: no mistakes", path.display());
     Ok(())
+}
+
+fn explain(config: &Config, account: &str, scope: &str, from: Option<IpAddr>) -> Result<(), Failure> {
+    let scope: Scope = scope
+        .parse()
+        .map_err(|error| Failure::new(format!("{scope}: {error}")))?;
+    let account = Some(account).filter(|account| !account.is_empty());
+    let explanation = auth::explain(&config.auth, account, &scope, from).map_err(Failure::new)?;
+    println!("{explanation}");
+    match explanation.is_granted() {
+        true => Ok(()),
+        false => Err(Failure::new(format!("{scope} is not granted"))),
+    }
 }

@@ -1,7 +1,7 @@
 //! The registry alone, behind an nginx that is already there.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use super::support::clients;
@@ -27,7 +27,7 @@ fn mosis_documented_nginx_works_as_it_stands() {
             proxy_set_header X-Forwarded-Port $server_port;
             proxy_pass http://127.0.0.1:4444;
         }";
-    start(&machine, &format!("host: https://{HOST}:{PORT}"), location);
+    let _served = start(&machine, &format!("host: https://{HOST}:{PORT}"), location);
     round_trip(&machine);
     let begun = begin_upload(&machine);
     assert!(
@@ -59,7 +59,7 @@ fn nginx_streams_blobs_from_their_files() {
         }}",
         blobs.display()
     );
-    start(&machine, "accel: /blobs/\n  trustedproxies: [127.0.0.1]", &location);
+    let _served = start(&machine, "accel: /blobs/\n  trustedproxies: [127.0.0.1]", &location);
     round_trip(&machine);
     let begun = begin_upload(&machine);
     assert!(
@@ -81,7 +81,7 @@ fn can_run() -> Option<Machine> {
 }
 
 /// Registry and nginx; both end with the machine.
-fn start(machine: &Machine, http: &str, location: &str) {
+fn start(machine: &Machine, http: &str, location: &str) -> [Child; 2] {
     let (name, password) = ACCOUNT.split_once(':').expect("name:password");
     let config = format!(
         "version: 0.1\n\
@@ -94,7 +94,7 @@ fn start(machine: &Machine, http: &str, location: &str) {
     add.args(["user", "add", name, "--password-stdin", "--file", "htpasswd"]);
     add.ok_with_input(password.as_bytes());
     let log = fs::File::create(machine.path("registry.log")).expect("log");
-    machine
+    let registry = machine
         .daemon(binary())
         .args(["registry", "--config", "config.yml"])
         .stdout(log.try_clone().expect("log"))
@@ -106,7 +106,7 @@ fn start(machine: &Machine, http: &str, location: &str) {
     fs::create_dir(machine.path("nginx")).expect("nginx");
     fs::write(machine.path("nginx/nginx.conf"), configuration(location)).expect("nginx.conf");
     let directory = machine.path("nginx");
-    machine
+    let nginx = machine
         .daemon(clients::find(&["nginx"]).expect("required"))
         .args([
             "-p",
@@ -123,6 +123,7 @@ fn start(machine: &Machine, http: &str, location: &str) {
             .output()
             .is_ok_and(|output| output.stdout.starts_with(b"HTTP/1.1 200"))
     });
+    [registry, nginx]
 }
 
 fn certificate(machine: &Machine) {
@@ -207,9 +208,7 @@ fn round_trip(machine: &Machine) {
 
 /// The head of the answer.
 fn begin_upload(machine: &Machine) -> String {
-    curl(machine, "/v2/team/app/blobs/uploads/")
-        .args(["--data", ""])
-        .ok()
+    curl(machine, "/v2/team/app/blobs/uploads/").args(["--data", ""]).ok()
 }
 
 fn curl(machine: &Machine, path: &str) -> Command {

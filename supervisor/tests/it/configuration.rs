@@ -145,3 +145,23 @@ fn a_unix_socket_is_no_front_door() {
     let ran = sandbox.run(&["start", "--config", config.to_str().unwrap()]).expect(78);
     assert!(ran.stderr.contains("http.addr = unix:/tmp/x.sock"), "{}", ran.stderr);
 }
+
+#[test]
+fn check_explains_what_an_account_may_do_and_why() {
+    let sandbox = Sandbox::new();
+    let rules = "auth:\n  htpasswd: {realm: x, path: htpasswd}\n  acl:\n    - {match: {account: alice, name: team/*}, actions: [pull]}\n    - {match: {account: alice, ip: 10.0.0.0/8}, actions: ['*'], comment: from the office}\n";
+    sandbox.write("config.yml", &format!("{PLAIN}{rules}"));
+    let check = |more: &[&str]| {
+        let arguments = [&["check", "--config", "config.yml", "--as", "alice"], more].concat();
+        sandbox.run(&arguments)
+    };
+    let granted = check(&["pull", "repository:team/app"]).expect(0);
+    assert!(granted.stdout.contains("rule 1"), "{}", granted.stdout);
+    let denied = check(&["pull,push", "repository:team/app"]).expect(1);
+    assert!(denied.stdout.contains("rule 1"), "{}", denied.stdout);
+    let by_address = check(&["push", "repository:other", "--from", "10.1.2.3"]).expect(0);
+    assert!(by_address.stdout.contains("from the office"), "{}", by_address.stdout);
+    check(&["push", "repository:other"]).expect(1);
+    check(&["push", "UPPER"]).expect(1);
+    check(&["push"]).expect(2);
+}
