@@ -61,7 +61,10 @@ async fn a_body_that_ends_with_an_empty_frame_ends_once() {
     }
     let seen = registry.seen();
     // A stray end would cost the connection, and the next request would be sent again on another.
-    assert!(seen.iter().all(|seen| seen.connection == 0), "one connection to the registry");
+    assert!(
+        seen.iter().all(|seen| seen.connection == 0),
+        "one connection to the registry"
+    );
     let methods: Vec<String> = seen.into_iter().map(|seen| seen.method).collect();
     assert_eq!(methods, ["PATCH", "GET", "PATCH", "GET", "PATCH", "GET"]);
 }

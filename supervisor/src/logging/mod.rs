@@ -109,7 +109,9 @@ fn targets(level: Level, access: bool) -> Targets {
     };
     let access = if access { own } else { LevelFilter::OFF };
     // The front door logs what these would say, once, and with the request's id.
-    let quiet = lockgate_proxy::QUIET_TARGETS.iter().map(|target| (*target, LevelFilter::OFF));
+    let quiet = lockgate_proxy::QUIET_TARGETS
+        .iter()
+        .map(|target| (*target, LevelFilter::OFF));
     Targets::new()
         .with_default(libraries)
         .with_targets(quiet)
