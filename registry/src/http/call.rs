@@ -47,9 +47,25 @@ impl Call<'_> {
         };
         match decision {
             Decision::Granted => Ok(()),
-            Decision::NeedsLogin => Err(ApiError::needs_login(self.challenges(scope))),
+            Decision::NeedsLogin => {
+                let scopes = scope.map(std::slice::from_ref).unwrap_or_default();
+                Err(ApiError::needs_login(self.challenges(scopes)))
+            }
             Decision::Denied => Err(ApiError::denied(scope)),
         }
+    }
+
+    /// Asks for a token that reaches from `source` to `target`, where the present one does not but another would: as
+    /// distribution does, and clients take what follows for granted.
+    pub(crate) fn require_mount(&self, source: &RepositoryName, target: &RepositoryName) -> Result<(), ApiError> {
+        if self.may_pull(source) || !self.may_know_of(source) {
+            return Ok(());
+        }
+        let scopes = [
+            Scope::repository(target, Actions::PULL | Actions::PUSH),
+            Scope::repository(source, Actions::PULL),
+        ];
+        Err(ApiError::needs_login(self.challenges(&scopes)))
     }
 
     /// Whether the sender may know that `repository` exists, where they did not name it.
@@ -63,14 +79,12 @@ impl Call<'_> {
         self.app.access.authorize(self.principal, scope, self.origin.client)
     }
 
-    fn challenges(&self, scope: Option<&Scope>) -> Vec<String> {
+    fn challenges(&self, scopes: &[Scope]) -> Vec<String> {
         let error = match self.principal.by_token() {
             true => ChallengeError::InsufficientScope,
             false => ChallengeError::None,
         };
         let base = format!("{}{}", self.origin.realm_base, self.settings.prefix);
-        self.app
-            .access
-            .challenge(scope.map(std::slice::from_ref).unwrap_or_default(), &base, error)
+        self.app.access.challenge(scopes, &base, error)
     }
 }

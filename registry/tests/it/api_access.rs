@@ -288,3 +288,27 @@ fn the_catalog_holds_what_the_account_may_read() {
         );
     }
 }
+
+#[test]
+fn a_token_that_misses_the_source_of_a_mount_is_told_the_scopes() {
+    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    let basic = [("Authorization", ALICE)];
+    let digest = sha256(b"shared");
+    let push = format!("/v2/team/source/blobs/uploads/?digest={digest}");
+    served.send("POST", &push, &basic, b"shared").expect(201);
+    let target = token(&served, &basic, "repository:team/app:pull,push");
+    let narrow = [("Authorization", target.as_str())];
+    let mount = |from: &str| format!("/v2/team/app/blobs/uploads/?mount={digest}&from={from}");
+
+    let refused = served.send("POST", &mount("team/source"), &narrow, b"");
+    refused.expect_error(401, "UNAUTHORIZED");
+    let scopes = "scope=\"repository:team/app:pull,push repository:team/source:pull\"";
+    let challenge = refused.header("www-authenticate");
+    assert!(challenge.contains(scopes), "{challenge}");
+    let both = "repository:team/app:pull,push%20repository:team/source:pull";
+    let wide = token(&served, &basic, both);
+    let mounted = served.send("POST", &mount("team/source"), &[("Authorization", &wide)], b"");
+    assert_eq!(mounted.expect(201).header("docker-content-digest"), digest);
+    // No token of this account reads there, so there is nothing to ask for.
+    served.send("POST", &mount("other/source"), &narrow, b"").expect(202);
+}

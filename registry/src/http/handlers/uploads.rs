@@ -39,6 +39,9 @@ pub(crate) async fn mount(
     digest: &Digest,
     from: Option<&RepositoryName>,
 ) -> Result<HttpResponse, ApiError> {
+    if let Some(source) = from {
+        call.require_mount(source, repository)?;
+    }
     // A source that is named takes a right of its own; one that is found, only the knowledge that it exists.
     let may_read = |source: &RepositoryName| match from {
         Some(_) => call.may_pull(source),
