@@ -55,8 +55,8 @@ impl Call<'_> {
         }
     }
 
-    /// Asks for a token that reaches from `source` to `target`, where the present one does not but another would: as
-    /// distribution does, and clients take what follows for granted.
+    /// Refuses to mount with a token that does not reach `source`, where the rules would grant one that does; the
+    /// challenge names both scopes, as distribution's.
     pub(crate) fn require_mount(&self, source: &RepositoryName, target: &RepositoryName) -> Result<(), ApiError> {
         if self.may_pull(source) || !self.may_know_of(source) {
             return Ok(());

@@ -18,7 +18,7 @@ pub(crate) enum Code {
     Unsupported,
     TooManyRequests,
     /// CNCF distribution's: a tag that the grammar does not allow. The specification lets it stand ("Legacy Docker support
-    /// error codes"); its other codes of distribution are of 5XX alone, which the set does not bind.
+    /// error codes"); the codes below are those of 5XX alone, which the set does not bind.
     TagInvalid,
     /// CNCF distribution's: something failed inside.
     Unknown,
