@@ -29,6 +29,7 @@ mod headers;
 mod limits;
 mod redirect;
 mod run;
+mod run_error;
 mod server;
 mod service;
 mod settings;
@@ -38,4 +39,5 @@ mod tls;
 mod transport;
 mod upstream;
 
-pub use run::{Control, Entrance, QUIET_TARGETS, RunError, run};
+pub use run::{Control, Entrance, QUIET_TARGETS, run};
+pub use run_error::RunError;

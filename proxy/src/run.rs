@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::buffers::Buffers;
 use crate::limits::Gauge;
+use crate::run_error::RunError;
 use crate::server::{Door, Server};
 use crate::service::Service;
 use crate::settings::Settings;
@@ -43,25 +44,6 @@ pub struct Control {
     pub drain: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Configurations to go on with; each is already checked.
     pub reload: mpsc::Receiver<Config>,
-}
-
-/// Why the proxy cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The certificate cannot be used.
-    #[error("http.tls: {0}")]
-    Certificate(String),
-    /// A file or directory that the configuration names cannot be used.
-    #[error("{key}: {reason}")]
-    Configuration {
-        /// The key path.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The server itself.
-    #[error("cannot serve: {0}")]
-    Serve(#[source] std::io::Error),
 }
 
 /// Targets whose log lines repeat what the front door says itself, or blame it for what clients do (a scanner's broken

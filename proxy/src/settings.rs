@@ -9,7 +9,7 @@ use lockgate_config::{CertificateSource, Config, Home, Limits, Network, PublicUr
 use pingora::http::ResponseHeader;
 
 use crate::beneath::Root;
-use crate::run::RunError;
+use crate::run_error::RunError;
 
 /// Everything a request may need to know. A request keeps the settings it began with.
 #[derive(Debug)]

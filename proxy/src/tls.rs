@@ -9,7 +9,7 @@ use lockgate_certs::{MinimumVersion, ServerOptions};
 use lockgate_config::{CertificateSource, ClientAuth, Config, Home, TlsVersion};
 use tokio_rustls::TlsAcceptor;
 
-use crate::run::RunError;
+use crate::run_error::RunError;
 
 /// Accepts TLS.
 pub(crate) struct Tls {

@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::limits::{UPSTREAM_IDLE, UPSTREAM_PAUSE, UPSTREAM_PAUSE_MOST, UPSTREAM_SILENCE};
-use crate::run::RunError;
+use crate::run_error::RunError;
 
 /// The registry's socket.
 #[derive(Debug, Clone)]
