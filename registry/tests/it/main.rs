@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 mod api_access;
+mod api_attacks;
 mod api_blobs;
 mod api_conformance;
 mod api_listings;
+mod api_logins;
 mod api_manifests;
 mod api_uploads;
 mod auth_interchange;
