@@ -186,14 +186,16 @@ mod tests {
             "lockgate_proxy::handoff",
             tracing::Level::TRACE
         ));
-        assert!(shown(Level::Trace, true, "pingora_core::server", tracing::Level::INFO));
+        assert!(shown(Level::Trace, true, "actix_http::h1", tracing::Level::INFO));
+        assert!(!shown(Level::Trace, true, "actix_http::h1", tracing::Level::DEBUG));
+        assert!(!shown(Level::Info, true, "actix_http::h1", tracing::Level::INFO));
+        // The front door says what these would, with the request's id.
         assert!(!shown(
             Level::Trace,
             true,
             "pingora_core::server",
-            tracing::Level::DEBUG
+            tracing::Level::ERROR
         ));
-        assert!(!shown(Level::Info, true, "pingora_core::server", tracing::Level::INFO));
     }
 
     #[test]
