@@ -6,6 +6,7 @@
 //! | `leaf`      | [`LeafRequest`], [`Issued`], leaves without an authority                   |
 //! | `renewal`   | why a leaf must be issued again                                           |
 //! | `machine`   | the names and addresses of this machine                                   |
+//! | `bundle`    | one file of a server's certificate and its issuers                        |
 //! | `load`      | PEM files to a key that rustls can use, mistakes in words                 |
 //! | `reload`    | [`Resolver`]: certificates by SNI that follow their files                 |
 //! | `server`    | the rustls configuration of the front door                                |
@@ -16,6 +17,7 @@
 //! Absent on purpose: configuration, HTTP, sockets.
 
 pub mod authority;
+pub mod bundle;
 pub mod describe;
 pub mod files;
 pub mod leaf;

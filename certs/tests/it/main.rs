@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests are not test functions to clippy
 
+mod bundle;
 mod handshake;
 mod harness;
 mod issue;

@@ -1,6 +1,6 @@
 //! `lockgate cert`
 
-use crate::harness::Sandbox;
+use crate::harness::{PLAIN, Sandbox};
 
 fn openssl(arguments: &[&str]) -> String {
     let output = std::process::Command::new("openssl").args(arguments).output().unwrap();
@@ -113,4 +113,68 @@ fn trust_is_told_for_the_real_host_and_port() {
     );
     let unknown = sandbox.run(&["cert", "trust", "netscape"]).expect(2);
     assert!(unknown.stderr.contains("containerd"), "{}", unknown.stderr);
+}
+
+#[test]
+fn what_an_authority_sent_is_bundled_and_shown_whole() {
+    // proves: SECURE-07, MAKINA-10, MAKINA-19
+    let sandbox = Sandbox::new();
+    let make = |arguments: &str| {
+        let mut command = std::process::Command::new("openssl");
+        let output = command
+            .args(arguments.split(' '))
+            .current_dir(sandbox.path(""))
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{arguments}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    let extensions = "[ca]\nbasicConstraints=critical,CA:TRUE\n[leaf]\nsubjectAltName=DNS:r.example\n";
+    sandbox.write("ext", extensions);
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    make(&format!(
+        "req -x509 {key} -keyout root.key -out root.crt -subj /CN=root -days 9"
+    ));
+    for (name, issuer, section) in [("middle", "root", "ca"), ("leaf", "middle", "leaf")] {
+        make(&format!(
+            "req -new {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"
+        ));
+        let signed = format!("-CA {issuer}.crt -CAkey {issuer}.key -CAcreateserial -extfile ext -extensions {section}");
+        make(&format!("x509 -req -in {name}.csr {signed} -out {name}.crt -days 9"));
+    }
+
+    let bundle = ["cert", "new", "--out", "made", "--bundle"];
+    let missing = sandbox.run(&[&bundle[..], &["leaf.crt"]].concat()).expect(1);
+    assert!(missing.stderr.contains("CN=middle is missing"), "{}", missing.stderr);
+    assert!(!sandbox.path("made").exists());
+    sandbox
+        .run(&[&bundle[..], &["middle.crt", "leaf.crt"]].concat())
+        .expect(0);
+    let kept = sandbox
+        .run(&[&bundle[..], &["middle.crt", "leaf.crt"]].concat())
+        .expect(1);
+    assert!(kept.stderr.contains("--force"), "{}", kept.stderr);
+
+    let tls = "  tls:\n    certificate: made/registry.crt\n    key: leaf.key\n";
+    let config = sandbox.write("config.yml", &format!("{PLAIN}{tls}"));
+    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    let root = sandbox.path("root.crt");
+    let shown = openssl(&[
+        "s_client",
+        "-connect",
+        &running.address,
+        "-servername",
+        "r.example",
+        "-verify_hostname",
+        "r.example",
+        "-CAfile",
+        root.to_str().unwrap(),
+        "-verify_return_error",
+        "-showcerts",
+    ]);
+    assert_eq!(shown.matches("BEGIN CERTIFICATE").count(), 2, "{shown}");
+    assert!(shown.contains("Verify return code: 0 (ok)"), "{shown}");
 }

@@ -1,9 +1,10 @@
 //! `lockgate cert new`
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use lockgate_certs::bundle::bundle;
 use lockgate_certs::files::{Existing, write_private, write_public};
 use lockgate_certs::leaf::{AUTOMATIC_DAYS, self_signed};
 use lockgate_certs::{Authority, KeyKind, LeafRequest, Pair, Subject};
@@ -18,6 +19,8 @@ use crate::terminal;
 
 /// Makes a certificate and its key. Into the home it also holds the machine's own names and addresses, and a running
 /// registry shows it from then on; overwriting needs consent.
+///
+/// With --bundle it makes none, but one file of those that an authority sent: yours first, then each issuer.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -55,6 +58,19 @@ pub(crate) struct Arguments {
     /// Write registry.crt and registry.key here instead of into the home
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Put these certificates into --out DIR/registry.crt instead, in the order that servers show them: a server's and
+    /// its intermediate authorities
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 1..,
+        requires = "out",
+        conflicts_with_all = [
+            "names", "addresses", "days", "rsa", "country", "state", "locality", "organization", "common_name",
+            "self_signed",
+        ]
+    )]
+    bundle: Vec<PathBuf>,
     /// Overwrite without asking
     #[arg(long)]
     force: bool,
@@ -63,8 +79,11 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let home = arguments.home.home(environment);
     let files = arguments.files(&home);
+    if !arguments.bundle.is_empty() {
+        return write_bundle(&arguments.bundle, &files.certificate, arguments.force);
+    }
     let request = arguments.request()?;
-    consent(&files, arguments.force)?;
+    consent(&[&files.certificate, &files.key], arguments.force)?;
     let issued = if arguments.self_signed {
         self_signed(&request).map_err(Failure::new)?
     } else {
@@ -82,9 +101,21 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     Ok(())
 }
 
+fn write_bundle(parts: &[PathBuf], file: &Path, forced: bool) -> Result<(), Failure> {
+    let bundle = bundle(parts).map_err(Failure::new)?;
+    consent(&[file], forced)?;
+    write_public(file, &bundle.chain_pem, Existing::Overwrite).map_err(Failure::new)?;
+    println!("made {}", file.display());
+    for subject in &bundle.subjects {
+        println!("  {subject}");
+    }
+    println!("In config.yml: http.tls.certificate is this file, http.tls.key the key of the first.");
+    Ok(())
+}
+
 /// Nothing is overwritten that nobody gave up.
-fn consent(files: &Pair, forced: bool) -> Result<(), Failure> {
-    for file in [&files.certificate, &files.key] {
+fn consent(files: &[&Path], forced: bool) -> Result<(), Failure> {
+    for file in files {
         if forced || !file.exists() {
             continue;
         }
