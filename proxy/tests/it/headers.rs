@@ -69,6 +69,45 @@ async fn a_trusted_proxy_is_believed() {
     assert_eq!(seen.header("x-forwarded-port").as_deref(), Some("81"));
 }
 
+#[tokio::test]
+async fn what_only_a_proxy_may_say_does_not_cross_from_a_client() {
+    let door = Door::open().await;
+    let registry = door.registry(|_| ok("", ""));
+    let forged = [
+        "X-Forwarded-User",
+        "X-Forwarded-Client-Cert",
+        "X-Forwarded-Prefix",
+        "X-Accel-Redirect",
+        "X-Accel-Buffering",
+        "X-Accel-Limit-Rate",
+        "X-Lockgate-Blob",
+        "X-Lockgate-User",
+        "Client-Cert",
+        "Client-Cert-Chain",
+        "X-Client-Cert",
+        "X-Client-Certificate",
+        "X-SSL-Cert",
+        "X-SSL-Client-Verify",
+        "X-SSL-Client-S-DN",
+        "SSL-Client-Cert",
+        "SSL-Client-Verify",
+    ];
+    let lines: String = forged.iter().map(|name| format!("{name}: forged\r\n")).collect();
+    let mut http1 = Http1::connect(&door).await;
+    assert_eq!(http1.request("GET", "/v2/", &lines).await.status, 200);
+    let mut builder = request("/v2/");
+    for name in forged {
+        builder = builder.header(name.to_lowercase(), "forged");
+    }
+    let mut http2 = Http2::connect(&door).await;
+    let answer = http2.request(builder.body(()).unwrap(), Default::default()).await;
+    assert_eq!(answer.status, 200);
+    for seen in registry.seen() {
+        let crossed = seen.headers.iter().find(|(_, value)| value.contains("forged"));
+        assert_eq!(crossed, None);
+    }
+}
+
 /// proves: HOMELAB-06
 #[tokio::test]
 async fn configured_headers_are_added_to_every_answer() {

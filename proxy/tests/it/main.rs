@@ -12,4 +12,5 @@ mod headers;
 mod pages;
 mod registry;
 mod requests;
+mod slow;
 mod uploads;

@@ -425,3 +425,17 @@ fn what_one_may_not_pull_looks_like_what_is_not_there() {
         }
     }
 }
+
+/// A row of docs/SECURITY.md is worth as much as the test that it names.
+#[test]
+fn the_page_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/SECURITY.md")).unwrap();
+    let named: Vec<_> = page.split('`').filter_map(|word| word.split_once(".rs::")).collect();
+    assert!(named.len() > 30, "{} tests are named", named.len());
+    for (file, test) in named {
+        let file = format!("{file}.rs");
+        let source = std::fs::read_to_string(root.join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(source.contains(&format!("fn {test}(")), "{file} has no {test}");
+    }
+}

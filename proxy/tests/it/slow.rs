@@ -1,0 +1,54 @@
+//! Slow clients by the hundred: they end by themselves, and nobody else waits for them.
+
+use futures_util::future::join_all;
+
+use crate::client::Http1;
+use crate::door::{Door, Options};
+use crate::registry::ok;
+
+const HUNDRED: usize = 100;
+
+/// A head that never ends, and a body of which nothing more comes.
+const SLOW: [&str; 2] = [
+    "GET /v2/ HTTP/1.1\r\nHost: a\r\nX: ",
+    "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n12345",
+];
+
+#[tokio::test]
+async fn slow_heads_and_bodies_by_the_hundred_hinder_nobody() {
+    let door = Door::open().await;
+    let _registry = door.registry(|seen| ok("", &seen.target));
+    let mut slow = connected(&door).await;
+    for number in 0..20 {
+        let target = format!("/v2/{number}");
+        assert_eq!(Http1::connect(&door).await.get(&target).await.text(), target);
+    }
+    // The slow ones are still there: what they began, they may end.
+    let mut body = slow.swap_remove(1);
+    body.send(vec![0; 995]).await;
+    assert_eq!(body.answer(false).await.status, 200);
+}
+
+#[tokio::test]
+async fn slow_heads_and_bodies_by_the_hundred_are_answered_408() {
+    let door = Door::open_with(Options::http("  limits:\n    idletimeout: 2s\n")).await;
+    let registry = door.registry(|_| ok("", ""));
+    let slow = connected(&door).await;
+    let answers = join_all(slow.into_iter().map(async |mut client| client.answer(false).await)).await;
+    for answer in answers {
+        assert_eq!((answer.status, answer.error_code().as_str()), (408, "UNAVAILABLE"));
+    }
+    assert!(registry.seen().is_empty(), "no request was whole");
+    assert_eq!(Http1::connect(&door).await.get("/v2/").await.status, 200);
+}
+
+/// A hundred, half of each kind.
+async fn connected(door: &Door) -> Vec<Http1> {
+    let mut slow = Vec::new();
+    for number in 0..HUNDRED {
+        let mut client = Http1::connect(door).await;
+        client.send(SLOW[number % 2]).await;
+        slow.push(client);
+    }
+    slow
+}
