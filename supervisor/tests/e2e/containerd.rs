@@ -12,13 +12,13 @@ use super::support::machine::{Machine, Run, until};
 use super::support::oci_layout::OciLayout;
 
 /// A running containerd; it ends with the machine.
-struct Containerd<'m> {
+pub(super) struct Containerd<'m> {
     machine: &'m Machine,
     ctr: PathBuf,
 }
 
 impl<'m> Containerd<'m> {
-    fn start(machine: &'m Machine) -> Option<Self> {
+    pub(super) fn start(machine: &'m Machine) -> Option<Self> {
         let (daemon, ctr) = (clients::built("containerd")?, clients::built("ctr")?);
         let path = |part: &str| machine.path(&format!("containerd-{part}"));
         // Kubernetes' side would look for a network of pods.
@@ -51,7 +51,7 @@ impl<'m> Containerd<'m> {
         Some(containerd)
     }
 
-    fn ctr(&self, arguments: &[&str]) -> Command {
+    pub(super) fn ctr(&self, arguments: &[&str]) -> Command {
         let mut command = self.machine.command(&self.ctr);
         command
             .arg("--address")
@@ -61,7 +61,7 @@ impl<'m> Containerd<'m> {
     }
 
     /// Every image and every byte of them.
-    fn forget_everything(&self) {
+    pub(super) fn forget_everything(&self) {
         let images = self.ctr(&["images", "ls", "--quiet"]).ok();
         let images: Vec<&str> = images.lines().collect();
         self.ctr(&[&["images", "rm", "--sync"], &images[..]].concat()).ok();

@@ -10,13 +10,13 @@ use super::support::lockgate::Lockgate;
 use super::support::machine::{Machine, Run};
 
 /// `podman` or `buildah` with a store of its own.
-struct Client<'m> {
-    machine: &'m Machine,
-    program: &'static str,
+pub(super) struct Client<'m> {
+    pub(super) machine: &'m Machine,
+    pub(super) program: &'static str,
 }
 
 impl Client<'_> {
-    fn run(&self, arguments: &[&str]) -> Command {
+    pub(super) fn run(&self, arguments: &[&str]) -> Command {
         let mut command = self.machine.command(self.program);
         command
             .env_remove("XDG_RUNTIME_DIR")
@@ -24,7 +24,8 @@ impl Client<'_> {
             .args(["--storage-driver", "vfs", "--root"])
             .arg(self.machine.path(&format!("{}-store", self.program)))
             .arg("--runroot")
-            .arg(self.machine.path(&format!("{}-run", self.program)))
+            // In the machine's own /run: podman takes 50 characters at most.
+            .arg(format!("/run/{}", self.program))
             .args(arguments);
         command
     }
@@ -164,7 +165,7 @@ fn buildah_builds_pushes_and_pulls_with_a_cert_dir() {
     buildah.round_trip(&image, &image, &access, &access);
 }
 
-fn can_run(program: &str) -> Option<Machine> {
+pub(super) fn can_run(program: &str) -> Option<Machine> {
     (clients::require(&[program]) && images::can_be_made())
         .then(Machine::start)
         .flatten()

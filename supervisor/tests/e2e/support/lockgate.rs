@@ -24,11 +24,27 @@ pub(crate) struct Lockgate<'m> {
 impl<'m> Lockgate<'m> {
     /// Sets up and starts one, and waits until both processes are ready.
     pub(crate) fn start(machine: &'m Machine) -> Self {
+        let start = command(machine, &binary(), &machine.path("lockgate"), &["start"]);
+        Self::launch(machine, listening(start))
+    }
+
+    /// Sets one up, lets `edit` change its `config.yml` as a person does, and starts it.
+    pub(crate) fn start_with(machine: &'m Machine, edit: impl FnOnce(&str) -> String) -> Self {
+        let home = machine.path("lockgate");
+        listening(command(machine, &binary(), &home, &["setup"])).ok();
+        let file = home.join("config.yml");
+        let text = fs::read_to_string(&file).expect("config.yml");
+        let edited = edit(&text);
+        assert_ne!(edited, text, "nothing was changed");
+        fs::write(file, edited).expect("config.yml");
+        Self::launch(machine, command(machine, &binary(), &home, &["start"]))
+    }
+
+    fn launch(machine: &'m Machine, mut start: Command) -> Self {
         let binary = binary();
         let home = machine.path("lockgate");
         let output = fs::File::create(machine.path("lockgate.output")).expect("output");
-        let mut supervisor = command(machine, &binary, &home, &["start"])
-            .args(["--listen", &format!("0.0.0.0:{PORT}"), "--hostname", HOST])
+        let mut supervisor = start
             .stdout(output.try_clone().expect("output"))
             .stderr(output)
             .spawn()
@@ -165,6 +181,12 @@ impl<'m> Lockgate<'m> {
 /// The build under test. `.ci/run` names the release build: gigabytes through TLS are slow in a debug build.
 pub(crate) fn binary() -> PathBuf {
     std::env::var_os("LOCKGATE_BIN").map_or_else(|| env!("CARGO_BIN_EXE_lockgate").into(), PathBuf::from)
+}
+
+/// Under the machine's name, on every address of it.
+fn listening(mut command: Command) -> Command {
+    command.args(["--listen", &format!("0.0.0.0:{PORT}"), "--hostname", HOST]);
+    command
 }
 
 fn command(machine: &Machine, binary: &Path, home: &Path, arguments: &[&str]) -> Command {
