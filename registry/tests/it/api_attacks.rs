@@ -78,18 +78,23 @@ fn claims(token: &str) -> Value {
 
 /// A request as it is written: no client tidies its path. Gives the status.
 fn raw(served: &Served, target: &str, headers: &str) -> u16 {
-    let mut stream = TcpStream::connect(served.address()).unwrap();
     let request = format!("GET {target} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n{headers}\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let answer = String::from_utf8_lossy(&answer);
-    answer
-        .split(' ')
-        .nth(1)
+    let answer = exchange(served, &request);
+    let status = answer.split(' ').nth(1);
+    status
         .unwrap_or_else(|| panic!("{target}: {answer:?}"))
         .parse()
         .unwrap()
+}
+
+/// Everything that is answered on a connection until the registry ends it.
+fn exchange(served: &Served, request: &str) -> String {
+    let mut stream = TcpStream::connect(served.address()).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // A reset after the answer is an end, too.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Signs whatever it is told to.
@@ -424,6 +429,36 @@ fn what_one_may_not_pull_looks_like_what_is_not_there() {
             assert_eq!(there, not_there, "{rest}");
         }
     }
+}
+
+/// Without the front door: another proxy may have taken them for something else.
+#[test]
+fn ambiguous_requests_are_refused_by_the_registry_alone() {
+    let served = Served::open();
+    let hidden = "0\r\n\r\nGET /v2/hidden HTTP/1.1\r\nHost: r\r\n\r\n";
+    let length = hidden.len();
+    let post = "POST /v2/ HTTP/1.1\r\nHost: r\r\n";
+    for attack in [
+        format!("{post}Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n{hidden}"),
+        format!("{post}Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n\r\n{hidden}"),
+        format!("{post}Content-Length: 5\r\nContent-Length: {length}\r\n\r\n{hidden}"),
+        format!("{post}Content-Length: +5\r\n\r\n{hidden}"),
+        format!("{post}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n{hidden}"),
+        format!("{post}Transfer-Encoding: xchunked\r\n\r\n{hidden}"),
+        format!("{post}Transfer-Encoding : chunked\r\n\r\n{hidden}"),
+        format!("{post}X: a\r\n b\r\n\r\n"),
+        format!("{post}Host: s\r\n\r\n"),
+        format!("{post}X: a\0b\r\n\r\n"),
+        "GET /v2/\0 HTTP/1.1\r\nHost: r\r\n\r\n".to_owned(),
+        "GET /v2/ HTTP/1.1\r\n\r\n".to_owned(),
+    ] {
+        let answer = exchange(&served, &attack);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{attack:?}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{attack:?}: {answer}");
+    }
+    // Another way to write a size of zero is none.
+    let answer = exchange(&served, &format!("{post}Transfer-Encoding: chunked\r\n\r\n0x{hidden}"));
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
 }
 
 /// A row of docs/SECURITY.md is worth as much as the test that it names.
