@@ -3,6 +3,7 @@
 mod cert;
 mod check;
 mod failure;
+mod import;
 mod places;
 mod proxy;
 mod registry;
@@ -59,6 +60,8 @@ enum Command {
     Cert(cert::Arguments),
     /// Add, change, remove and list accounts
     User(user::Arguments),
+    /// Take over accounts and rights from another system
+    Import(import::Arguments),
     /// Serve the registry alone, over plain HTTP, for a proxy that is already there
     Registry(registry::Arguments),
     /// Serve the front door alone
@@ -84,6 +87,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>, environment: &Envir
         Command::Stop(arguments) => stop::run(&arguments, environment),
         Command::Cert(arguments) => cert::run(&arguments, environment),
         Command::User(arguments) => user::run(&arguments, environment),
+        Command::Import(arguments) => import::run(&arguments, environment),
         Command::Registry(arguments) => registry::run(arguments, environment),
         Command::Proxy(arguments) => proxy::run(arguments, environment),
     };

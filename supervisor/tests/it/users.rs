@@ -82,3 +82,34 @@ fn without_a_terminal_the_prompt_says_what_to_do() {
     let ran = Ran::of(command).expect(1);
     assert!(ran.stderr.contains("--password-stdin"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_docker_auth_configuration_moves_over_in_one_command() {
+    // proves: MAKINA-09
+    let sandbox = Sandbox::new();
+    sandbox.run(&["setup", "--listen", ":5000"]).expect(0);
+    let pillar = "makina-projects.registry:\n  data:\n    users:\n      admin: {password: test1}\n      readonly: {password: test2}\n    acl:\n      - {match: {account: admin}, actions: ['*']}\n      - {match: {account: readonly}, actions: [pull]}\n";
+    sandbox.write("pillar.sls", pillar);
+    let accounts = sandbox.read("lockgate/auth/htpasswd");
+    let ran = sandbox.run(&["import", "docker-auth", "pillar.sls"]).expect(0);
+    assert!(ran.stdout.contains("added account readonly"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("account admin was there already"), "{}", ran.stdout);
+    assert!(sandbox.read("lockgate/auth/htpasswd").starts_with(&accounts));
+    assert!(
+        !sandbox.read("lockgate/auth/htpasswd").contains("test2"),
+        "no password in plain text"
+    );
+    for (account, actions, code) in [
+        ("readonly", "pull", 0),
+        ("readonly", "push", 1),
+        ("admin", "push", 0),
+        ("somebody", "pull", 1),
+    ] {
+        let check = ["check", "--as", account, actions, "repository:team/app"];
+        sandbox.run(&check).expect(code);
+    }
+
+    let before = sandbox.files("lockgate");
+    sandbox.run(&["import", "docker-auth", "pillar.sls"]).expect(78);
+    assert_eq!(sandbox.files("lockgate"), before, "refused, and nothing changed");
+}
