@@ -5,6 +5,7 @@ mod api_access;
 mod api_attacks;
 mod api_blobs;
 mod api_conformance;
+mod api_faults;
 mod api_listings;
 mod api_logins;
 mod api_manifests;

@@ -146,10 +146,10 @@ async fn deletes_and_reads_work_when_full(disk: &Disk) {
 }
 
 /// A mounted filesystem, unmounted when dropped.
-struct Disk(TempDir);
+pub(crate) struct Disk(TempDir);
 
 impl Disk {
-    fn tmpfs() -> Option<Self> {
+    pub(crate) fn tmpfs() -> Option<Self> {
         Self::mount(&["-t", "tmpfs", "-o", &format!("size={SIZE}"), "lockgate-test"])
     }
 
@@ -183,12 +183,17 @@ impl Disk {
         None
     }
 
+    /// For a storage root.
+    pub(crate) fn root(&self) -> std::path::PathBuf {
+        self.0.path().join("root")
+    }
+
     fn storage(&self) -> FilesystemStorage {
-        FilesystemStorage::open(&self.0.path().join("root"), Settings::default()).unwrap()
+        FilesystemStorage::open(&self.root(), Settings::default()).unwrap()
     }
 
     /// Takes `size` bytes, or all that is left.
-    fn fill(&self, size: Option<usize>) -> std::path::PathBuf {
+    pub(crate) fn fill(&self, size: Option<usize>) -> std::path::PathBuf {
         let path = self.0.path().join("filler");
         let mut file = File::create(&path).unwrap();
         let mut left = size.unwrap_or(usize::MAX);
