@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use lockgate_certs::trust::CERTIFICATE_URL_PATH;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
@@ -23,9 +24,6 @@ use crate::limits::{Gauge, LINGER_TIME, REPEATS, Slot, URI_SIZE};
 use crate::settings::Settings;
 use crate::upstream::{Body, Upstream, may_repeat};
 use crate::{access_log, docroot, failure};
-
-/// Where the authority's certificate is fetched by whoever does not trust it yet.
-const AUTHORITY_PATH: &str = "/lockgate/ca.crt";
 
 /// The front door as Pingora drives it.
 pub(crate) struct Service {
@@ -133,7 +131,7 @@ impl ProxyHttp for Service {
         }
         let settings = request.settings.clone();
         if let Some(authority) = &settings.authority
-            && session.req_header().uri.path() == AUTHORITY_PATH
+            && session.req_header().uri.path() == CERTIFICATE_URL_PATH
             && matches!(session.req_header().method, Method::GET | Method::HEAD)
         {
             match std::fs::read(authority) {

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
@@ -94,7 +94,6 @@ async fn deliver(
         }
         (Delivery::Handoff | Delivery::Accel(_) | Delivery::Stream, _) => {
             let stream = call.app.registry.read_blob(blob, part).await?;
-            response.insert_header((CONTENT_LENGTH, length));
             Ok(response.body(SizedStream::new(length, stream)))
         }
     }

@@ -43,7 +43,7 @@ impl From<service::Error> for ApiError {
     fn from(error: service::Error) -> Self {
         use service::Error as E;
         let (status, code) = match &error {
-            E::Storage(_) => return Self::from_storage(error),
+            E::Storage(error) => return Self::from_storage(error),
             E::ReadOnly | E::DeleteDisabled => (StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported),
             E::ContentRange(_) => (StatusCode::RANGE_NOT_SATISFIABLE, Code::BlobUploadInvalid),
             E::ChunkLength { .. } => (StatusCode::BAD_REQUEST, Code::SizeInvalid),
@@ -80,12 +80,9 @@ impl From<service::Error> for ApiError {
 }
 
 impl ApiError {
-    fn from_storage(error: service::Error) -> Self {
-        let service::Error::Storage(error) = error else {
-            return Self::inside(&error);
-        };
+    fn from_storage(error: &storage::Error) -> Self {
         use storage::Error as E;
-        let (status, code) = match &error {
+        let (status, code) = match error {
             E::RepositoryUnknown(_) => (StatusCode::NOT_FOUND, Code::NameUnknown),
             E::BlobUnknown(_) => (StatusCode::NOT_FOUND, Code::BlobUnknown),
             E::ManifestUnknown(_) | E::TagUnknown(_) => (StatusCode::NOT_FOUND, Code::ManifestUnknown),
@@ -99,7 +96,7 @@ impl ApiError {
                 return Self::new(StatusCode::INSUFFICIENT_STORAGE, Code::Unavailable, message)
                     .because(format!("no space left at {}", path.display()));
             }
-            E::Corrupt { .. } | E::Io { .. } => return Self::inside(&error),
+            E::Corrupt { .. } | E::Io { .. } => return Self::inside(error),
         };
         Self::new(status, code, error.to_string())
     }

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_TYPE, LINK};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::json;
 
 use crate::http::call::Call;
@@ -74,14 +75,8 @@ fn next_page(call: &Call<'_>, path: &str, n: usize, last: &str) -> String {
     format!("<{}?last={}&n={n}>; rel=\"next\"", call.location(path), encoded(last))
 }
 
-/// Percent-encoding of a query value: everything but RFC 3986's unreserved characters.
-fn encoded(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
-            other => text.push_str(&format!("%{other:02X}")),
-        }
-    }
-    text
+/// A query's value: everything but RFC 3986's unreserved characters is encoded.
+fn encoded(value: &str) -> PercentEncode<'_> {
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(value, RESERVED)
 }
