@@ -19,5 +19,6 @@ mod storage_durability;
 mod storage_filesystem;
 mod storage_full;
 mod storage_interchange;
+mod storage_processes;
 mod storage_speed;
 mod storage_suite;

@@ -1,4 +1,4 @@
-//! One writer at a time per upload, within this process.
+//! One writer at a time per upload, within this process; between processes the lock on its data sees to that.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +38,11 @@ impl Leases {
         let turn = Arc::clone(&lease.slot.turn).try_lock_owned().ok()?;
         lease.held(turn);
         Some(lease)
+    }
+
+    /// Whether somebody in this process writes or waits.
+    pub(super) fn is_taken(&self, id: &UploadId) -> bool {
+        self.slots().contains_key(id)
     }
 
     /// Waits until a writer that gets no more bytes has ended, so that the upload stands where it will stand.

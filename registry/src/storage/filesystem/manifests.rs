@@ -82,12 +82,14 @@ impl Inner {
     ) -> Result<()> {
         self.put_content(digest, content)?;
 
-        let _adding = self.locks.adding(repository);
         let layout = self.layout.repository(repository);
         let link = digest.to_string();
         // distribution's garbage collectors know a repository by its `_layers` (2.8), or fail without it (3.1); an index
         // of manifests that are elsewhere brings none.
         self.durable.create_dirs(&layout.layers())?;
+        let manifests = layout.manifests();
+        self.durable.create_dirs(&manifests)?;
+        let _adding = self.locks.adding(&manifests)?;
         self.durable.put(&layout.revision_link(digest), link.as_bytes())?;
         if let Some(subject) = subject {
             self.durable
@@ -102,8 +104,10 @@ impl Inner {
 
     /// Nothing points to the revision any more when it goes. Its directory stays, as in distribution.
     fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest, subject: Option<&Digest>) -> Result<()> {
-        let _removing = self.locks.removing(repository);
         let layout = self.layout.repository(repository);
+        let Some(_removing) = self.locks.removing(&layout.manifests())? else {
+            return Err(Error::ManifestUnknown(digest.clone()));
+        };
         if link::read(&layout.revision_link(digest))?.is_none() {
             return Err(Error::ManifestUnknown(digest.clone()));
         }

@@ -24,11 +24,10 @@ impl TagStore for FilesystemStorage {
     async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<()> {
         let (repository, tag) = (repository.clone(), tag.clone());
         self.run(move |inner| {
-            let _removing = inner.locks.removing(&repository);
-            if inner.remove_tag(&repository, &tag)? {
-                Ok(())
-            } else {
-                Err(Error::TagUnknown(tag))
+            let manifests = inner.layout.repository(&repository).manifests();
+            match inner.locks.removing(&manifests)? {
+                Some(_removing) if inner.remove_tag(&repository, &tag)? => Ok(()),
+                _ => Err(Error::TagUnknown(tag)),
             }
         })
         .await

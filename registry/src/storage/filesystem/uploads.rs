@@ -18,6 +18,9 @@ use crate::oci::{Algorithm, RepositoryName};
 use crate::storage::layout::UploadLayout;
 use crate::storage::{Error, PurgedUpload, Result, UploadId, UploadStatus, UploadStore, UploadWriter};
 
+/// How long somebody who asks where an upload stands waits for another process to end its writer. That may be one which
+/// goes on: such an answer is as true as any.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 /// How long another process may take to end its writer.
 const PATIENCE: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(20);
@@ -31,6 +34,10 @@ impl UploadStore for FilesystemStorage {
 
     async fn upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<UploadStatus> {
         self.inner.leases.settled(id).await;
+        if !self.inner.leases.is_taken(id) {
+            let upload = self.inner.layout.repository(repository).upload(id);
+            self.run(move |_| settled_elsewhere(&upload)).await?;
+        }
         self.inner.upload_status(repository, id)
     }
 
@@ -164,12 +171,8 @@ fn open_data(layout: &UploadLayout, id: &UploadId) -> Result<(File, u64)> {
         Err(error) if link::is_absence(&error) => return Err(Error::UploadUnknown(id.clone())),
         Err(error) => return Err(failed("open")(error)),
     };
-    let deadline = Instant::now() + PATIENCE;
-    while !lock(&data).map_err(failed("lock"))? {
-        if Instant::now() >= deadline {
-            return Err(Error::UploadBusy(id.clone()));
-        }
-        std::thread::sleep(RETRY);
+    if !lock_within(&data, PATIENCE).map_err(failed("lock"))? {
+        return Err(Error::UploadBusy(id.clone()));
     }
     let opened = data.metadata().map_err(failed("look at"))?;
     match fs::metadata(&path) {
@@ -177,6 +180,30 @@ fn open_data(layout: &UploadLayout, id: &UploadId) -> Result<(File, u64)> {
         // The process that held the lock ended the upload.
         _ => Err(Error::UploadUnknown(id.clone())),
     }
+}
+
+/// Waits a while for a writer in another process to end: a client that was cut comes back at once, perhaps to the process
+/// that replaces the old one, while that still brings what it got to disk.
+fn settled_elsewhere(upload: &UploadLayout) -> Result<()> {
+    let path = upload.data();
+    match File::open(&path) {
+        Ok(data) => lock_within(&data, SHORT_PATIENCE)
+            .map(drop)
+            .map_err(Error::io("lock", &path)),
+        Err(error) if link::is_absence(&error) => Ok(()),
+        Err(error) => Err(Error::io("open", &path)(error)),
+    }
+}
+
+fn lock_within(data: &File, patience: Duration) -> io::Result<bool> {
+    let deadline = Instant::now() + patience;
+    while !lock(data)? {
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        std::thread::sleep(RETRY);
+    }
+    Ok(true)
 }
 
 /// `false` when another process writes. A filesystem without locks is not shared by processes that need them.
