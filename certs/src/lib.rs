@@ -2,6 +2,7 @@
 //!
 //! | module      | holds                                                                     |
 //! |-------------|---------------------------------------------------------------------------|
+//! | `acme`      | what is shown to an ACME server as proof of a host name                    |
 //! | `authority` | [`Authority`]: makes or loads a CA, issues leaves                         |
 //! | `leaf`      | [`LeafRequest`], [`Issued`], leaves without an authority                   |
 //! | `renewal`   | why a leaf must be issued again                                           |
@@ -16,6 +17,7 @@
 //!
 //! Absent on purpose: configuration, HTTP, sockets.
 
+pub mod acme;
 pub mod authority;
 pub mod bundle;
 pub mod describe;
@@ -40,6 +42,6 @@ pub use leaf::{Issued, KeyKind, LeafRequest};
 pub use load::{LoadError, Pair};
 pub use private_key::PrivateKeyPem;
 pub use reload::{Event, Resolver};
-pub use renewal::{Reason, renewal};
+pub use renewal::{Reason, Validity, is_self_signed, renewal, validity};
 pub use server::{ClientAuth, MinimumVersion, ServerOptions, install_provider, provider, server_config};
 pub use subject::Subject;

@@ -66,6 +66,45 @@ pub fn renewal(
     })
 }
 
+/// From when to when a certificate is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// Before that, clients refuse it.
+    pub not_before: SystemTime,
+    /// After that, clients refuse it.
+    pub not_after: SystemTime,
+}
+
+/// How long a certificate that another authority made for `hosts` is good, or why it is none for them.
+pub fn validity(leaf: &Pair, hosts: &[String]) -> Result<Validity, Reason> {
+    if !leaf.certificate.exists() || !leaf.key.exists() {
+        return Err(Reason::Missing);
+    }
+    let certificate = read(leaf).map_err(|error| Reason::Unusable(error.to_string()))?;
+    let missing: Vec<_> = hosts
+        .iter()
+        .filter(|host| !certificate.covers_name(host))
+        .cloned()
+        .collect();
+    if !missing.is_empty() {
+        return Err(Reason::NotCovered(missing));
+    }
+    Ok(Validity {
+        not_before: system_time(certificate.not_before),
+        not_after: system_time(certificate.not_after),
+    })
+}
+
+/// Whether the first certificate of a file was signed by nobody but itself.
+pub fn is_self_signed(certificate: &Path) -> bool {
+    load::chain(certificate).is_ok_and(|chain| chain[0].is_self_signed())
+}
+
+fn system_time(seconds: i64) -> SystemTime {
+    // Before 1970 is long ago enough.
+    SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
 fn read(leaf: &Pair) -> Result<Certificate, LoadError> {
     let certificate = load::chain(&leaf.certificate)?.swap_remove(0);
     match load::belongs(&certificate, load::private_key(&leaf.key)?, &leaf.key)? {

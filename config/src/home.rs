@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 /// data/                                  registry writes, proxy reads blobs
 /// log/
 /// run/registry.sock lockgate.pid lockgate.sock
+/// run/acme/                              supervisor writes, proxy shows: answers to ACME challenges
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home(PathBuf);
@@ -80,6 +81,11 @@ impl Home {
     /// `run`
     pub fn run(&self) -> PathBuf {
         self.0.join("run")
+    }
+
+    /// `run/acme`: what the proxy shows an ACME server while an order is under way.
+    pub fn challenges(&self) -> PathBuf {
+        self.run().join("acme")
     }
 
     /// `run/registry.sock`: where the registry listens for the proxy.

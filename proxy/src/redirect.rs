@@ -1,13 +1,22 @@
-//! The plain listener of `http.redirecthttps`: 301 to the same place over https.
+//! The plain listener of `http.redirecthttps`: 301 to the same place over https, and answers to ACME servers.
 
+use std::path::Path;
+
+use lockgate_certs::acme;
 use lockgate_config::PublicUrl;
 
 use crate::error_page::ErrorPage;
 use crate::headers::authority;
 
-/// Status and answer of one request whose head is `head`. `port` is the public entrance's.
-pub(crate) fn answer(head: &[u8], host: Option<&PublicUrl>, port: u16) -> (u16, Vec<u8>) {
-    // ACME's HTTP-01 challenges (RFC 8555 section 8.3) will be answered here, before the redirect.
+/// RFC 8555 section 8.3.
+const CHALLENGES: &str = "/.well-known/acme-challenge/";
+
+/// Status and answer of one request whose head is `head`. `port` is the public entrance's; `challenges` is where answers
+/// to HTTP-01 challenges are found, when certificates are ordered.
+pub(crate) fn answer(head: &[u8], host: Option<&PublicUrl>, port: u16, challenges: Option<&Path>) -> (u16, Vec<u8>) {
+    if let (Some(directory), Some(token)) = (challenges, challenge(head)) {
+        return challenge_answer(acme::token(directory, token));
+    }
     let Some(location) = location(head, host, port) else {
         return (
             400,
@@ -18,6 +27,27 @@ pub(crate) fn answer(head: &[u8], host: Option<&PublicUrl>, port: u16) -> (u16, 
         "HTTP/1.1 301 Moved Permanently\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     );
     (301, answer.into_bytes())
+}
+
+/// The token that is asked for.
+fn challenge(head: &[u8]) -> Option<&str> {
+    let line = std::str::from_utf8(head).ok()?.split("\r\n").next()?;
+    let mut words = line.split(' ');
+    words.next().filter(|method| *method == "GET")?;
+    words.next()?.strip_prefix(CHALLENGES)
+}
+
+fn challenge_answer(key_authorization: Option<Vec<u8>>) -> (u16, Vec<u8>) {
+    let Some(body) = key_authorization else {
+        return (404, ErrorPage::new(404, "no such challenge").to_http1());
+    };
+    let mut answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    answer.extend(body);
+    (200, answer)
 }
 
 fn location(head: &[u8], host: Option<&PublicUrl>, port: u16) -> Option<String> {
@@ -84,7 +114,7 @@ mod tests {
             get("/x", "user@host"),
             b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         ] {
-            let (status, answer) = answer(&head, None, 443);
+            let (status, answer) = answer(&head, None, 443, None);
             assert!(status == 400 && answer.starts_with(b"HTTP/1.1 400 "));
         }
     }

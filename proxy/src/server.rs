@@ -187,8 +187,10 @@ impl Server {
         let Some(tls) = self.tls.as_ref().filter(|_| peer.tls) else {
             return Some(Transport::Plain(socket));
         };
-        match timeout(HANDSHAKE_TIME, tls.acceptor().accept(socket)).await {
-            Ok(Ok(stream)) => Some(Transport::Tls(Box::new(stream))),
+        let challenges = self.settings.load().challenges.clone();
+        match timeout(HANDSHAKE_TIME, tls.accept(socket, challenges.as_deref())).await {
+            Ok(Ok(Some(stream))) => Some(Transport::Tls(Box::new(stream))),
+            Ok(Ok(None)) => None,
             // Scanners and clients that do not trust the certificate: common, and nobody's fault here.
             Ok(Err(error)) => {
                 tracing::debug!(remote = %peer.remote, %error, "TLS handshake failed");
@@ -250,7 +252,7 @@ impl Server {
             Head::Gone => return connection.close().await,
             Head::Refused(fault) => return self.refuse(connection, fault).await,
         };
-        let (status, answer) = redirect::answer(&head, settings.host.as_ref(), port);
+        let (status, answer) = redirect::answer(&head, settings.host.as_ref(), port, settings.challenges.as_deref());
         if settings.access_log {
             access_log::write_short(connection.peer().remote.ip(), Some(&head), status);
         }

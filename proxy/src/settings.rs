@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) reserved: Vec<String>,
     /// The authority's certificate, offered to whoever does not trust it yet; with `http.tls.auto`.
     pub(crate) authority: Option<PathBuf>,
+    /// Answers to ACME challenges; with `http.tls.letsencrypt`.
+    pub(crate) challenges: Option<PathBuf>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -39,10 +41,9 @@ impl Settings {
     /// Takes from `config` what concerns the front door.
     pub(crate) fn new(config: &Config, home: &Home) -> Result<Self, RunError> {
         let http = &config.http;
-        let auto = http
-            .tls
-            .as_ref()
-            .is_some_and(|tls| matches!(tls.certificate, CertificateSource::Auto { .. }));
+        let source = http.tls.as_ref().map(|tls| &tls.certificate);
+        let auto = matches!(source, Some(CertificateSource::Auto { .. }));
+        let acme = matches!(source, Some(CertificateSource::Acme(_)));
         Ok(Self {
             limits: http.limits.clone(),
             drain_timeout: http.drain_timeout,
@@ -53,6 +54,7 @@ impl Settings {
             docroot: docroot(config)?,
             reserved: reserved(config),
             authority: auto.then(|| home.ca_certificate()),
+            challenges: acme.then(|| home.challenges()),
             headers: headers(config)?,
         })
     }

@@ -1,15 +1,22 @@
 //! TLS as the configuration asks for it; certificates and options follow the configuration and the files.
 
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use lockgate_certs::acme;
 use lockgate_certs::load::Pair;
 use lockgate_certs::reload::{Event, Resolver};
 use lockgate_certs::{MinimumVersion, ServerOptions};
 use lockgate_config::{CertificateSource, ClientAuth, Config, Home, TlsVersion};
-use tokio_rustls::TlsAcceptor;
+use tokio::io::AsyncWriteExt;
+use tokio_rustls::rustls::server::Acceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use crate::run_error::RunError;
+use crate::socket::Socket;
 
 /// Accepts TLS.
 pub(crate) struct Tls {
@@ -53,9 +60,19 @@ impl Tls {
         Ok(())
     }
 
-    /// For the next handshake.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::clone(&self.acceptor.load())
+    /// Shakes hands; `None` when the client was an ACME server, which has seen now what it came for. `challenges` is
+    /// where its answer is found, when certificates are ordered.
+    pub(crate) async fn accept(
+        &self,
+        socket: Socket,
+        challenges: Option<&Path>,
+    ) -> io::Result<Option<TlsStream<Socket>>> {
+        let acceptor = TlsAcceptor::clone(&self.acceptor.load());
+        match challenges {
+            None => acceptor.accept(socket).await.map(Some),
+            // Boxed: what one in a million handshakes needs would be carried by every connection.
+            Some(challenges) => Box::pin(accept_or_prove(acceptor, socket, challenges)).await,
+        }
     }
 
     /// Takes up certificates whose files have changed.
@@ -67,6 +84,27 @@ impl Tls {
             }
         }
     }
+}
+
+async fn accept_or_prove(
+    acceptor: TlsAcceptor,
+    socket: Socket,
+    challenges: &Path,
+) -> io::Result<Option<TlsStream<Socket>>> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+    let hello = start.client_hello();
+    if !acme::is_asked(&hello) {
+        return start.into_stream(acceptor.config().clone()).await.map(Some);
+    }
+    let host = hello.server_name().unwrap_or_default().to_owned();
+    let Some(config) = acme::server_config(challenges, &host) else {
+        return Err(io::Error::other(format!("no ACME challenge is open for {host:?}")));
+    };
+    let mut stream = start.into_stream(config).await?;
+    tracing::info!(host, "an ACME server was shown its challenge");
+    // RFC 8737 section 3: nothing is said on this connection.
+    stream.shutdown().await?;
+    Ok(None)
 }
 
 fn acceptor(resolver: &Arc<Resolver>, options: &ServerOptions) -> Result<TlsAcceptor, RunError> {

@@ -1,5 +1,6 @@
 //! `http.tls`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::http::sni_name;
@@ -50,6 +51,16 @@ pub struct Acme {
     /// `directoryurl`; Let's Encrypt's production directory unless set.
     pub directory_url: Option<String>,
 }
+
+impl Acme {
+    /// The directory to order from (RFC 8555 section 7.1.1).
+    pub fn directory(&self) -> &str {
+        self.directory_url.as_deref().unwrap_or(LETS_ENCRYPT)
+    }
+}
+
+/// Let's Encrypt's production directory.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 /// A TLS protocol version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,19 +156,23 @@ impl Acme {
     fn read(acme: &Section<'_>) -> Option<Self> {
         acme.missing("cachefile", "expected where certificates and the account are kept");
         acme.missing("hosts", "expected the host names to get certificates for");
-        let hosts = acme.parse_each("hosts", sni_name);
-        if let Some(index) = hosts.iter().position(|host| host.starts_with('*')) {
-            acme.mistake_at(
-                "hosts",
-                index,
-                &hosts[index],
-                "expected full host names: a wildcard needs a DNS challenge",
-            );
-        }
         let directory_url = acme.parse_with("directoryurl", |url| match url.starts_with("https://") {
             true => Ok(url.to_owned()),
             false => Err("expected the https:// URL of an ACME directory"),
         });
+        let is_public = !acme.has("directoryurl");
+        let mut hosts = acme.parse_each("hosts", |host| acme_name(host, is_public));
+        let mut seen = BTreeSet::new();
+        hosts.retain(|host| seen.insert(host.clone()));
+        if acme.has("hosts") && acme.texts("hosts").is_some_and(|hosts| hosts.is_empty()) {
+            acme.mistake("hosts", "expected one host name at least");
+        }
+        if hosts.len() > MOST_HOSTS {
+            acme.mistake(
+                "hosts",
+                "expected at most 100 names, which is what one certificate may hold",
+            );
+        }
         Some(Self {
             cache_file: acme.path("cachefile")?,
             email: acme.text("email").unwrap_or_default(),
@@ -165,6 +180,32 @@ impl Acme {
             directory_url,
         })
     }
+}
+
+/// What one certificate of Let's Encrypt may hold.
+const MOST_HOSTS: usize = 100;
+
+/// A name that can be proven by HTTP-01 or TLS-ALPN-01; `is_public`: to an authority that the world trusts.
+fn acme_name(text: &str, is_public: bool) -> Result<String, &'static str> {
+    let name = sni_name(text)?;
+    let last = name.rsplit('.').next().unwrap_or_default();
+    if name.starts_with('*') {
+        return Err("expected a full host name: a wildcard needs a DNS challenge, which is not offered");
+    }
+    if name.parse::<std::net::IpAddr>().is_ok() {
+        return Err("expected a host name: certificates for addresses are not ordered");
+    }
+    if last == "localhost" {
+        return Err("expected a host name that leads here from elsewhere");
+    }
+    // RFC 6761, RFC 6762, RFC 8375, RFC 9476 and what ICANN keeps for private use: nobody else can look these up.
+    let private = [
+        "test", "invalid", "example", "local", "internal", "lan", "home", "corp", "alt", "onion",
+    ];
+    if is_public && (!name.contains('.') || private.contains(&last) || name.ends_with(".home.arpa")) {
+        return Err("expected a name of the public DNS: Let's Encrypt certifies no other (directoryurl may)");
+    }
+    Ok(name)
 }
 
 /// A name for a certificate of one's own: a host name, a wildcard, or an address.

@@ -99,6 +99,30 @@ fn tls() {
             "http.tls.letsencrypt.hosts[0] = \"*.a.com\"",
         ),
         (
+            "{tls: {letsencrypt: {cachefile: f, hosts: [a.example.com, 192.0.2.1]}}}",
+            "http.tls.letsencrypt.hosts[1] = \"192.0.2.1\": expected a host name",
+        ),
+        (
+            "{tls: {letsencrypt: {cachefile: f, hosts: []}}}",
+            "http.tls.letsencrypt.hosts",
+        ),
+        (
+            "{tls: {letsencrypt: {cachefile: f, directoryurl: 'https://ca.lan/acme', hosts: [localhost]}}}",
+            "http.tls.letsencrypt.hosts[0] = \"localhost\": expected a host name that leads here",
+        ),
+        (
+            "{tls: {letsencrypt: {cachefile: f, hosts: [registry]}}}",
+            "http.tls.letsencrypt.hosts[0] = \"registry\": expected a name of the public DNS",
+        ),
+        (
+            "{tls: {letsencrypt: {cachefile: f, hosts: [registry.lan]}}}",
+            "http.tls.letsencrypt.hosts[0] = \"registry.lan\": expected a name of the public DNS",
+        ),
+        (
+            "{tls: {letsencrypt: {cachefile: f, directoryurl: 'http://ca.lan/acme', hosts: [registry.lan]}}}",
+            "http.tls.letsencrypt.directoryurl = \"http://ca.lan/acme\": expected the https://",
+        ),
+        (
             "{tls: {auto: {hostnames: ['https://a']}}}",
             "http.tls.auto.hostnames[0] = \"https://a\": expected a host name",
         ),

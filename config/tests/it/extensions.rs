@@ -148,6 +148,20 @@ fn lets_encrypt() {
         (acme.hosts[0].as_str(), acme.directory_url.as_deref()),
         ("r.example.com", Some("https://localhost:14000/dir"))
     );
+
+    // As distribution documents it.
+    let text = "{version: 0.1, storage: filesystem, http: {tls: {letsencrypt: {cachefile: acme}}}}";
+    let hosts = [
+        ("REGISTRY_HTTP_TLS_LETSENCRYPT_HOSTS_0", "b.example.com"),
+        ("REGISTRY_HTTP_TLS_LETSENCRYPT_HOSTS_1", "a.example.com"),
+        ("REGISTRY_HTTP_TLS_LETSENCRYPT_HOSTS_2", "b.example.com"),
+    ];
+    let config = File::new(text).load(&hosts).unwrap();
+    let CertificateSource::Acme(acme) = config.http.tls.unwrap().certificate else {
+        panic!("another source")
+    };
+    assert_eq!(acme.hosts, ["b.example.com", "a.example.com"]);
+    assert_eq!(acme.directory(), "https://acme-v02.api.letsencrypt.org/directory");
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -298,13 +299,73 @@ pub(crate) async fn tls(door: &Door, name: &str, alpn: &[&[u8]]) -> std::io::Res
     roots
         .add(CertificateDer::from_pem_slice(door.authority.certificate_pem().as_bytes()).unwrap())
         .unwrap();
-    let mut config = ClientConfig::builder_with_provider(lockgate_certs::provider())
+    let config = ClientConfig::builder_with_provider(lockgate_certs::provider())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    connect(door, name, alpn, config).await
+}
+
+/// A TLS connection that takes every certificate, as ACME servers do.
+pub(crate) async fn untrusting_tls(door: &Door, name: &str, alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+    let config = ClientConfig::builder_with_provider(lockgate_certs::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anything))
+        .with_no_client_auth();
+    connect(door, name, alpn, config).await
+}
+
+async fn connect(
+    door: &Door,
+    name: &str,
+    alpn: &[&[u8]],
+    mut config: ClientConfig,
+) -> std::io::Result<TlsStream<TcpStream>> {
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     let tcp = TcpStream::connect(door.address).await?;
     let name = ServerName::try_from(name.to_owned()).unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, tcp).await
+}
+
+#[derive(Debug)]
+struct Anything;
+
+impl ServerCertVerifier for Anything {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        lockgate_certs::provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 
 mod access_log;
+mod acme;
 mod client;
 mod connections;
 mod door;
