@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::Connection;
-use crate::limits::{DRAIN_GRACE, FIELDS, HEAD_SIZE, HEAD_TIME, URI_SIZE};
+use crate::ending::Ending;
+use crate::limits::{FIELDS, HEAD_SIZE, HEAD_TIME, URI_SIZE};
 
 /// What came.
 #[derive(Debug)]
@@ -64,8 +65,8 @@ impl Fault {
 }
 
 /// Reads the next head from `connection`. `idle` is how long a connection may rest before its next request;
-/// `draining` turns true when no further requests are wanted.
-pub(crate) async fn read(connection: &mut Connection, idle: Duration, draining: &mut watch::Receiver<bool>) -> Head {
+/// `ending` says when no further requests are wanted.
+pub(crate) async fn read(connection: &mut Connection, idle: Duration, ending: &mut watch::Receiver<Ending>) -> Head {
     let mut scan = Scan::default();
     let mut began = (!connection.ahead().is_empty()).then(Instant::now);
     let rests_since = Instant::now();
@@ -75,16 +76,16 @@ pub(crate) async fn read(connection: &mut Connection, idle: Duration, draining: 
             Progress::Refused(fault) => return Head::Refused(fault),
             Progress::Partial => {}
         }
-        let drains = *draining.borrow_and_update();
-        let deadline = match began {
-            Some(began) => began + HEAD_TIME.min(idle),
-            None if drains => Instant::now() + DRAIN_GRACE.min(idle),
-            None => rests_since + idle,
+        let grace = ending.borrow_and_update().grace();
+        let deadline = match (began, grace) {
+            (Some(began), _) => began + HEAD_TIME.min(idle),
+            (None, Some(grace)) => Instant::now() + grace.min(idle),
+            (None, None) => rests_since + idle,
         };
         let read = tokio::select! {
             read = timeout_at(deadline, connection.read_ahead()) => read,
             // A new deadline; nothing was read.
-            Ok(()) = draining.changed(), if !drains => continue,
+            Ok(()) = ending.changed() => continue,
         };
         match read {
             Ok(Ok(0)) | Ok(Err(_)) => return Head::Gone,

@@ -21,6 +21,7 @@ mod beneath;
 mod buffers;
 mod connection;
 mod docroot;
+mod ending;
 mod error_page;
 mod failure;
 mod handoff;

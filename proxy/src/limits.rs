@@ -30,6 +30,9 @@ pub(crate) const LINGER_SIZE: usize = 64 * 1024 * 1024;
 /// with `Connection: close`, where a closed connection would fail it.
 pub(crate) const DRAIN_GRACE: Duration = Duration::from_millis(500);
 
+/// The same when successors are serving already: nobody waits for the end, so there is time.
+pub(crate) const LEAVE_GRACE: Duration = Duration::from_secs(5);
+
 /// Connections beyond `http.limits.maxconnections` that are told so (503) instead of being closed without a word.
 pub(crate) const REFUSED_CONNECTIONS: usize = 256;
 

@@ -42,6 +42,8 @@ pub struct Control {
     pub ready: Box<dyn FnOnce() + Send>,
     /// Completes when the proxy shall drain: accept no more, finish what is in flight, then end.
     pub drain: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Completes when another proxy serves in this one's place: as `drain`, without a deadline.
+    pub leave: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Configurations to go on with; each is already checked.
     pub reload: mpsc::Receiver<Config>,
 }
@@ -68,14 +70,25 @@ pub async fn run(config: Config, home: Home, entrances: Vec<Entrance>, control: 
 
     let following = follow(control.reload, &settings, tls.as_deref(), &home);
     tokio::select! {
-        () = control.drain => {}
+        () = end(&server, control.drain, control.leave) => {}
         never = following => match never {},
     }
-    server.drain().await;
     for door in accepting {
         door.abort();
     }
     Ok(())
+}
+
+/// Waits for the end, then ends: who leaves may still be told to hurry.
+async fn end(server: &Server, mut drain: impl Future<Output = ()> + Unpin, leave: impl Future<Output = ()>) {
+    tokio::select! {
+        () = &mut drain => return server.drain().await,
+        () = leave => {}
+    }
+    tokio::select! {
+        () = server.leave() => {}
+        () = drain => server.drain().await,
+    }
 }
 
 fn open(server: &Arc<Server>, entrances: Vec<Entrance>) -> Result<Vec<JoinHandle<()>>, RunError> {

@@ -21,10 +21,11 @@ use tokio::time::timeout;
 
 use crate::buffers::Buffers;
 use crate::connection::{Connection, Peer};
+use crate::ending::Ending;
 use crate::error_page::ErrorPage;
 use crate::head::{self, Head};
 use crate::limits::{
-    ACCEPT_PAUSE, DRAIN_GRACE, Gauge, H2_CONNECTION_WINDOW, H2_STREAM_WINDOW, HANDSHAKE_TIME, HEAD_SIZE,
+    ACCEPT_PAUSE, DRAIN_GRACE, Gauge, H2_CONNECTION_WINDOW, H2_STREAM_WINDOW, HANDSHAKE_TIME, HEAD_SIZE, LEAVE_GRACE,
     REFUSED_CONNECTIONS,
 };
 use crate::service::Service;
@@ -51,6 +52,8 @@ pub(crate) struct Server {
     buffers: Buffers,
     connections: Gauge,
     requests: Gauge,
+    ending: watch::Sender<Ending>,
+    /// The same for Pingora, which knows but one way to end.
     draining: watch::Sender<bool>,
     cut: watch::Sender<bool>,
 }
@@ -82,6 +85,7 @@ impl Server {
             buffers,
             connections: Gauge::default(),
             requests,
+            ending: watch::Sender::new(Ending::No),
             draining: watch::Sender::new(false),
             cut: watch::Sender::new(false),
         }
@@ -123,23 +127,42 @@ impl Server {
         }
     }
 
+    /// Accepts no more, and lets what is in flight end, however long it takes: others serve already.
+    pub(crate) async fn leave(&self) {
+        self.end(Ending::Leaving);
+        self.settled(LEAVE_GRACE).await;
+        self.cut.send_replace(true);
+    }
+
     /// Accepts no more, lets what is in flight end, cuts what is left after `http.draintimeout`.
     pub(crate) async fn drain(&self) {
-        self.draining.send_replace(true);
+        self.end(Ending::Draining);
         let deadline = self.settings.load().drain_timeout;
-        // A client that went away without a word may hold a connection, but no request.
-        let all_answered = async {
-            tokio::time::sleep(DRAIN_GRACE * 4).await;
-            self.requests.empty().await;
-        };
         tokio::select! {
-            () = self.connections.empty() => {}
-            () = all_answered => {}
+            () = self.settled(DRAIN_GRACE) => {}
             () = tokio::time::sleep(deadline) => {
                 tracing::warn!(requests = self.requests.open(), "requests are cut: http.draintimeout is over");
             }
         }
         self.cut.send_replace(true);
+    }
+
+    fn end(&self, ending: Ending) {
+        self.ending.send_replace(ending);
+        self.draining.send_replace(true);
+    }
+
+    /// No connection is open, or none that anything is asked on. `grace`: what connections may rest.
+    async fn settled(&self, grace: Duration) {
+        // A client that went away without a word may hold a connection, but no request.
+        let all_answered = async {
+            tokio::time::sleep(grace * 4).await;
+            self.requests.empty().await;
+        };
+        tokio::select! {
+            () = self.connections.empty() => {}
+            () = all_answered => {}
+        }
     }
 
     fn admit(self: Arc<Self>, tcp: TcpStream, remote: SocketAddr, door: Door) {
@@ -216,11 +239,11 @@ impl Server {
     }
 
     async fn serve_http1(&self, mut connection: Connection) {
-        let mut draining = self.draining.subscribe();
+        let (mut ending, draining) = (self.ending.subscribe(), self.draining.subscribe());
         let mut kept = None;
         loop {
             let idle = self.settings.load().limits.idle_timeout;
-            let head = match head::read(&mut connection, idle, &mut draining).await {
+            let head = match head::read(&mut connection, idle, &mut ending).await {
                 Head::Request(head) => head,
                 Head::Gone => return connection.close().await,
                 Head::Refused(fault) => return self.refuse(connection, fault).await,
@@ -245,9 +268,9 @@ impl Server {
     }
 
     async fn serve_redirect(&self, mut connection: Connection, port: u16) {
-        let mut draining = self.draining.subscribe();
+        let mut ending = self.ending.subscribe();
         let settings = self.settings.load_full();
-        let head = match head::read(&mut connection, settings.limits.idle_timeout, &mut draining).await {
+        let head = match head::read(&mut connection, settings.limits.idle_timeout, &mut ending).await {
             Head::Request(head) => head,
             Head::Gone => return connection.close().await,
             Head::Refused(fault) => return self.refuse(connection, fault).await,

@@ -97,8 +97,9 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
     let registry = service_of(&config, storage.clone())?;
     let app = App::new(registry, access, Settings::new(&config, front));
 
-    let drain_timeout = config.http.drain_timeout;
-    let server = server(app.clone(), listener, drain_timeout).map_err(RunError::Serve)?;
+    // Whoever says that it is over has a deadline of their own: the shorter of the two, or the longer after a hand-over.
+    let patience = config.http.drain_timeout.max(config.http.hand_over_timeout);
+    let server = server(app.clone(), listener, patience).map_err(RunError::Serve)?;
     let handle = server.handle();
     let background = Background::start(&config, &app, storage, reload, front);
     let serving = tokio::spawn(server);
@@ -115,7 +116,7 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
         .map_err(RunError::Serve)
 }
 
-fn server(app: Arc<App>, listener: Listener, drain_timeout: Duration) -> std::io::Result<Server> {
+fn server(app: Arc<App>, listener: Listener, patience: Duration) -> std::io::Result<Server> {
     let app = web::Data::from(app);
     let server = HttpServer::new(move || {
         actix_web::App::new()
@@ -127,7 +128,7 @@ fn server(app: Arc<App>, listener: Listener, drain_timeout: Duration) -> std::io
     .h1_allow_half_closed(false)
     .h1_write_buffer_size(WRITE_BUFFER)
     .disable_signals()
-    .shutdown_timeout(drain_timeout.as_secs().max(1));
+    .shutdown_timeout(patience.as_secs().max(1));
     let server = match listener {
         Listener::Tcp(socket) => server.listen(socket)?,
         Listener::Unix(socket) => server.listen_uds(socket)?,

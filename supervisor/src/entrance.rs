@@ -1,17 +1,16 @@
-//! The front door's listening sockets: handed down, opened at set-up, or opened here.
+//! The front door's listening sockets: handed down, kept from before, or opened here.
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use lockgate_config::Address;
+use lockgate_config::{Address, Http};
 
 use crate::environment::Environment;
 use crate::serve::{Inherited, PUBLIC_NAME, REDIRECT_NAME};
 use crate::setup::Prepared;
 use crate::setup::listen::with_port;
-use crate::supervise::sockets::{SocketError, listen_tcp};
+use crate::supervise::sockets::{Socket, SocketError, listen_tcp};
 
 /// After a crash, the children that it left let go of their sockets within this time.
 const CRASH_PATIENCE: Duration = Duration::from_secs(2);
@@ -29,47 +28,96 @@ pub(crate) enum EntranceError {
     /// The socket.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// A descriptor that cannot be doubled.
+    #[error("{key} = {address}: {source}")]
+    Clone {
+        key: &'static str,
+        address: String,
+        source: io::Error,
+    },
 }
 
-/// The open sockets, and where the first one really listens.
-#[derive(Debug)]
-pub(crate) struct Entrances {
-    pub(crate) address: Address,
-    pub(crate) sockets: Vec<(&'static str, OwnedFd)>,
+/// A way in that the configuration asks for.
+struct Wanted<'a> {
+    name: &'static str,
+    key: &'static str,
+    address: &'a Address,
 }
 
-impl Entrances {
-    /// Opens what the configuration asks for.
-    pub(crate) fn open(
-        prepared: &mut Prepared,
-        environment: &Environment,
-        after_crash: bool,
-    ) -> Result<Self, EntranceError> {
-        let patience = if after_crash { CRASH_PATIENCE } else { Duration::ZERO };
-        let mut inherited = Inherited::of_process(environment);
-        let mut open = |name, key, address: &Address, opened: Option<TcpListener>| {
-            let Address::Tcp { host, port } = address else {
-                return Err(EntranceError::Unix {
+/// The public one first.
+fn wanted(http: &Http) -> Vec<Wanted<'_>> {
+    let mut wanted = vec![Wanted {
+        name: PUBLIC_NAME,
+        key: "http.addr",
+        address: &http.addr,
+    }];
+    wanted.extend(http.redirect_https.as_ref().map(|address| Wanted {
+        name: REDIRECT_NAME,
+        key: "http.redirecthttps",
+        address,
+    }));
+    wanted
+}
+
+/// The sockets that `http` asks for: those of `known` that fit, and the others newly opened.
+pub(crate) fn open(http: &Http, known: &[Socket]) -> Result<Vec<Socket>, EntranceError> {
+    open_patiently(http, known, Duration::ZERO)
+}
+
+/// The same at the beginning. After a crash, addresses may be in use for a moment longer.
+pub(crate) fn open_first(http: &Http, known: &[Socket], after_crash: bool) -> Result<Vec<Socket>, EntranceError> {
+    open_patiently(http, known, if after_crash { CRASH_PATIENCE } else { Duration::ZERO })
+}
+
+fn open_patiently(http: &Http, known: &[Socket], patience: Duration) -> Result<Vec<Socket>, EntranceError> {
+    wanted(http)
+        .into_iter()
+        .map(|Wanted { name, key, address }| {
+            if let Some(socket) = known.iter().find(|socket| socket.serves(name, address)) {
+                return socket.try_clone().map_err(|source| EntranceError::Clone {
                     key,
                     address: address.to_string(),
+                    source,
                 });
-            };
-            let socket = match (inherited.tcp(name).map_err(EntranceError::Inherited)?, opened) {
-                (Some(socket), _) | (None, Some(socket)) => socket,
-                (None, None) => listen_patiently(host, *port, patience)?,
-            };
-            Ok((with_port(host, *port, &socket), OwnedFd::from(socket)))
-        };
-        let http = &prepared.accepted.config.http;
-        let (address, public) = open(PUBLIC_NAME, "http.addr", &http.addr, prepared.socket.take())?;
-        let mut sockets = vec![(PUBLIC_NAME, public)];
-        if let Some(redirect) = &http.redirect_https {
-            sockets.push((
-                REDIRECT_NAME,
-                open(REDIRECT_NAME, "http.redirecthttps", redirect, None)?.1,
-            ));
+            }
+            let (host, port) = tcp(key, address)?;
+            let socket = listen_patiently(host, port, patience)?;
+            Ok(of(name, address, with_port(host, port, &socket), socket))
+        })
+        .collect()
+}
+
+/// Sockets that are open already: those of LISTEN_FDS, wherever they listen, and the one that set-up tried out.
+pub(crate) fn handed_down(prepared: &mut Prepared, environment: &Environment) -> Result<Vec<Socket>, EntranceError> {
+    let mut inherited = Inherited::of_process(environment);
+    let mut sockets = Vec::new();
+    for Wanted { name, key, address } in wanted(&prepared.accepted.config.http) {
+        let tried_out = (name == PUBLIC_NAME).then(|| prepared.socket.take()).flatten();
+        let socket = inherited.tcp(name).map_err(EntranceError::Inherited)?.or(tried_out);
+        if let Some(socket) = socket {
+            let (host, port) = tcp(key, address)?;
+            sockets.push(of(name, address, with_port(host, port, &socket), socket));
         }
-        Ok(Self { address, sockets })
+    }
+    Ok(sockets)
+}
+
+fn tcp<'a>(key: &'static str, address: &'a Address) -> Result<(&'a str, u16), EntranceError> {
+    match address {
+        Address::Tcp { host, port } => Ok((host, *port)),
+        Address::Unix(_) => Err(EntranceError::Unix {
+            key,
+            address: address.to_string(),
+        }),
+    }
+}
+
+fn of(name: &str, asked: &Address, address: Address, socket: TcpListener) -> Socket {
+    Socket {
+        name: name.to_owned(),
+        asked: asked.clone(),
+        address,
+        descriptor: socket.into(),
     }
 }
 

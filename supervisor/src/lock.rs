@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -66,6 +67,23 @@ impl Lock {
         Ok(Self { file, after_crash })
     }
 
+    /// Goes on with a lock that another binary took in this process.
+    pub(crate) fn adopt(path: &Path, file: &File) -> Result<Self, LockError> {
+        let failed = |source| LockError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let file = file.try_clone().map_err(failed)?;
+        // The same open file has the lock already, so this cannot be denied.
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => Ok(Self {
+                file,
+                after_crash: false,
+            }),
+            Err((_, errno)) => Err(failed(errno.into())),
+        }
+    }
+
     /// The supervisor that holds the lock at `path`, if one does.
     pub(crate) fn holder(path: &Path) -> Result<Option<Pid>, LockError> {
         let failed = |source| LockError::File {
@@ -82,6 +100,12 @@ impl Lock {
             Err((mut file, Errno::EWOULDBLOCK)) => read_pid(&mut file).map_err(failed),
             Err((_, errno)) => Err(failed(errno.into())),
         }
+    }
+}
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

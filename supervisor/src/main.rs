@@ -7,6 +7,7 @@ use nix::sys::stat::{Mode, umask};
 mod banner;
 mod certificates;
 mod cli;
+mod descriptors;
 mod entrance;
 mod environment;
 mod lock;

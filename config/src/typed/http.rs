@@ -23,6 +23,8 @@ pub struct Http {
     pub relative_urls: bool,
     /// `http.draintimeout`; 0 in the file means the default, 30 s.
     pub drain_timeout: Duration,
+    /// `http.handovertimeout` (extension): how long processes that were replaced may finish what they have; 1 h.
+    pub hand_over_timeout: Duration,
     /// `http.tls`; `None` = plain HTTP.
     pub tls: Option<Tls>,
     /// `http.headers`: added to each answer.
@@ -67,6 +69,9 @@ pub struct Debug {
 
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Nobody waits for them, and a layer of many gigabytes over a thin line takes its time.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
 impl Http {
     pub(crate) fn read(http: &Section<'_>) -> Self {
         let addr = address(http, "addr").unwrap_or(Address::Tcp {
@@ -83,6 +88,7 @@ impl Http {
                 .duration("draintimeout")
                 .filter(|time| !time.is_zero())
                 .unwrap_or(DRAIN_TIMEOUT),
+            hand_over_timeout: http.duration("handovertimeout").unwrap_or(HAND_OVER_TIMEOUT),
             headers: headers(http),
             debug: Debug::read(&http.section("debug")),
             http2: !http.section("http2").flag("disabled").unwrap_or(false),

@@ -82,6 +82,7 @@ impl Door {
         let (drain, drains) = oneshot::channel();
         let (reload, reloads) = mpsc::channel(1);
         let control = Control {
+            leave: Box::pin(std::future::pending()),
             upstream: home.registry_socket(),
             ready: Box::new(move || ready.send(()).unwrap()),
             drain: Box::pin(async { drains.await.unwrap_or(()) }),

@@ -12,6 +12,7 @@ mod setup;
 mod start;
 mod status;
 mod stop;
+mod upgrade;
 mod user;
 
 use std::ffi::OsString;
@@ -54,6 +55,8 @@ enum Command {
     Status(status::Arguments),
     /// Read the configuration again without interrupting anybody
     Reload(reload::Arguments),
+    /// Let this binary take over from the running one; no connection is lost
+    Upgrade(upgrade::Arguments),
     /// Finish the requests in flight, then end
     Stop(stop::Arguments),
     /// Make, explain and trust certificates
@@ -84,6 +87,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>, environment: &Envir
         Command::Check(arguments) => check::run(&arguments, environment),
         Command::Status(arguments) => status::run(&arguments, environment),
         Command::Reload(arguments) => reload::run(&arguments, environment),
+        Command::Upgrade(arguments) => upgrade::run(&arguments, environment),
         Command::Stop(arguments) => stop::run(&arguments, environment),
         Command::Cert(arguments) => cert::run(&arguments, environment),
         Command::User(arguments) => user::run(&arguments, environment),

@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let home = arguments.home.home(environment);
     let reloaded: Reloaded =
-        ask(&home.control_socket(), Request::Reload).map_err(|error| super::status::not_answering(&home, &error))?;
+        ask(&home.control_socket(), &Request::Reload).map_err(|error| super::status::not_answering(&home, &error))?;
     if !reloaded.done {
         let refused = "refused, the old configuration goes on:\n".to_owned() + &reloaded.messages.join("\n");
         return Err(Failure::configuration(refused));

@@ -9,20 +9,24 @@ use lockgate_config::{Address, Home};
 use super::Failure;
 use super::places::Places;
 use crate::banner::Banner;
-use crate::entrance::Entrances;
+use crate::entrance::{self, EntranceError};
 use crate::environment::Environment;
 use crate::lock::Lock;
 use crate::logging::Logging;
 use crate::notify::{Notifier, watchdog};
 use crate::reach::Reach;
-use crate::serve::REGISTRY_NAME;
 use crate::setup::{Prepared, Wish, prepare, prepare_directories};
 use crate::source::LISTEN_VARIABLE;
 use crate::supervise::child::{Child, Role, Setting};
+use crate::supervise::generation::Generation;
+use crate::supervise::hand_over::{Cause, Successor, registry_socket};
 use crate::supervise::renewal::Renewal;
 use crate::supervise::signals::Signals;
-use crate::supervise::sockets::{SocketError, listen_unix};
-use crate::supervise::{Plan, Supervisor};
+use crate::supervise::sockets::Socket;
+use crate::supervise::state::Life;
+use crate::supervise::upgrade::own_path;
+use crate::supervise::will::Will;
+use crate::supervise::{Ears, Plan, SuperviseError, Supervisor};
 
 /// Sets up what is missing, then serves until stopped: the front door, and the registry behind it.
 #[derive(Debug, Args)]
@@ -67,9 +71,14 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let wishes = &arguments.wishes;
     let signals = Signals::block().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
     let logging = Logging::start("supervisor");
+    let will =
+        Will::open(environment).map_err(|error| Failure::new(format!("what the binary before left: {error}")))?;
     let home = wishes.places.home(environment);
     prepare_directories(&home)?;
-    let lock = Lock::take(&home.pid_file())?;
+    let lock = match &will {
+        Some(will) => Lock::adopt(&home.pid_file(), &will.lock)?,
+        None => Lock::take(&home.pid_file())?,
+    };
     let mut prepared = prepare(&wishes.wish(&home, true, environment))?;
     logging.reload(&prepared.accepted.config.log, &home.log());
     prepared
@@ -82,14 +91,15 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         tracing::info!("issued a certificate: {reason}");
     }
 
-    let entrances = Entrances::open(&mut prepared, environment, lock.after_crash)?;
-    let overridden = wishes.listen.is_some() || entrances.address != prepared.accepted.config.http.addr;
+    let entrances = entrances(&mut prepared, will.as_ref(), environment, lock.after_crash)?;
+    let address = entrances[0].address.clone();
+    let overridden = wishes.listen.is_some() || address != prepared.accepted.config.http.addr;
     if overridden {
-        prepared.source = prepared.source.with_listen(&entrances.address.to_string());
+        prepared.source = prepared.source.with_listen(&address.to_string());
         prepared.accepted = prepared.source.accept(prepared.accepted.text)?;
     }
-    let reach = reach(&prepared, wishes, &entrances.address);
-    let setting = setting(&prepared, &home, overridden.then_some(&entrances.address));
+    let reach = reach(&prepared, wishes, &address);
+    let setting = setting(&prepared, &home, overridden.then_some(&address));
     let banner = Banner {
         reach: reach.clone(),
         account: prepared.account,
@@ -97,25 +107,43 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         authority: prepared.certificates.as_ref().map(|_| home.ca_certificate()),
     };
     let plan = Plan {
-        children: children(&home, entrances)?,
         renewal: Renewal::new(&prepared.accepted.config, &home, &wishes.hostnames),
         home,
-        _lock: lock,
+        lock,
         signals,
         logging,
         source: prepared.source,
         config: prepared.accepted.config,
-        setting,
+        binary: own_path(),
         manager: Notifier::from_environment(environment).unwrap_or_default(),
         manager_watchdog: watchdog(environment),
         url: reach.to_string(),
     };
-    Supervisor::new(plan)?.run(|| {
+    let supervisor = match will {
+        Some(will) => take_over(will, plan, setting, entrances)?,
+        None => begin(plan, setting, entrances)?,
+    };
+    supervisor.run(|| {
         tracing::info!(took_ms = began.elapsed().as_millis() as u64, "serving {reach}");
         // A closed stdout is no reason to stop.
         let _ = write!(std::io::stdout(), "{banner}").and_then(|()| std::io::stdout().flush());
     })?;
     Ok(())
+}
+
+fn entrances(
+    prepared: &mut Prepared,
+    will: Option<&Will>,
+    environment: &Environment,
+    after_crash: bool,
+) -> Result<Vec<Socket>, EntranceError> {
+    match will {
+        Some(will) => entrance::open(&prepared.accepted.config.http, will.current.entrances()),
+        None => {
+            let handed_down = entrance::handed_down(prepared, environment)?;
+            entrance::open_first(&prepared.accepted.config.http, &handed_down, after_crash)
+        }
+    }
 }
 
 fn reach(prepared: &Prepared, wishes: &Wishes, address: &Address) -> Reach {
@@ -139,13 +167,25 @@ fn setting(prepared: &Prepared, home: &Home, listen: Option<&Address>) -> Settin
     }
 }
 
-/// Both, due to be started; the proxy first, since it drains first.
-fn children(home: &Home, entrances: Entrances) -> Result<[Child; 2], SocketError> {
-    let path = home.registry_socket();
-    let sockets = vec![(REGISTRY_NAME, listen_unix(&path)?.into())];
+/// Both children are due to be started.
+fn begin(plan: Plan, setting: Setting, entrances: Vec<Socket>) -> Result<Supervisor, SuperviseError> {
+    let registry = registry_socket(&plan.home, &plan.home.registry_socket())?;
+    let ears = Ears::open(&plan.home)?;
     let now = Instant::now();
-    Ok([
-        Child::new(Role::Proxy, entrances.address.to_string(), entrances.sockets, now),
-        Child::new(Role::Registry, Address::Unix(path).to_string(), sockets, now),
-    ])
+    let children = [
+        Child::new(Role::Proxy, entrances, Life::new(now)),
+        Child::new(Role::Registry, vec![registry], Life::new(now)),
+    ];
+    Ok(Supervisor::new(plan, ears, Generation::new(1, setting, children)))
+}
+
+/// The children of the binary before serve until those of this one do.
+fn take_over(will: Will, plan: Plan, setting: Setting, entrances: Vec<Socket>) -> Result<Supervisor, SuperviseError> {
+    let current = will.current.adopt(&setting);
+    let leaving = will.leaving.into_iter().map(|heir| heir.adopt(&setting)).collect();
+    let in_force = (plan.config.clone(), setting);
+    let next = Successor::new(&plan.home, current.number, in_force, entrances, Cause::Upgrade)?;
+    let ears = Ears::adopt(&plan.home, will.notify, will.control);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "this binary has taken over");
+    Ok(Supervisor::new(plan, ears, current).taking_over(leaving, next, will.started))
 }

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let home = arguments.home.home(environment);
-    let status: Status = ask(&home.control_socket(), Request::Status).map_err(|error| not_answering(&home, &error))?;
+    let status: Status = ask(&home.control_socket(), &Request::Status).map_err(|error| not_answering(&home, &error))?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&status).map_err(Failure::new)?);
     } else {
@@ -56,7 +56,7 @@ fn table(status: &Status) -> String {
         "-".to_owned(),
         status.url.clone(),
     ]);
-    lines.extend(status.processes.iter().map(row));
+    lines.extend(status.processes.iter().chain(&status.leaving).map(row));
     let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or(0);
     let widths: [usize; 6] = std::array::from_fn(width);
     let mut text = String::new();
@@ -73,6 +73,9 @@ fn table(status: &Status) -> String {
         if let Some(note) = &process.note {
             text += &format!("{}: {note}\n", process.name);
         }
+    }
+    if let Some(error) = &status.upgrade_error {
+        text += &format!("the last upgrade failed: {error}\n");
     }
     if let Some(error) = &status.reload_error {
         text += &format!("the configuration file was refused, the old configuration goes on:\n{error}\n");
@@ -138,6 +141,10 @@ mod tests {
             config: "c".into(),
             drain_timeout_seconds: 30,
             reload_error: None,
+            generation: 1,
+            replacing: false,
+            upgrade_error: None,
+            leaving: Vec::new(),
             processes: vec![
                 process("proxy", "ready", Some("old news")),
                 process("registry", "starting", Some("why")),

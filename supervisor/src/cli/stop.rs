@@ -50,6 +50,6 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
 
 /// How long an orderly end takes at most, in seconds.
 fn usual_end(home: &Home) -> u64 {
-    let status = ask::<Status>(&home.control_socket(), Request::Status);
+    let status = ask::<Status>(&home.control_socket(), &Request::Status);
     status.map_or(USUAL_DRAIN, |status| status.drain_timeout_seconds) + MARGIN
 }

@@ -23,8 +23,9 @@ use tokio::sync::mpsc;
 pub(crate) use inherited::Inherited;
 pub(crate) use proxy::{PUBLIC_NAME, REDIRECT_NAME, serve as proxy};
 pub(crate) use registry::{SOCKET_NAME as REGISTRY_NAME, serve as registry};
-use signals::Orders;
+use signals::{Orders, Reloads};
 
+use crate::descriptors::receive_text;
 use crate::environment::Environment;
 use crate::logging::{Logging, panics};
 use crate::notify::{self, Notifier};
@@ -110,13 +111,13 @@ impl Half {
         }
         let accepted = configuration(&call)?;
         logging.reload(&accepted.config.log, &call.home.log());
-        let (orders, reload) = signals::listen(
-            call.source.clone(),
-            call.home.clone(),
+        let reloads = Reloads {
+            source: call.source.clone(),
+            home: call.home.clone(),
             logging,
-            call.supervisor.is_some(),
-        )
-        .map_err(|source| system("listen to signals", source))?;
+        };
+        let (orders, reload) = signals::listen(reloads, call.supervisor.is_some())
+            .map_err(|source| system("listen to signals", source))?;
         Ok((
             Self {
                 call,
@@ -148,7 +149,9 @@ fn configuration(call: &Call) -> Result<Accepted, ServeError> {
         }
         return Ok(accepted);
     }
-    let text = io::read_to_string(io::stdin()).map_err(|source| system("read the configuration from stdin", source))?;
+    let unreadable = |source| system("receive the configuration on stdin", source);
+    let text = receive_text(io::stdin()).map_err(unreadable)?;
+    let text = text.ok_or_else(|| unreadable(io::ErrorKind::UnexpectedEof.into()))?;
     Ok(call.source.accept(text)?)
 }
 

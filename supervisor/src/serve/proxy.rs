@@ -32,6 +32,7 @@ fn serve_half(half: &Half, reload: Receiver<Config>, upstream: PathBuf) -> Resul
         upstream,
         ready: half.ready(),
         drain: Box::pin(half.orders.drain()),
+        leave: Box::pin(half.orders.leave()),
         reload,
     };
     let serving = lockgate_proxy::run(half.config.clone(), half.call.home.clone(), entrances, control);

@@ -27,7 +27,8 @@ fn serve_half(half: &Half, reload: Receiver<Config>) -> Result<(), ServeError> {
             Front::Other
         },
         ready: half.ready(),
-        drain: Box::pin(half.orders.drain()),
+        // Its proxy has left by then: what is in flight is nothing that a client waits for.
+        drain: Box::pin(half.orders.leave()),
         reload,
     };
     let serving = lockgate_registry::run(half.config.clone(), listener, control);

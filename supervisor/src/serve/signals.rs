@@ -6,32 +6,59 @@ use lockgate_config::{Config, Home};
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, watch};
 
+use crate::descriptors::receive_text;
 use crate::logging::Logging;
-use crate::source::{Source, explain};
+use crate::source::{Accepted, Source, explain};
 use crate::supervise::signals::heard;
 
 /// Reloads that may wait while one is applied.
 const RELOADS: usize = 4;
 
+/// What a serving process was told last. Each includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    Serve,
+    /// Another serves in its place (SIGUSR2): finish, however long it takes.
+    Leave,
+    /// Finish within `http.draintimeout` (SIGTERM).
+    Drain,
+    /// End at once (SIGTERM again).
+    End,
+}
+
+impl Order {
+    fn asked_to_end(self) -> Self {
+        match self {
+            Self::Serve | Self::Leave => Self::Drain,
+            Self::Drain | Self::End => Self::End,
+        }
+    }
+}
+
 /// What a serving process has been told.
 #[derive(Debug, Clone)]
-pub(super) struct Orders(watch::Receiver<u32>);
+pub(super) struct Orders(watch::Receiver<Order>);
 
 impl Orders {
-    /// Completes when told to drain.
+    /// Completes when told to leave, or more.
+    pub(super) fn leave(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.told(Order::Leave)
+    }
+
+    /// Completes when told to drain, or more.
     pub(super) fn drain(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.told(1)
+        self.told(Order::Drain)
     }
 
-    /// Completes when told a second time.
+    /// Completes when told to end at once.
     pub(super) fn end_now(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.told(2)
+        self.told(Order::End)
     }
 
-    fn told(&self, times: u32) -> impl Future<Output = ()> + Send + 'static {
+    fn told(&self, order: Order) -> impl Future<Output = ()> + Send + 'static {
         let mut orders = self.0.clone();
         async move {
-            if orders.wait_for(|told| *told >= times).await.is_err() {
+            if orders.wait_for(|told| *told >= order).await.is_err() {
                 // Nobody can tell any more.
                 std::future::pending::<()>().await;
             }
@@ -39,47 +66,78 @@ impl Orders {
     }
 }
 
+/// Takes up configurations that come while a process serves.
+pub(super) struct Reloads {
+    pub(super) source: Source,
+    pub(super) home: Home,
+    pub(super) logging: Logging,
+}
+
+impl Reloads {
+    /// A configuration with mistakes is told about and changes nothing.
+    fn take_up(&self, read: Result<Accepted, lockgate_config::LoadError>, reload: &mpsc::Sender<Config>) {
+        match read {
+            Ok(accepted) => {
+                self.logging.reload(&accepted.config.log, &self.home.log());
+                if reload.try_send(accepted.config).is_err() {
+                    tracing::warn!("not reloaded: earlier reloads are still being applied");
+                }
+            }
+            Err(error) => {
+                for line in explain(&error) {
+                    tracing::error!("the old configuration goes on: {line}");
+                }
+            }
+        }
+    }
+
+    /// From the supervisor, until it is gone: what the file holds by now may be anything.
+    fn follow_supervisor(&self, reload: &mpsc::Sender<Config>) {
+        loop {
+            match receive_text(io::stdin()) {
+                Ok(Some(text)) => self.take_up(self.source.accept(text), reload),
+                Ok(None) => return,
+                Err(error) => return tracing::error!("no further configuration can be received: {error}"),
+            }
+        }
+    }
+}
+
 /// Blocks the signals in every thread that comes after, and starts the one that waits for them.
 ///
-/// Ctrl-C reaches the whole foreground process group: a supervised process leaves it to its supervisor, which decides
-/// who drains first.
-pub(super) fn listen(
-    source: Source,
-    home: Home,
-    logging: Logging,
-    supervised: bool,
-) -> io::Result<(Orders, mpsc::Receiver<Config>)> {
+/// Ctrl-C and the end of a terminal reach the whole foreground process group: a supervised process leaves them to its
+/// supervisor, which decides who drains first, and which sends configurations itself.
+pub(super) fn listen(reloads: Reloads, supervised: bool) -> io::Result<(Orders, mpsc::Receiver<Config>)> {
     heard().thread_block()?;
-    let (order, orders) = watch::channel(0);
-    let (reload, reloads) = mpsc::channel(RELOADS);
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
+    let (order, orders) = watch::channel(Order::Serve);
+    let (reload, received) = mpsc::channel(RELOADS);
+    let logging = reloads.logging.clone();
+    let read_again = if supervised {
+        thread("configuration", move || reloads.follow_supervisor(&reload))?;
+        None
+    } else {
+        Some(move || reloads.take_up(reloads.source.load(), &reload))
+    };
+    thread("signals", move || {
         loop {
             match heard().wait() {
                 Ok(Signal::SIGINT) if supervised => {}
-                Ok(Signal::SIGTERM | Signal::SIGINT) => order.send_modify(|told| *told += 1),
-                Ok(Signal::SIGHUP) => read_again(&source, &home, &logging, &reload),
+                Ok(Signal::SIGTERM | Signal::SIGINT) => order.send_modify(|told| *told = told.asked_to_end()),
+                Ok(Signal::SIGUSR2) if supervised => order.send_modify(|told| *told = Order::Leave.max(*told)),
+                Ok(Signal::SIGHUP) => {
+                    if let Some(read_again) = &read_again {
+                        read_again();
+                    }
+                }
                 Ok(Signal::SIGUSR1) => logging.reopen(),
                 Ok(_) => {}
                 Err(errno) => tracing::error!("cannot wait for signals: {errno}"),
             }
         }
     })?;
-    Ok((Orders(orders), reloads))
+    Ok((Orders(orders), received))
 }
 
-/// A configuration with mistakes is told about and changes nothing.
-fn read_again(source: &Source, home: &Home, logging: &Logging, reload: &mpsc::Sender<Config>) {
-    match source.load() {
-        Ok(accepted) => {
-            logging.reload(&accepted.config.log, &home.log());
-            if reload.try_send(accepted.config).is_err() {
-                tracing::warn!("not reloaded: earlier reloads are still being applied");
-            }
-        }
-        Err(error) => {
-            for line in explain(&error) {
-                tracing::error!("the old configuration goes on: {line}");
-            }
-        }
-    }
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map(drop)
 }

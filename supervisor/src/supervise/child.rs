@@ -1,8 +1,7 @@
 //! One child process: this very binary again, with its sockets, its configuration and its place to notify.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -10,11 +9,13 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use command_fds::{CommandFdExt, FdMapping};
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::sockets::Socket;
 use super::state::{Life, WATCHDOG};
+use super::will;
+use crate::descriptors::{pair, send_text};
 
 /// The first descriptor of LISTEN_FDS: `SD_LISTEN_FDS_START` of sd_listen_fds(3).
 const FIRST_SOCKET: i32 = 3;
@@ -61,38 +62,47 @@ pub(crate) struct Child {
     pub(crate) since: Option<Instant>,
     /// What it said last about itself: the reason of its end, as a rule.
     pub(crate) status: Option<String>,
+    /// Its listening sockets; the first is the one that people are told of.
+    pub(crate) sockets: Vec<Socket>,
     /// Where it listens, for people.
     pub(crate) address: String,
-    /// Its listening sockets by name.
-    pub(crate) sockets: Vec<(&'static str, OwnedFd)>,
+    /// The other end of its stdin: configurations go in here.
+    pub(crate) channel: Option<OwnedFd>,
 }
 
 impl Child {
-    /// A child that is to be started at `now`.
-    pub(crate) fn new(role: Role, address: String, sockets: Vec<(&'static str, OwnedFd)>, now: Instant) -> Self {
+    /// A child that lives `life`.
+    pub(crate) fn new(role: Role, sockets: Vec<Socket>, life: Life) -> Self {
         Self {
             role,
-            life: Life::new(now),
+            life,
             pid: None,
             since: None,
             status: None,
-            address,
+            address: sockets
+                .first()
+                .map(|socket| socket.address.to_string())
+                .unwrap_or_default(),
             sockets,
+            channel: None,
         }
     }
 
     /// Starts the process.
     pub(crate) fn start(&mut self, setting: &Setting, notify: &Path, now: Instant) -> io::Result<()> {
-        let pid = self.spawn(setting, notify)?;
+        let (pid, channel) = self.spawn(setting, notify)?;
         self.pid = Some(pid);
         self.since = Some(now);
         self.status = None;
+        self.channel = Some(channel);
         self.life.started(now);
         Ok(())
     }
 
-    fn spawn(&self, setting: &Setting, notify: &Path) -> io::Result<Pid> {
-        let names: Vec<_> = self.sockets.iter().map(|(name, _)| *name).collect();
+    fn spawn(&self, setting: &Setting, notify: &Path) -> io::Result<(Pid, OwnedFd)> {
+        let (channel, stdin) = pair()?;
+        send_text(&channel, &setting.configuration)?;
+        let names: Vec<_> = self.sockets.iter().map(|socket| socket.name.as_str()).collect();
         let mut command = Command::new(program()?);
         command
             .arg0("lockgate")
@@ -105,16 +115,22 @@ impl Child {
             .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
             .env("LISTEN_FDS", names.len().to_string())
             .env("LISTEN_FDNAMES", names.join(":"))
-            .stdin(Stdio::from(in_memory(&setting.configuration)?));
+            .stdin(Stdio::from(stdin));
         // What was said to the supervisor alone, and the first account's password.
-        for name in ["LISTEN_PID", "WATCHDOG_PID", "LOCKGATE_USERNAME", "LOCKGATE_PASSWORD"] {
+        for name in [
+            "LISTEN_PID",
+            "WATCHDOG_PID",
+            "LOCKGATE_USERNAME",
+            "LOCKGATE_PASSWORD",
+            will::VARIABLE,
+        ] {
             command.env_remove(name);
         }
         let mappings = (FIRST_SOCKET..)
             .zip(&self.sockets)
-            .map(|(child_fd, (_, socket))| {
+            .map(|(child_fd, socket)| {
                 Ok(FdMapping {
-                    parent_fd: socket.try_clone()?,
+                    parent_fd: socket.descriptor.try_clone()?,
                     child_fd,
                 })
             })
@@ -122,7 +138,17 @@ impl Child {
         command.fd_mappings(mappings).map_err(io::Error::other)?;
         let child = command.spawn()?;
         // `std::process::Child` neither kills nor waits when dropped: `reap` sees the end.
-        Ok(Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?))
+        let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+        Ok((pid, channel))
+    }
+
+    /// Gives a running process another configuration.
+    pub(crate) fn configure(&self, text: &str) {
+        if let Some(channel) = self.channel.as_ref().filter(|_| self.pid.is_some())
+            && let Err(error) = send_text(channel, text)
+        {
+            tracing::error!(child = self.role.name(), %error, "it does not take the new configuration");
+        }
     }
 
     /// Sends a signal; a process that is gone already will be reaped.
@@ -139,6 +165,13 @@ impl Child {
         self.signal(Signal::SIGKILL);
         self.life.killed();
     }
+
+    /// Its process is gone.
+    pub(crate) fn buried(&mut self) {
+        self.pid = None;
+        self.since = None;
+        self.channel = None;
+    }
 }
 
 /// The running binary, even when its file was replaced meanwhile.
@@ -149,12 +182,4 @@ fn program() -> io::Result<std::path::PathBuf> {
     } else {
         std::env::current_exe()
     }
-}
-
-/// `text` as a file without a name, read from its beginning.
-fn in_memory(text: &str) -> io::Result<File> {
-    let mut file = File::from(memfd_create(c"config.yml", MFdFlags::MFD_CLOEXEC)?);
-    file.write_all(text.as_bytes())?;
-    file.seek(SeekFrom::Start(0))?;
-    Ok(file)
 }

@@ -2,9 +2,10 @@
 //!
 //! The socket is the owner's alone (mode 0600); a caller that dawdles is dropped.
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -20,22 +21,26 @@ use super::sockets::{SocketError, listen_unix};
 const PATIENCE: Duration = Duration::from_millis(250);
 /// How long the supervisor may keep a caller: a reload reads files.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-const LONGEST_REQUEST: u64 = 64;
+/// A word and a path.
+const LONGEST_REQUEST: u64 = 64 + 4096;
 
 /// What can be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
     /// How everything is: a [`Status`].
     Status,
     /// Read the configuration again: a [`Reloaded`].
     Reload,
+    /// Let the binary at this path take over: a [`Begun`].
+    Upgrade(PathBuf),
 }
 
-impl Request {
-    fn word(self) -> &'static str {
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status => "status",
-            Self::Reload => "reload",
+            Self::Status => f.write_str("status"),
+            Self::Reload => f.write_str("reload"),
+            Self::Upgrade(path) => write!(f, "upgrade {}", path.display()),
         }
     }
 }
@@ -43,11 +48,13 @@ impl Request {
 impl FromStr for Request {
     type Err = ();
 
-    fn from_str(word: &str) -> Result<Self, ()> {
-        [Self::Status, Self::Reload]
-            .into_iter()
-            .find(|request| request.word() == word)
-            .ok_or(())
+    fn from_str(line: &str) -> Result<Self, ()> {
+        match line.split_once(' ') {
+            None if line == "status" => Ok(Self::Status),
+            None if line == "reload" => Ok(Self::Reload),
+            Some(("upgrade", path)) if path.starts_with('/') => Ok(Self::Upgrade(path.into())),
+            _ => Err(()),
+        }
     }
 }
 
@@ -67,7 +74,19 @@ pub(crate) struct Status {
     pub(crate) drain_timeout_seconds: u64,
     /// Why the last reload was refused, while it is.
     pub(crate) reload_error: Option<String>,
+    /// How many pairs of processes have served, the present one included.
+    #[serde(default)]
+    pub(crate) generation: u32,
+    /// Whether another pair is about to take over.
+    #[serde(default)]
+    pub(crate) replacing: bool,
+    /// Why the last upgrade failed, until one succeeds.
+    #[serde(default)]
+    pub(crate) upgrade_error: Option<String>,
     pub(crate) processes: Vec<ProcessStatus>,
+    /// Those that were replaced and finish what they have.
+    #[serde(default)]
+    pub(crate) leaving: Vec<ProcessStatus>,
 }
 
 /// One child in a [`Status`].
@@ -101,6 +120,13 @@ pub(crate) struct Reloaded {
     pub(crate) messages: Vec<String>,
 }
 
+/// Answer to [`Request::Upgrade`]: what comes of it is seen in the [`Status`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Begun {
+    /// Why it did not begin.
+    pub(crate) error: Option<String>,
+}
+
 /// The supervisor's end.
 #[derive(Debug)]
 pub(crate) struct ControlSocket {
@@ -120,6 +146,14 @@ impl ControlSocket {
             listener,
             path: path.to_owned(),
         })
+    }
+
+    /// Goes on with a socket that another binary opened.
+    pub(crate) fn adopt(descriptor: OwnedFd, path: &Path) -> Self {
+        Self {
+            listener: descriptor.into(),
+            path: path.to_owned(),
+        }
     }
 
     /// The next call, if somebody asks now.
@@ -146,7 +180,7 @@ fn listen_to(caller: UnixStream) -> io::Result<Call> {
     let mut word = String::new();
     BufReader::new((&caller).take(LONGEST_REQUEST)).read_line(&mut word)?;
     let request = word
-        .trim_end()
+        .trim_end_matches('\n')
         .parse()
         .map_err(|()| io::Error::other(format!("unknown request {word:?}")))?;
     Ok(Call { request, caller })
@@ -183,10 +217,10 @@ impl Drop for ControlSocket {
 }
 
 /// The asking end.
-pub(crate) fn ask<T: DeserializeOwned>(socket: &Path, request: Request) -> io::Result<T> {
+pub(crate) fn ask<T: DeserializeOwned>(socket: &Path, request: &Request) -> io::Result<T> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(ANSWER_LIMIT))?;
-    writeln!(stream, "{}", request.word())?;
+    writeln!(stream, "{request}")?;
     stream.shutdown(Shutdown::Write)?;
     let mut reply = String::new();
     stream.read_to_string(&mut reply)?;
@@ -207,7 +241,7 @@ mod tests {
             done: false,
             messages: vec!["http.addr: no".into()],
         };
-        let asking = std::thread::spawn(move || ask::<Reloaded>(&path, Request::Reload).unwrap());
+        let asking = std::thread::spawn(move || ask::<Reloaded>(&path, &Request::Reload).unwrap());
         let call = loop {
             match socket.next().unwrap() {
                 Some(call) => break call,
@@ -222,6 +256,10 @@ mod tests {
     #[test]
     fn words_that_mean_nothing_are_not_requests() {
         assert_eq!("status".parse(), Ok(Request::Status));
-        assert_eq!("stop".parse::<Request>(), Err(()));
+        for line in ["stop", "", "upgrade", "upgrade lockgate", "status "] {
+            assert_eq!(line.parse::<Request>(), Err(()), "{line:?}");
+        }
+        let upgrade = Request::Upgrade("/opt/a b/lockgate".into());
+        assert_eq!(upgrade.to_string().parse(), Ok(upgrade));
     }
 }

@@ -1,16 +1,17 @@
 //! The supervisor: one thread that waits on signals, children, callers and the clock.
 //!
 //! ```text
-//! signalfd ──┐                       ┌─▶ start, signal, kill children (child)
-//! notify   ──┼─▶ poll ─▶ state (pure)┼─▶ drain: proxy, then registry (drain)
-//! control  ──┤                       ├─▶ reload, renew the certificate
+//! signalfd ──┐                       ┌─▶ start, signal, kill, drain children (generation, child)
+//! notify   ──┼─▶ poll ─▶ state (pure)┼─▶ hand over from old children to new ones (hand_over)
+//! control  ──┤                       ├─▶ reload, upgrade, renew the certificate
 //! timers   ──┘                       └─▶ answer `status`
 //! ```
 //!
 //! Absent on purpose: threads, an async runtime, a second caller of `waitpid`.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lockgate_config::{Config, Home};
@@ -22,6 +23,8 @@ pub(crate) mod child;
 pub(crate) mod control;
 mod drain;
 mod end;
+pub(crate) mod generation;
+pub(crate) mod hand_over;
 mod readiness;
 mod reload;
 pub(crate) mod renewal;
@@ -29,16 +32,20 @@ pub(crate) mod signals;
 pub(crate) mod sockets;
 pub(crate) mod state;
 mod status;
+pub(crate) mod upgrade;
+mod watch;
+pub(crate) mod will;
 
-use child::{Child, Setting};
-use control::{ControlSocket, Request};
-use drain::Drain;
-use end::End;
-use readiness::{NotifySocket, Word};
+use control::{Begun, ControlSocket, Request};
+use generation::Generation;
+use hand_over::Successor;
+use readiness::NotifySocket;
 use renewal::Renewal;
 use signals::Signals;
 use sockets::SocketError;
-use state::{Due, EX_CONFIG, Phase, Verdict};
+use state::EX_CONFIG;
+use upgrade::Probe;
+use watch::Watch;
 
 use crate::lock::Lock;
 use crate::logging::Logging;
@@ -83,24 +90,51 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> SuperviseError {
     move |source| SuperviseError::System { what, source }
 }
 
-/// Everything that supervision needs; the sockets in `children` are open.
+/// Everything that supervision needs, from the first moment on.
 pub(crate) struct Plan {
     pub(crate) home: Home,
-    /// Held until the end, nothing more.
-    pub(crate) _lock: Lock,
+    /// Held until the end.
+    pub(crate) lock: Lock,
     pub(crate) signals: Signals,
     pub(crate) logging: Logging,
     pub(crate) source: Source,
     pub(crate) config: Config,
-    pub(crate) setting: Setting,
-    /// The proxy first: it drains first.
-    pub(crate) children: [Child; 2],
     pub(crate) renewal: Renewal,
+    /// Where to find the binary that takes over on SIGUSR2.
+    pub(crate) binary: io::Result<PathBuf>,
     /// The service manager above, if there is one, and how often it wants to hear.
     pub(crate) manager: Notifier,
     pub(crate) manager_watchdog: Option<Duration>,
     /// Where clients reach the registry.
     pub(crate) url: String,
+}
+
+/// The sockets that children and callers reach the supervisor by.
+pub(crate) struct Ears {
+    notify: NotifySocket,
+    control: ControlSocket,
+}
+
+impl Ears {
+    /// Opens them.
+    pub(crate) fn open(home: &Home) -> Result<Self, SuperviseError> {
+        Ok(Self {
+            notify: NotifySocket::bind(&notify_socket(home)).map_err(system("open run/notify.sock"))?,
+            control: ControlSocket::listen(&home.control_socket())?,
+        })
+    }
+
+    /// Goes on with those of the binary before.
+    pub(crate) fn adopt(home: &Home, notify: OwnedFd, control: OwnedFd) -> Self {
+        Self {
+            notify: NotifySocket::adopt(notify, &notify_socket(home)),
+            control: ControlSocket::adopt(control, &home.control_socket()),
+        }
+    }
+}
+
+fn notify_socket(home: &Home) -> PathBuf {
+    home.run().join("notify.sock")
 }
 
 /// A running supervision.
@@ -109,34 +143,56 @@ pub(crate) struct Supervisor {
     notify: NotifySocket,
     control: ControlSocket,
     started: Instant,
+    current: Generation,
+    next: Option<Successor>,
+    leaving: Vec<Generation>,
+    probe: Option<Probe>,
+    /// The configuration file.
+    file: Watch,
     announced: bool,
-    drain: Drain,
+    is_ending: bool,
     /// Why this ends, when it is not because somebody asked.
     failure: Option<SuperviseError>,
     reload_error: Option<String>,
+    /// Somebody asked for it while it could not be done.
+    reload_again: bool,
+    upgrade_error: Option<String>,
     next_renewal: Instant,
     next_ping: Option<Instant>,
 }
 
 impl Supervisor {
-    /// Opens the sockets that children and callers reach the supervisor by.
-    pub(crate) fn new(plan: Plan) -> Result<Self, SuperviseError> {
+    /// For children that are to be started.
+    pub(crate) fn new(plan: Plan, ears: Ears, current: Generation) -> Self {
         let now = Instant::now();
-        let notify =
-            NotifySocket::bind(&plan.home.run().join("notify.sock")).map_err(system("open run/notify.sock"))?;
-        let control = ControlSocket::listen(&plan.home.control_socket())?;
-        Ok(Self {
-            notify,
-            control,
+        Self {
+            notify: ears.notify,
+            control: ears.control,
             started: now,
+            current,
+            next: None,
+            leaving: Vec::new(),
+            probe: None,
+            file: Watch::new(plan.source.path(), now),
             announced: false,
-            drain: Drain::default(),
+            is_ending: false,
             failure: None,
             reload_error: None,
+            reload_again: false,
+            upgrade_error: None,
             next_renewal: now + renewal::INTERVAL,
             next_ping: plan.manager_watchdog.map(|_| now),
             plan,
-        })
+        }
+    }
+
+    /// In the place of another binary, whose children finish what they have once those of `next` serve.
+    pub(crate) fn taking_over(mut self, leaving: Vec<Generation>, next: Successor, started: Instant) -> Self {
+        self.announced = true;
+        self.started = started;
+        self.leaving = leaving;
+        self.next = Some(next);
+        self
     }
 
     /// Supervises until told to stop, or until there is no hope. `announce` is called once, when both are ready.
@@ -151,7 +207,8 @@ impl Supervisor {
             self.reap()?;
             self.take_signals()?;
             self.answer()?;
-            if !self.announced && self.plan.children.iter().all(|child| child.life.is_ready()) {
+            self.hand_over_on(Instant::now());
+            if !self.announced && self.current.is_ready() {
                 self.announced = true;
                 self.plan.manager.send("READY=1\nSTATUS=serving");
                 if let Some(announce) = announce.take() {
@@ -164,42 +221,42 @@ impl Supervisor {
         self.failure.map_or(Ok(()), Err)
     }
 
+    fn generations_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
+        let next = self.next.as_mut().map(Successor::generation);
+        self.leaving.iter_mut().chain([&mut self.current]).chain(next)
+    }
+
     fn is_over(&self) -> bool {
-        self.plan
-            .children
-            .iter()
-            .all(|child| child.life.phase() == Phase::Stopped && child.pid.is_none())
+        self.next.is_none() && self.current.is_over() && self.leaving.iter().all(Generation::is_over)
     }
 
     /// Starts, kills and renews what the clock says.
     fn do_what_is_due(&mut self) {
         let now = Instant::now();
-        for child in &mut self.plan.children {
-            match child.life.due(now) {
-                Some(Due::Start) => {
-                    if let Err(error) = child.start(&self.plan.setting, self.notify.path(), now) {
-                        child.life.started(now);
-                        child.status = Some(format!("cannot start it: {error}"));
-                        let end = End::NeverRan;
-                        let verdict = child.life.exited(now, None);
-                        self.failure = self.failure.take().or_else(|| judged(child, verdict, end));
-                    }
-                }
-                Some(Due::Kill(reason)) => {
-                    tracing::warn!(
-                        child = child.role.name(),
-                        pid = child.pid.map(|pid| pid.as_raw()),
-                        "killed: {reason}"
-                    );
-                    child.kill();
-                }
-                None => {}
-            }
+        let notify = self.notify.path();
+        for generation in &mut self.leaving {
+            // Nothing of it is started any more, so nothing can fail.
+            generation.do_what_is_due(notify, now);
         }
-        self.drain_on(now);
+        self.leaving.retain(|generation| !generation.is_over());
+        let failure = self.current.do_what_is_due(notify, now);
+        self.failure = self.failure.take().or(failure);
+        if let Some(failure) = self
+            .next
+            .as_mut()
+            .and_then(|next| next.generation().do_what_is_due(notify, now))
+        {
+            self.abandon_hand_over(&failure.to_string());
+        }
+        self.give_up_if_hopeless();
+        self.end_late_probe(now);
         if now >= self.next_renewal {
             self.next_renewal = now + renewal::INTERVAL;
             self.plan.renewal.renew();
+        }
+        if self.file.changed(now) && !self.is_ending {
+            tracing::info!(config = %self.plan.source.path().display(), "the configuration file changed");
+            self.reload();
         }
         if let (Some(due), Some(interval)) = (self.next_ping, self.plan.manager_watchdog)
             && now >= due
@@ -210,14 +267,14 @@ impl Supervisor {
     }
 
     /// Waits for an event or for the next thing that is due.
-    fn wait(&self) -> Result<(), SuperviseError> {
+    fn wait(&mut self) -> Result<(), SuperviseError> {
+        let others = [self.next_ping, self.probe_deadline(), Some(self.file.next())];
         let next = self
-            .plan
-            .children
-            .iter()
-            .filter_map(|child| child.life.next())
-            .chain(self.next_ping);
-        let next = next.fold(self.next_renewal, Instant::min);
+            .generations_mut()
+            .filter_map(|generation| generation.next())
+            .chain(others.into_iter().flatten())
+            .min();
+        let next = next.map_or(self.next_renewal, |next| next.min(self.next_renewal));
         // Rounded up, so that the thing is due when the wait is over.
         let wait = next
             .saturating_duration_since(Instant::now())
@@ -237,14 +294,21 @@ impl Supervisor {
         let ended = end::ended().map_err(system("wait for child processes"))?;
         self.hear_children()?;
         let now = Instant::now();
+        // Those that belong to nobody are orphans that PID 1 inherits: reaping was all they needed.
         for (pid, end) in ended {
-            // Others are orphans that PID 1 inherits: reaping was all they needed.
-            if let Some(child) = self.plan.children.iter_mut().find(|child| child.pid == Some(pid)) {
-                child.pid = None;
-                child.since = None;
-                let verdict = child.life.exited(now, end.code());
-                self.failure = self.failure.take().or_else(|| judged(child, verdict, end));
+            for generation in &mut self.leaving {
+                generation.bury(pid, end, now);
             }
+            let failure = self.current.bury(pid, end, now);
+            self.failure = self.failure.take().or(failure);
+            if let Some(failure) = self
+                .next
+                .as_mut()
+                .and_then(|next| next.generation().bury(pid, end, now))
+            {
+                self.abandon_hand_over(&failure.to_string());
+            }
+            self.hear_probe(pid, end);
         }
         Ok(())
     }
@@ -252,22 +316,8 @@ impl Supervisor {
     fn hear_children(&mut self) -> Result<(), SuperviseError> {
         while let Some((pid, words)) = self.notify.receive().map_err(system("read run/notify.sock"))? {
             let now = Instant::now();
-            let Some(child) = self.plan.children.iter_mut().find(|child| child.pid == Some(pid)) else {
-                continue;
-            };
-            for word in words {
-                match word {
-                    Word::Ready => {
-                        child.life.ready(now);
-                        let took_ms = child
-                            .since
-                            .map_or(0, |since| now.duration_since(since).as_millis() as u64);
-                        tracing::info!(child = child.role.name(), pid = pid.as_raw(), took_ms, "ready");
-                    }
-                    Word::Alive => child.life.alive(now),
-                    Word::Status(status) => child.status = Some(status),
-                }
-            }
+            self.generations_mut()
+                .any(|generation| generation.hear(pid, &words, now));
         }
         Ok(())
     }
@@ -281,8 +331,11 @@ impl Supervisor {
                 }
                 Signal::SIGUSR1 => {
                     self.plan.logging.reopen();
-                    self.plan.children.iter().for_each(|child| child.signal(signal));
+                    self.generations_mut()
+                        .flat_map(|generation| &generation.children)
+                        .for_each(|child| child.signal(signal));
                 }
+                Signal::SIGUSR2 => self.upgrade_in_place(),
                 // SIGCHLD only wakes.
                 _ => {}
             }
@@ -290,47 +343,29 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Replaces the running binary by the one that lies where it was started from.
+    fn upgrade_in_place(&mut self) {
+        match &self.plan.binary {
+            // What comes of it is logged, and seen in `status`.
+            Ok(path) => drop(self.begin_upgrade(&path.clone())),
+            Err(error) => tracing::error!(%error, "not upgraded: it is unknown where the program lies"),
+        }
+    }
+
     fn answer(&mut self) -> Result<(), SuperviseError> {
         while let Some(call) = self.control.next().map_err(system("listen on run/lockgate.sock"))? {
-            match call.request {
+            match &call.request {
                 Request::Status => call.reply(&self.status()),
                 Request::Reload => {
                     let reloaded = self.reload();
                     call.reply(&reloaded);
                 }
+                Request::Upgrade(path) => {
+                    let error = self.begin_upgrade(path).err();
+                    call.reply(&Begun { error });
+                }
             }
         }
         Ok(())
     }
-}
-
-/// What the end of a child means for the whole: the failure that ends it, if it does.
-fn judged(child: &mut Child, verdict: Verdict, end: End) -> Option<SuperviseError> {
-    let process = child.role.name();
-    let reason = child
-        .status
-        .take()
-        .map_or_else(|| end.to_string(), |status| format!("{status} ({end})"));
-    let failure = match verdict {
-        Verdict::Stopped => None,
-        Verdict::Restart(wait) => {
-            tracing::warn!(
-                child = process,
-                restart_in_ms = wait.as_millis() as u64,
-                "ended: {reason}"
-            );
-            None
-        }
-        Verdict::Refused => Some(SuperviseError::Refused {
-            reason: format!("{process}: {reason}"),
-        }),
-        Verdict::Hopeless(times, took) => Some(SuperviseError::Hopeless {
-            process,
-            times,
-            seconds: took.as_secs_f64(),
-            reason: reason.clone(),
-        }),
-    };
-    child.status = Some(reason);
-    failure
 }

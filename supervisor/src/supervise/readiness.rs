@@ -3,7 +3,7 @@
 //! A message counts only when the kernel says that it came from a child's own pid.
 
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,14 @@ impl NotifySocket {
             socket,
             path: path.to_owned(),
         })
+    }
+
+    /// Goes on with a socket that another binary bound.
+    pub(crate) fn adopt(descriptor: OwnedFd, path: &Path) -> Self {
+        Self {
+            socket: descriptor.into(),
+            path: path.to_owned(),
+        }
     }
 
     /// The value of `NOTIFY_SOCKET`.

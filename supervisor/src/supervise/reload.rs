@@ -1,51 +1,146 @@
-//! A new configuration for running processes; a bad one leaves the old one in force.
+//! A new configuration for what is running; a bad one leaves the old one in force.
 
-use nix::sys::signal::Signal;
+use lockgate_config::Config;
 
 use super::Supervisor;
+use super::child::Setting;
 use super::control::Reloaded;
-use crate::source::explain;
+use super::hand_over::{Cause, Successor};
+use crate::entrance;
+use crate::source::{Accepted, explain};
 
 impl Supervisor {
     /// Reads the file again. Children are told only when it holds no mistake.
     pub(super) fn reload(&mut self) -> Reloaded {
+        self.file.taken_up();
+        if self.next.is_some() {
+            self.reload_again = true;
+            let message = "processes are being replaced: the file is read again as soon as that is over";
+            return Reloaded {
+                done: true,
+                messages: vec![message.to_owned()],
+            };
+        }
         self.plan.manager.send_reloading();
         let reloaded = self.try_reload();
-        self.plan.manager.send("READY=1");
+        for message in &reloaded.messages {
+            if reloaded.done {
+                tracing::warn!("{message}");
+            } else {
+                tracing::error!("the old configuration goes on: {message}");
+            }
+        }
+        self.reload_error = (!reloaded.done).then(|| reloaded.messages.join("\n"));
+        if self.next.is_none() {
+            self.plan.manager.send("READY=1");
+        }
         reloaded
     }
 
     fn try_reload(&mut self) -> Reloaded {
         let accepted = match self.plan.source.load() {
             Ok(accepted) => accepted,
-            Err(error) => {
-                let messages = explain(&error);
-                for message in &messages {
-                    tracing::error!("the old configuration goes on: {message}");
-                }
-                self.reload_error = Some(messages.join("\n"));
-                return Reloaded { done: false, messages };
-            }
+            Err(error) => return refused(explain(&error)),
         };
         let mut messages: Vec<_> = accepted.config.warnings.iter().map(ToString::to_string).collect();
-        if accepted.config.http.addr != self.plan.config.http.addr {
-            messages.push("http.addr: the new address is listened on after a restart".to_owned());
+        let needed_by = needs_new_processes(&self.plan.config, &accepted.config);
+        if needed_by.is_empty() {
+            self.apply(accepted);
+        } else {
+            messages.push(format!(
+                "taken up by new processes, the old ones finish what they have: {}",
+                needed_by.join(", ")
+            ));
+            if let Err(reason) = self.replace(accepted) {
+                return refused(vec![reason]);
+            }
         }
-        if accepted.config.storage.root != self.plan.config.storage.root {
-            messages.push("storage.filesystem.rootdirectory: the new directory is used after a restart".to_owned());
-        }
-        for message in &messages {
-            tracing::warn!("{message}");
-        }
-        self.reload_error = None;
-        self.plan.logging.reload(&accepted.config.log, &self.plan.home.log());
-        self.plan.setting.configuration = accepted.text;
-        self.plan.config = accepted.config;
-        self.plan.renewal.reload(&self.plan.config);
-        for child in &self.plan.children {
-            child.signal(Signal::SIGHUP);
-        }
-        tracing::info!(config = %self.plan.source.path().display(), "reloaded");
         Reloaded { done: true, messages }
     }
+
+    /// Running processes go on with it.
+    fn apply(&mut self, accepted: Accepted) {
+        self.plan.logging.reload(&accepted.config.log, &self.plan.home.log());
+        self.plan.config = accepted.config;
+        self.plan.renewal.reload(&self.plan.config);
+        self.plan.url = self.reach().to_string();
+        self.current.setting.configuration = accepted.text;
+        // Those who leave serve on for a while: rights that were taken away are taken away there too.
+        let text = &self.current.setting.configuration;
+        for child in self
+            .leaving
+            .iter()
+            .chain([&self.current])
+            .flat_map(|generation| &generation.children)
+        {
+            child.configure(text);
+        }
+        tracing::info!(config = %self.plan.source.path().display(), "reloaded");
+    }
+
+    /// New processes go on with it.
+    fn replace(&mut self, accepted: Accepted) -> Result<(), String> {
+        let [proxy, _] = &self.current.children;
+        let entrances = entrance::open(&accepted.config.http, &proxy.sockets).map_err(|error| error.to_string())?;
+        let setting = Setting {
+            configuration: accepted.text,
+            ..self.current.setting.clone()
+        };
+        self.plan.renewal.reload(&accepted.config);
+        let successor = Successor::new(
+            &self.plan.home,
+            self.current.number,
+            (accepted.config, setting),
+            entrances,
+            Cause::Reload,
+        );
+        self.next = Some(successor.map_err(|error| error.to_string())?);
+        Ok(())
+    }
+}
+
+fn refused(messages: Vec<String>) -> Reloaded {
+    Reloaded { done: false, messages }
+}
+
+/// The keys that differ and that a running process cannot take up: sockets it has open, directories it is confined to,
+/// tasks it began with.
+fn needs_new_processes(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (http, storage) = ((&old.http, &new.http), (&old.storage, &new.storage));
+    let differs = [
+        ("http.addr", http.0.addr != http.1.addr),
+        ("http.redirecthttps", http.0.redirect_https != http.1.redirect_https),
+        ("http.debug", shown(&http.0.debug) != shown(&http.1.debug)),
+        ("http.tls", http.0.tls.is_some() != http.1.tls.is_some()),
+        ("http.docroot", http.0.docroot != http.1.docroot),
+        ("http.draintimeout", http.0.drain_timeout != http.1.drain_timeout),
+        (
+            "http.handovertimeout",
+            http.0.hand_over_timeout != http.1.hand_over_timeout,
+        ),
+        // Pingora fixes it for h2 when it starts.
+        (
+            "http.limits.idletimeout",
+            http.0.limits.idle_timeout != http.1.limits.idle_timeout,
+        ),
+        ("storage.filesystem.rootdirectory", storage.0.root != storage.1.root),
+        (
+            "storage.filesystem.maxthreads",
+            storage.0.max_threads != storage.1.max_threads,
+        ),
+        (
+            "storage.maintenance.uploadpurging",
+            shown(&storage.0.upload_purging) != shown(&storage.1.upload_purging),
+        ),
+        ("health", shown(&old.health) != shown(&new.health)),
+    ];
+    differs
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+}
+
+/// Small plain values, compared by what they show.
+fn shown(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}")
 }

@@ -29,6 +29,11 @@ impl Renewal {
         }
     }
 
+    /// The names that were asked for, the most wanted first.
+    pub(crate) fn hosts(&self) -> &[String] {
+        self.own.as_ref().map_or(&self.extra, |own| own.hosts())
+    }
+
     /// Issues the leaf again if it is needed. A failure leaves the present one, and is tried again.
     pub(crate) fn renew(&self) {
         let Some(own) = &self.own else { return };

@@ -48,6 +48,35 @@ pub(crate) enum SocketError {
     Unix { path: PathBuf, source: io::Error },
 }
 
+/// An open listening socket, kept for as long as children come and go.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    /// What it is for: its name among LISTEN_FDNAMES.
+    pub(crate) name: String,
+    /// The address in the configuration.
+    pub(crate) asked: Address,
+    /// The address it has: a port 0 became another.
+    pub(crate) address: Address,
+    pub(crate) descriptor: OwnedFd,
+}
+
+impl Socket {
+    /// Whether it is what a configuration asks for.
+    pub(crate) fn serves(&self, name: &str, address: &Address) -> bool {
+        self.name == name && (self.asked == *address || self.address == *address)
+    }
+
+    /// Another descriptor of the same socket.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            name: self.name.clone(),
+            asked: self.asked.clone(),
+            address: self.address.clone(),
+            descriptor: self.descriptor.try_clone()?,
+        })
+    }
+}
+
 /// Listens on TCP. An empty host is every address, IPv4 and IPv6; a name is its first address, IPv4 before IPv6.
 pub(crate) fn listen_tcp(host: &str, port: u16) -> Result<TcpListener, SocketError> {
     let address = Address::Tcp {

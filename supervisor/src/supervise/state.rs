@@ -7,6 +7,8 @@
 //!    └───────────────────┴──────────────┘        (give up when it is hopeless)
 //! any of them ── drain ──▶ Draining ── exited ──▶ Stopped
 //! ```
+//!
+//! A child that comes after another is `Held` until there is something for it to serve.
 
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,8 @@ pub(crate) const EX_CONFIG: i32 = 78;
 /// Where a child stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// Not running; to be started when somebody says so.
+    Held,
     /// Not running; to be started then.
     Waiting { until: Instant },
     /// Running, not yet ready.
@@ -94,6 +98,37 @@ impl Life {
         }
     }
 
+    /// A child to be started when it is released.
+    pub(crate) fn held(now: Instant) -> Self {
+        Self {
+            phase: Phase::Held,
+            ..Self::new(now)
+        }
+    }
+
+    /// A child that another binary started, running already.
+    pub(crate) fn adopted(now: Instant, is_ready: bool, restarts: u32) -> Self {
+        let phase = if is_ready {
+            Phase::Ready { since: now, heard: now }
+        } else {
+            Phase::Starting { since: now }
+        };
+        Self {
+            phase,
+            restarts,
+            ever_ready: is_ready,
+            ever_started: true,
+            ..Self::new(now)
+        }
+    }
+
+    /// Lets a held child start.
+    pub(crate) fn release(&mut self, now: Instant) {
+        if self.phase == Phase::Held {
+            self.phase = Phase::Waiting { until: now };
+        }
+    }
+
     /// Where it stands.
     pub(crate) fn phase(&self) -> Phase {
         self.phase
@@ -119,7 +154,7 @@ impl Life {
             Phase::Starting { .. } => Some(Due::Kill("it was not ready in time")),
             Phase::Ready { .. } => Some(Due::Kill("it stopped answering the watchdog")),
             Phase::Draining { .. } => Some(Due::Kill("the drain deadline passed")),
-            Phase::Killed { .. } | Phase::Stopped => None,
+            Phase::Held | Phase::Killed { .. } | Phase::Stopped => None,
         }
     }
 
@@ -130,7 +165,7 @@ impl Life {
             Phase::Starting { since } => Some(since + START_LIMIT),
             Phase::Ready { heard, .. } => Some(heard + WATCHDOG),
             Phase::Draining { deadline } => Some(deadline),
-            Phase::Killed { .. } | Phase::Stopped => None,
+            Phase::Held | Phase::Killed { .. } | Phase::Stopped => None,
         }
     }
 
@@ -172,7 +207,7 @@ impl Life {
     /// It was told to finish until `deadline`. What waits for a start is not started any more.
     pub(crate) fn drain(&mut self, deadline: Instant) {
         self.phase = match self.phase {
-            Phase::Waiting { .. } | Phase::Stopped => Phase::Stopped,
+            Phase::Held | Phase::Waiting { .. } | Phase::Stopped => Phase::Stopped,
             _ => Phase::Draining { deadline },
         };
     }
@@ -369,6 +404,30 @@ mod tests {
         assert!(matches!(child.0.due(child.1), Some(Due::Kill(_))));
         assert_eq!(child.exit(Some(1)), Verdict::Stopped);
         assert_eq!(child.0.phase(), Phase::Stopped);
+    }
+
+    #[test]
+    fn a_held_child_starts_when_it_is_released() {
+        let mut child = Clocked::new();
+        child.0 = Life::held(child.1);
+        child.after(START_LIMIT * 2);
+        assert_eq!((child.0.due(child.1), child.0.next()), (None, None));
+        child.0.release(child.1);
+        child.start().ready();
+        assert_eq!(child.0.restarts(), 0);
+        child.0.release(child.1);
+        assert!(child.0.is_ready(), "released already");
+    }
+
+    #[test]
+    fn an_adopted_child_goes_on_where_it_was() {
+        let now = Instant::now();
+        let mut child = Clocked(Life::adopted(now, true, 3), now);
+        assert!(child.0.is_ready());
+        let verdict = child.after(HEALTHY_AFTER).exit(Some(EX_CONFIG));
+        assert_eq!(verdict, Verdict::Restart(Duration::ZERO), "it served once");
+        assert_eq!(child.start().0.restarts(), 4);
+        assert!(!Life::adopted(now, false, 0).is_ready());
     }
 
     #[test]

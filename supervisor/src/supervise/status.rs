@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::Supervisor;
 use super::child::Child;
 use super::control::{ProcessStatus, Status};
+use super::generation::Generation;
 use super::state::Phase;
 
 impl Supervisor {
@@ -19,18 +20,27 @@ impl Supervisor {
             config: self.plan.source.path().to_owned(),
             drain_timeout_seconds: self.plan.config.http.drain_timeout.as_secs(),
             reload_error: self.reload_error.clone(),
-            processes: self
-                .plan
-                .children
+            generation: self.current.number,
+            replacing: self.next.is_some() || self.probe.is_some(),
+            upgrade_error: self.upgrade_error.clone(),
+            processes: processes(&self.current, now).collect(),
+            leaving: self
+                .leaving
                 .iter()
-                .map(|child| process_status(child, now))
+                .flat_map(|generation| processes(generation, now))
+                .filter(|process| process.pid.is_some())
                 .collect(),
         }
     }
 }
 
+fn processes(generation: &Generation, now: Instant) -> impl Iterator<Item = ProcessStatus> {
+    generation.children.iter().map(move |child| process_status(child, now))
+}
+
 fn process_status(child: &Child, now: Instant) -> ProcessStatus {
     let state = match child.life.phase() {
+        Phase::Held => "held",
         Phase::Waiting { .. } => "restarting",
         Phase::Starting { .. } => "starting",
         Phase::Ready { .. } => "ready",

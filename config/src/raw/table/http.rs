@@ -11,6 +11,7 @@ pub(super) const HTTP: &[Key] = &[
     Key::secret("secret"),
     Key::scalar("relativeurls"),
     Key::scalar("draintimeout"),
+    Key::scalar("handovertimeout"),
     Key::section("tls", TLS),
     Key::open("headers", &TEXTS),
     Key::section(

@@ -1,0 +1,27 @@
+//! How the front door ends, if it does.
+
+use std::time::Duration;
+
+use crate::limits::{DRAIN_GRACE, LEAVE_GRACE};
+
+/// Whether further requests are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// They are.
+    No,
+    /// Others serve already: what is here is finished, however long it takes.
+    Leaving,
+    /// The registry stops: what is here is finished within `http.draintimeout`.
+    Draining,
+}
+
+impl Ending {
+    /// How long a connection may rest before it is closed; `None` = as usual.
+    pub(crate) fn grace(self) -> Option<Duration> {
+        match self {
+            Self::No => None,
+            Self::Leaving => Some(LEAVE_GRACE),
+            Self::Draining => Some(DRAIN_GRACE),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Looks whether a file has changed, and waits until whoever writes it has finished.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How often to look: one `stat` call. A change counts once it was seen twice: editors write in several steps, and
+/// half a configuration may be a valid one.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What tells one state of a file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+/// A file that somebody may change.
+#[derive(Debug)]
+pub(super) struct Watch {
+    path: PathBuf,
+    known: Option<Stamp>,
+    seen: Option<Stamp>,
+    next: Instant,
+}
+
+impl Watch {
+    /// Its present state is known.
+    pub(super) fn new(path: &Path, now: Instant) -> Self {
+        let known = stamp(path);
+        Self {
+            path: path.to_owned(),
+            known,
+            seen: known,
+            next: now + INTERVAL,
+        }
+    }
+
+    /// When to look next.
+    pub(super) fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// Looks if it is time. True once for each change; a file that is not there has not changed.
+    pub(super) fn changed(&mut self, now: Instant) -> bool {
+        if now < self.next {
+            return false;
+        }
+        self.next = now + INTERVAL;
+        let found = stamp(&self.path);
+        let settled = found == self.seen;
+        self.seen = found;
+        let changed = settled && found.is_some() && found != self.known;
+        if changed {
+            self.known = found;
+        }
+        changed
+    }
+
+    /// The present state was taken up.
+    pub(super) fn taken_up(&mut self) {
+        self.known = stamp(&self.path);
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(Stamp {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        size: metadata.size(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_counts_once_and_when_it_has_settled() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.yml");
+        std::fs::write(&path, "a").unwrap();
+        let mut now = Instant::now();
+        let mut watch = Watch::new(&path, now);
+        let mut look = |watch: &mut Watch| {
+            now += INTERVAL;
+            watch.changed(now)
+        };
+        assert!(!look(&mut watch));
+        std::fs::write(&path, "ab").unwrap();
+        assert!(!look(&mut watch), "somebody may still be writing");
+        std::fs::write(&path, "abc").unwrap();
+        assert!(!look(&mut watch), "and was");
+        assert!(look(&mut watch));
+        assert!(!look(&mut watch), "known by now");
+        std::fs::remove_file(&path).unwrap();
+        assert!(
+            !look(&mut watch) && !look(&mut watch),
+            "a file that is gone changes nothing"
+        );
+        std::fs::write(&path, "other").unwrap();
+        assert!(!look(&mut watch));
+        assert!(look(&mut watch));
+        std::fs::write(&path, "by hand").unwrap();
+        watch.taken_up();
+        assert!(!look(&mut watch) && !look(&mut watch));
+    }
+}
