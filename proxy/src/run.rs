@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lockgate_config::{Config, Home};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::buffers::Buffers;
+use crate::ending::Ending;
 use crate::limits::Gauge;
 use crate::run_error::RunError;
 use crate::server::{Door, Server};
@@ -63,6 +64,7 @@ pub async fn run(config: Config, home: Home, entrances: Vec<Entrance>, control: 
         upstream: Upstream::new(control.upstream)?,
         requests: Gauge::default(),
         buffers: Buffers::default(),
+        ending: watch::Sender::new(Ending::No),
     };
     let server = Arc::new(Server::new(service, tls.clone()));
     let accepting = open(&server, entrances)?;

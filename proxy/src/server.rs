@@ -68,10 +68,11 @@ impl Server {
             ca_file: Some("/dev/null".to_owned()),
             ..ServerConf::default()
         };
-        let (settings, buffers, requests) = (
+        let (settings, buffers, requests, ending) = (
             service.settings.clone(),
             service.buffers.clone(),
             service.requests.clone(),
+            service.ending.clone(),
         );
         let mut proxy = http_proxy(&Arc::new(conf), service);
         let mut options = HttpServerOptions::default();
@@ -85,7 +86,7 @@ impl Server {
             buffers,
             connections: Gauge::default(),
             requests,
-            ending: watch::Sender::new(Ending::No),
+            ending,
             draining: watch::Sender::new(false),
             cut: watch::Sender::new(false),
         }

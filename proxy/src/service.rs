@@ -14,9 +14,11 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use tokio::sync::watch;
 
 use crate::buffers::Buffers;
 use crate::connection::Peer;
+use crate::ending::Ending;
 use crate::error_page::{self, ErrorPage};
 use crate::handoff::{Handoff, OpenError};
 use crate::headers::{self, Forwarded};
@@ -35,6 +37,8 @@ pub(crate) struct Service {
     pub(crate) requests: Gauge,
     /// For bodies that the front door sends itself.
     pub(crate) buffers: Buffers,
+    /// Whether further requests are wanted.
+    pub(crate) ending: watch::Sender<Ending>,
 }
 
 /// One request on its way.
@@ -197,6 +201,10 @@ impl ProxyHttp for Service {
     ) -> Result<()> {
         if answer.status.is_informational() {
             return Ok(());
+        }
+        if *self.ending.borrow() != Ending::No {
+            // The request began before: Pingora still thinks of another one on this connection.
+            session.set_keepalive(None);
         }
         let handoff = answer
             .headers

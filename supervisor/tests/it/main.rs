@@ -7,6 +7,7 @@ mod commands;
 mod configuration;
 mod first_run;
 mod halves;
+mod hand_over;
 mod harness;
 mod layering;
 mod logs;

@@ -1,0 +1,406 @@
+//! Processes are replaced under load, by an upgrade and by a reload, and nobody notices.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use crate::harness::{PATIENCE, PLAIN, Running, Sandbox, eventually, is_alive, ready_pid, status};
+
+/// What the issue of a hand-over without loss asks for.
+const REQUESTS: u64 = 20_000;
+const CONNECTIONS: usize = 8;
+
+/// Clients with keep-alive that send one request after the other, and count.
+struct Load {
+    answered: Arc<AtomicU64>,
+    enough: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Load {
+    fn start(address: &str) -> Self {
+        let (answered, enough) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let clients = (0..CONNECTIONS)
+            .map(|_| {
+                let (address, answered, enough) = (address.to_owned(), answered.clone(), enough.clone());
+                std::thread::spawn(move || {
+                    let mut failures = Vec::new();
+                    while !enough.load(Ordering::Relaxed) {
+                        if let Err(failure) = keep_alive(&address, &answered, &enough) {
+                            failures.push(failure.to_string());
+                        }
+                    }
+                    failures
+                })
+            })
+            .collect();
+        Self {
+            answered,
+            enough,
+            clients,
+        }
+    }
+
+    fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Until that many more were answered.
+    fn go_on_for(&self, requests: u64) {
+        let goal = self.answered() + requests;
+        eventually("the load", || (self.answered() >= goal).then_some(()));
+    }
+
+    /// Stops; every request was answered with 200.
+    fn end(self) -> u64 {
+        self.enough.store(true, Ordering::Relaxed);
+        let failures: Vec<_> = self
+            .clients
+            .into_iter()
+            .flat_map(|client| client.join().unwrap())
+            .collect();
+        assert!(failures.is_empty(), "{} failed: {:?}", failures.len(), failures.first());
+        self.answered.load(Ordering::Relaxed)
+    }
+}
+
+/// One connection, until the server says that it is the last answer. A connection that ends otherwise is a failure.
+fn keep_alive(address: &str, answered: &AtomicU64, enough: &AtomicBool) -> std::io::Result<()> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::new(stream);
+    loop {
+        reader.get_mut().write_all(b"GET /v2/ HTTP/1.1\r\nHost: r\r\n\r\n")?;
+        let (mut head, mut length, mut is_last) = (String::new(), 0, false);
+        while !head.ends_with("\r\n\r\n") {
+            let start = head.len();
+            if reader.read_line(&mut head)? == 0 {
+                return Err(std::io::Error::other(format!("closed after {head:?}")));
+            }
+            let line = head[start..].to_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().map_err(std::io::Error::other)?;
+            }
+            is_last |= line.starts_with("connection: close");
+        }
+        std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink())?;
+        if !head.starts_with("HTTP/1.1 200 ") {
+            return Err(std::io::Error::other(head));
+        }
+        answered.fetch_add(1, Ordering::Relaxed);
+        if is_last || enough.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+    }
+}
+
+fn pids(sandbox: &Sandbox) -> [Pid; 2] {
+    ["proxy", "registry"].map(|process| ready_pid(sandbox, process))
+}
+
+fn nothing_leaves(sandbox: &Sandbox) {
+    eventually("the end of the old processes", || {
+        let status = status(sandbox);
+        let leaving = status["leaving"].as_array()?;
+        (leaving.is_empty() && status["replacing"] == false).then_some(())
+    });
+}
+
+/// The program under another name, as an installation has it.
+fn install(sandbox: &Sandbox, name: &str) -> PathBuf {
+    let path = sandbox.path(name);
+    std::fs::copy(env!("CARGO_BIN_EXE_lockgate"), &path).unwrap();
+    path
+}
+
+fn runs(pid: Pid, program: &Path) -> bool {
+    std::fs::read_link(format!("/proc/{pid}/exe")).unwrap() == program
+}
+
+#[test]
+fn upgrades_under_load_fail_no_request_and_keep_the_pid() {
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    let load = Load::start(&running.address);
+    let before = load.answered();
+    let mut old = pids(&sandbox);
+    for round in 1..=4 {
+        load.go_on_for(REQUESTS / 8);
+        if round % 2 == 0 {
+            running.signal(Signal::SIGUSR2);
+        } else {
+            let said = sandbox.run(&["upgrade"]).expect(0).stdout;
+            assert!(said.contains(&format!("pid {}", running.pid())), "{said}");
+        }
+        eventually("the next generation", || {
+            (status(&sandbox)["generation"] == round + 1).then_some(())
+        });
+        let new = pids(&sandbox);
+        assert!(new.iter().all(|pid| !old.contains(pid)), "{old:?} {new:?}");
+        load.go_on_for(REQUESTS / 8);
+        nothing_leaves(&sandbox);
+        assert!(old.into_iter().all(|pid| !is_alive(pid)));
+        old = new;
+    }
+    let sent = load.end() - before;
+    assert!(sent >= REQUESTS, "{sent}");
+    assert_eq!(status(&sandbox)["pid"], running.pid().as_raw());
+    assert!(!running.log().contains("ERROR"), "{}", running.log());
+    for name in ["next.sock", "last.sock"] {
+        assert!(!sandbox.path("lockgate/run").join(name).exists(), "{name}");
+    }
+    let mut running = running;
+    sandbox.run(&["stop"]).expect(0);
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
+fn an_upload_in_progress_is_finished_by_the_old_processes() {
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    let begun = running
+        .http("POST /v2/app/blobs/uploads/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    let location = begun
+        .lines()
+        .find_map(|line| {
+            line.to_lowercase()
+                .starts_with("location:")
+                .then(|| line[9..].trim().to_owned())
+        })
+        .unwrap_or_else(|| panic!("{begun}"));
+    let mut upload = running.connect();
+    let head = format!(
+        "PATCH {location} HTTP/1.1\r\nHost: r\r\nContent-Length: 200000\r\nContent-Type: application/octet-stream\r\n\r\n"
+    );
+    upload.write_all(head.as_bytes()).unwrap();
+    upload.write_all(&[b'a'; 100_000]).unwrap();
+
+    let old = pids(&sandbox);
+    sandbox.run(&["upgrade"]).expect(0);
+    assert_eq!(running.get("/v2/"), "200", "the new ones serve");
+    let leaving = status(&sandbox)["leaving"].as_array().unwrap().len();
+    assert_eq!(leaving, 2, "both wait for the upload");
+
+    upload.write_all(&[b'a'; 100_000]).unwrap();
+    let mut answer = String::new();
+    upload.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    nothing_leaves(&sandbox);
+    assert!(old.into_iter().all(|pid| !is_alive(pid)));
+
+    // The new registry goes on with what the old one wrote.
+    let location = answer
+        .lines()
+        .find_map(|line| {
+            line.to_lowercase()
+                .starts_with("location:")
+                .then(|| line[9..].trim().to_owned())
+        })
+        .unwrap();
+    let digest = sha256(&[b'a'; 200_000]);
+    let separator = if location.contains('?') { '&' } else { '?' };
+    let put = format!(
+        "PUT {location}{separator}digest=sha256:{digest} HTTP/1.1\r\nHost: r\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    );
+    let answer = running.http(&put);
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert!(!running.log().contains("ERROR"), "{}", running.log());
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[test]
+fn the_binary_that_lies_there_takes_over_and_one_that_cannot_is_refused() {
+    let sandbox = Sandbox::new();
+    let (first, second) = (install(&sandbox, "lockgate-1"), install(&sandbox, "lockgate-2"));
+    let link = sandbox.path("bin");
+    symlink(&first, &link).unwrap();
+    let config = sandbox.write("config.yml", PLAIN);
+    let start = ["start", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()];
+    let mut command = std::process::Command::new(&link);
+    command.args(start).current_dir(sandbox.path("."));
+    let running = Running::of(command, &sandbox.path("stderr"));
+    let old = pids(&sandbox);
+
+    // Not ours at all, not executable, gone.
+    let script = sandbox.write("script", "#!/bin/sh\necho what is this >&2\nexit 3\n");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for (wrong, said) in [
+        (script, "what is this (exit code 3)"),
+        (config.clone(), "denied"),
+        (sandbox.path("nothing"), "No such file"),
+    ] {
+        std::fs::remove_file(&link).unwrap();
+        symlink(&wrong, &link).unwrap();
+        let before = running.log().matches("not upgraded").count();
+        running.signal(Signal::SIGUSR2);
+        eventually("the refusal", || {
+            (running.log().matches("not upgraded").count() > before).then_some(())
+        });
+        assert!(running.log().contains(said), "{said}: {}", running.log());
+        assert_eq!(pids(&sandbox), old);
+        assert_eq!(running.get("/v2/"), "200");
+    }
+
+    // A configuration that it cannot run with.
+    let broken = sandbox.write("config.yml", &(PLAIN.to_owned() + "  nonsense: 1\n"));
+    let mut upgrade = sandbox.command(&["upgrade", "--config", broken.to_str().unwrap()]);
+    let refused = crate::harness::Ran::of({
+        upgrade.env("LOCKGATE_HOME", sandbox.path("lockgate"));
+        upgrade
+    });
+    assert!(refused.expect(1).stderr.contains("http.nonsense"));
+    assert!(
+        status(&sandbox)["upgrade_error"]
+            .as_str()
+            .unwrap()
+            .contains("http.nonsense")
+    );
+    assert_eq!(pids(&sandbox), old);
+    sandbox.write("config.yml", PLAIN);
+
+    std::fs::remove_file(&link).unwrap();
+    symlink(&second, &link).unwrap();
+    running.signal(Signal::SIGUSR2);
+    eventually("the second binary", || runs(running.pid(), &second).then_some(()));
+    eventually("its children", || (status(&sandbox)["generation"] == 2).then_some(()));
+    assert!(pids(&sandbox).into_iter().all(|pid| runs(pid, &second)));
+    assert!(status(&sandbox)["upgrade_error"].is_null());
+    assert_eq!(running.get("/v2/"), "200");
+}
+
+#[test]
+fn a_reload_that_needs_new_processes_gets_them_without_a_failure() {
+    // proves: MAKINA-16
+    let sandbox = Sandbox::new();
+    let (here, there) = (free_address(), free_address());
+    let plain = PLAIN.replace("127.0.0.1:0", &here);
+    let config = sandbox.write("config.yml", &plain);
+    let running = Running::of(
+        sandbox.command(&["start", "--config", config.to_str().unwrap()]),
+        &sandbox.path("stderr"),
+    );
+    let old = pids(&sandbox);
+    let load = Load::start(&running.address);
+    load.go_on_for(100);
+    sandbox.write(
+        "config.yml",
+        &plain.replace("rootdirectory: data", "rootdirectory: elsewhere"),
+    );
+    let said = sandbox.run(&["reload"]).expect(0).stderr;
+    assert!(said.contains("storage.filesystem.rootdirectory"), "{said}");
+    eventually("new processes", || (status(&sandbox)["generation"] == 2).then_some(()));
+    load.go_on_for(100);
+    load.end();
+    nothing_leaves(&sandbox);
+    assert!(old.into_iter().all(|pid| !is_alive(pid)));
+    assert!(sandbox.path("elsewhere/docker/registry/v2").exists());
+
+    // Another address: the new one is served, the old one is no longer.
+    sandbox.write("config.yml", &plain.replace(&here, &there));
+    sandbox.run(&["reload"]).expect(0);
+    eventually("the new address", || TcpStream::connect(&there).ok());
+    nothing_leaves(&sandbox);
+    assert!(TcpStream::connect(&here).is_err(), "nobody listens there any more");
+    let url = status(&sandbox)["url"].as_str().unwrap().to_owned();
+    assert!(url.ends_with(there.rsplit(':').next().unwrap()), "{url}");
+
+    // One that is in use is refused, and everything stays as it is.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    sandbox.write("config.yml", &plain.replace(&here, &address));
+    let refused = sandbox.run(&["reload"]).expect(78).stderr;
+    assert!(refused.contains("already in use"), "{refused}");
+    assert_eq!(status(&sandbox)["generation"], 3);
+}
+
+#[test]
+fn new_processes_that_do_not_become_ready_leave_the_old_ones_serving() {
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    let old = pids(&sandbox);
+    sandbox.write("config.yml", &(PLAIN.to_owned() + "  docroot: nowhere\n"));
+    sandbox.run(&["reload"]).expect(0);
+    eventually("the refusal", || {
+        let status = status(&sandbox);
+        let error = status["reload_error"].as_str()?;
+        error.contains("http.docroot").then_some(())
+    });
+    assert_eq!(pids(&sandbox), old);
+    // The registry's socket leads to the old one again.
+    for process in ["proxy", "registry"] {
+        let pid = ready_pid(&sandbox, process);
+        nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
+        assert_eq!(running.get("/v2/"), "200", "{}", running.log());
+        eventually("another process", || {
+            (ready_pid(&sandbox, process) != pid).then_some(())
+        });
+    }
+    sandbox.write("config.yml", PLAIN);
+    sandbox.run(&["reload"]).expect(0);
+    assert!(status(&sandbox)["reload_error"].is_null());
+}
+
+#[test]
+fn a_changed_file_is_taken_up_by_itself_and_a_broken_one_is_not() {
+    // proves: MAKINA-16
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    let told = || {
+        let answer = running.http("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n");
+        answer.to_lowercase().contains("x-told: once")
+    };
+    sandbox.write("config.yml", &(PLAIN.to_owned() + "  headers: {X-Told: [once]}\n"));
+    eventually("the new header", || told().then_some(()));
+    sandbox.write("config.yml", &(PLAIN.to_owned() + "  nonsense: 1\n"));
+    eventually("the refusal", || {
+        let status = status(&sandbox);
+        status["reload_error"].as_str()?.contains("http.nonsense").then_some(())
+    });
+    assert!(running.log().contains("http.nonsense"), "{}", running.log());
+    assert!(told(), "the old one goes on");
+    sandbox.write("config.yml", PLAIN);
+    eventually("the old headers", || (!told()).then_some(()));
+    assert!(status(&sandbox)["reload_error"].is_null());
+}
+
+#[test]
+fn a_stop_during_a_hand_over_ends_old_and_new() {
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.start_plain();
+    // Keeps an old proxy busy.
+    let mut busy = running.connect();
+    busy.write_all(b"PUT /v2/app/manifests/1 HTTP/1.1\r\nHost: r\r\nContent-Length: 100\r\n\r\n{")
+        .unwrap();
+    let old = pids(&sandbox);
+    sandbox.run(&["upgrade"]).expect(0);
+    let new = pids(&sandbox);
+    assert!(is_alive(old[0]));
+    // Twice: the request in flight never ends.
+    running.signal(Signal::SIGTERM);
+    eventually("the drain", || running.log().contains("draining").then_some(()));
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.wait().code(), Some(0));
+    assert!(old.into_iter().chain(new).all(|pid| !is_alive(pid)));
+}
+
+/// An address that nobody listens on. Another program may be faster; then the test says so.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
