@@ -22,3 +22,4 @@ mod regctl;
 mod rust_client;
 mod skopeo;
 mod support;
+mod upgrade;

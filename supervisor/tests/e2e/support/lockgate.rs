@@ -93,6 +93,11 @@ impl<'m> Lockgate<'m> {
         format!("localhost:{PORT}")
     }
 
+    /// Everything it keeps.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// The account of the set-up.
     pub(crate) fn account(&self) -> &str {
         &self.account
