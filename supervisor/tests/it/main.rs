@@ -12,5 +12,6 @@ mod harness;
 mod layering;
 mod logs;
 mod pid_one;
+mod reload;
 mod supervision;
 mod users;

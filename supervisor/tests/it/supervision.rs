@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill, killpg};
+use sha2::{Digest, Sha256};
 
 use crate::harness::{PLAIN, Ran, Running, Sandbox, eventually, is_alive, ready_pid, status};
 
@@ -198,18 +199,82 @@ fn the_drain_has_a_deadline() {
     assert!((1..15).contains(&asked.elapsed().as_secs()), "{:?}", asked.elapsed());
 }
 
-/// A PATCH of ten bytes, half of them sent.
-fn half_an_upload(running: &Running) -> TcpStream {
+#[test]
+fn an_upload_that_the_end_cut_off_is_resumed_after_the_next_start() {
+    const SENT: usize = 300_000;
+    let sandbox = Sandbox::new();
+    let body: Vec<u8> = (0..2 * SENT).map(|i| (i % 251) as u8).collect();
+    let mut running = sandbox.start_plain();
+    let upload = begin_upload(&running);
+    let mut cut = running.connect();
+    write!(
+        cut,
+        "PATCH {upload} HTTP/1.1\r\nHost: r\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .unwrap();
+    cut.write_all(&body[..SENT]).unwrap();
+    eventually("some of it on the disk", || {
+        (received(&running, &upload) > 0).then_some(())
+    });
+    for _ in 0..2 {
+        running.signal(Signal::SIGTERM);
+    }
+    assert_eq!(running.wait().code(), Some(0));
+
+    let running = sandbox.start_plain();
+    let kept = received(&running, &upload);
+    assert!((1..=SENT).contains(&kept), "{kept}");
+    let rest = &body[kept..];
+    let mut resumed = running.connect();
+    let range = format!("{kept}-{}", body.len() - 1);
+    write!(
+        resumed,
+        "PATCH {upload} HTTP/1.1\r\nHost: r\r\nContent-Range: {range}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        rest.len()
+    )
+    .unwrap();
+    resumed.write_all(rest).unwrap();
+    let mut answer = String::new();
+    resumed.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    let digest: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let answer = running.http(&format!(
+        "PUT {upload}?digest=sha256:{digest} HTTP/1.1\r\nHost: r\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    ));
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+}
+
+/// How many bytes of the upload at `path` are kept, as the registry says.
+fn received(running: &Running, path: &str) -> usize {
+    let answer = running.http(&format!("GET {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"));
+    let range = answer
+        .lines()
+        .find_map(|line| line.to_lowercase().strip_prefix("range: 0-").map(str::to_owned));
+    // `0-0` stands for nothing as well as for one byte.
+    range.map_or(0, |last| match last.trim().parse::<usize>() {
+        Ok(0) | Err(_) => 0,
+        Ok(last) => last + 1,
+    })
+}
+
+/// The path of a new upload.
+fn begin_upload(running: &Running) -> String {
     let begun =
         running.http("POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: r\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let location = begun
         .lines()
         .find_map(|line| line.to_lowercase().starts_with("location: ").then(|| line[10..].trim()));
     let location = location.unwrap_or_else(|| panic!("{begun}"));
-    let path = location
+    location
         .split_once("://")
         .map_or(location, |(_, rest)| &rest[rest.find('/').unwrap()..])
-        .to_owned();
+        .to_owned()
+}
+
+/// A PATCH of ten bytes, half of them sent.
+fn half_an_upload(running: &Running) -> TcpStream {
+    let path = begin_upload(running);
     let mut upload = running.connect();
     write!(
         upload,
