@@ -12,6 +12,8 @@ use crate::connection::Peer;
 
 /// The file that the registry wants streamed.
 pub(crate) const BLOB: &str = "x-lockgate-blob";
+/// Bytes that an upload has: `Range` says the same of one byte as of none.
+pub(crate) const OFFSET: &str = "x-lockgate-offset";
 /// The account, for the access log.
 pub(crate) const USER: &str = "x-lockgate-user";
 

@@ -7,7 +7,7 @@
 //!                ├─ redirect                       the plain entrance
 //!                └─ service ─┬─ headers            who asks
 //!                            ├─ docroot            files beside the registry
-//!                            ├─ upstream           the registry, and waiting for it
+//!                            ├─ upstream, resume   the registry, waiting for it, going on with uploads
 //!                            ├─ handoff, beneath   blobs from their files
 //!                            ├─ failure, error_page
 //!                            └─ access_log
@@ -29,6 +29,7 @@ mod head;
 mod headers;
 mod limits;
 mod redirect;
+mod resume;
 mod run;
 mod run_error;
 mod server;

@@ -54,6 +54,9 @@ pub(crate) const UPSTREAM_PAUSE_MOST: Duration = Duration::from_millis(250);
 /// How often a request is sent again: a request that kills the registry must not do so for ever.
 pub(crate) const REPEATS: u32 = 3;
 
+/// How long an upload that is gone on with may take to catch up: the registry hashes what it has of it again.
+pub(crate) const CATCH_UP: Duration = UPSTREAM_SILENCE;
+
 /// Seconds that `Retry-After` names while the registry is away or the door is full.
 pub(crate) const RETRY_AFTER: u64 = 5;
 

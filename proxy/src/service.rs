@@ -1,5 +1,6 @@
 //! The phases of a request. Each calls into the module that knows how.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,6 +16,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout_at};
 
 use crate::buffers::Buffers;
 use crate::connection::Peer;
@@ -22,7 +24,8 @@ use crate::ending::Ending;
 use crate::error_page::{self, ErrorPage};
 use crate::handoff::{Handoff, OpenError};
 use crate::headers::{self, Forwarded};
-use crate::limits::{Gauge, LINGER_TIME, REPEATS, Slot, URI_SIZE};
+use crate::limits::{CATCH_UP, Gauge, LINGER_TIME, REPEATS, Slot, UPSTREAM_PAUSE_MOST, URI_SIZE};
+use crate::resume::{self, Passing};
 use crate::settings::Settings;
 use crate::upstream::{Body, Upstream, may_repeat};
 use crate::{access_log, docroot, failure};
@@ -56,6 +59,8 @@ pub(crate) struct Request {
     deadline: Option<tokio::time::Instant>,
     /// How often it was sent again.
     repeats: u32,
+    /// The upload that its body goes to.
+    upload: Option<Passing>,
     /// The answer is complete, whatever of the request is still to come.
     is_answered: bool,
     _slot: Slot,
@@ -90,6 +95,7 @@ impl ProxyHttp for Service {
             forwarded: None,
             deadline: None,
             repeats: 0,
+            upload: None,
             is_answered: false,
             _slot: self.requests.enter(),
         }
@@ -164,13 +170,21 @@ impl ProxyHttp for Service {
 
     async fn upstream_request_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         upstream: &mut RequestHeader,
         request: &mut Request,
     ) -> Result<()> {
         match &request.forwarded {
-            Some(forwarded) => forwarded.write(upstream, &request.id),
-            None => Err(Error::new_in(ErrorType::InternalError)),
+            Some(forwarded) => forwarded.write(upstream, &request.id)?,
+            None => return Err(Error::new_in(ErrorType::InternalError)),
+        }
+        if request.upload.is_some() {
+            self.go_on(session, upstream, request).await
+        } else {
+            if resume::appends(&upstream.method, upstream.uri.path()) && !session.is_body_empty() {
+                request.upload = Passing::begin(&self.upstream, upstream).await;
+            }
+            Ok(())
         }
     }
 
@@ -189,6 +203,15 @@ impl ProxyHttp for Service {
             // An h2 body may end with an empty DATA frame (RFC 9113 section 8.1). Pingora writes it as a chunk of length
             // zero, which is the end already, and then the end: the registry would take the second for a request.
             *piece = None;
+        }
+        if let Some(upload) = &mut request.upload
+            && let Some(passing) = piece
+        {
+            if std::mem::take(&mut upload.drops_repeat) {
+                *piece = (!is_end).then(Bytes::new);
+            } else {
+                upload.pass(passing);
+            }
         }
         Ok(())
     }
@@ -254,12 +277,18 @@ impl ProxyHttp for Service {
         let body = Body::of(session);
         let header = session.req_header();
         let now = tokio::time::Instant::now();
+        if request.upload.as_mut().is_some_and(Passing::failed) {
+            // It got further since the last time: it may be sent again as if this were the first.
+            (request.deadline, request.repeats) = (None, 0);
+        }
         let deadline = *request
             .deadline
             .get_or_insert(now + request.settings.limits.backend_wait);
         let repeat = is_cut
-            && session.response_written().is_none()
-            && may_repeat(&header.method, header.uri.path(), body)
+            && session
+                .response_written()
+                .is_none_or(|answer| answer.status.is_informational())
+            && (request.upload.is_some() || may_repeat(&header.method, header.uri.path(), body))
             && request.repeats < REPEATS
             && now < deadline;
         error.set_retry(repeat);
@@ -319,6 +348,31 @@ impl ProxyHttp for Service {
 }
 
 impl Service {
+    /// Makes `upstream`, whose body was on its way to a registry that went away, a request for the rest of it.
+    async fn go_on(&self, session: &mut Session, upstream: &mut RequestHeader, request: &mut Request) -> Result<()> {
+        let Some(upload) = &mut request.upload else {
+            return Ok(());
+        };
+        let deadline = tokio::time::Instant::now() + CATCH_UP;
+        let is_done = session.is_body_done();
+        loop {
+            let caught_up = timeout_at(deadline, upload.catch_up(&self.upstream, upstream, is_done)).await;
+            match caught_up.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
+                Ok(()) => break,
+                Err(error) if resume::is_passing(&error) && tokio::time::Instant::now() < deadline => {
+                    tracing::debug!(request_id = %request.id, %error, "the registry went away again");
+                    sleep(UPSTREAM_PAUSE_MOST).await;
+                }
+                Err(error) => {
+                    return Error::e_because(ErrorType::ConnectionClosed, "going on", error).map_err(Error::into_up);
+                }
+            }
+        }
+        upload.drops_repeat = !session.retry_buffer_truncated() && !session.is_body_empty() && upload.has_passed();
+        tracing::info!(request_id = %request.id, "the registry went away during an upload, which goes on");
+        Ok(())
+    }
+
     /// Sends the file that the registry named, header and all.
     async fn hand_off(
         &self,

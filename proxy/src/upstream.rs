@@ -36,6 +36,11 @@ impl Upstream {
         }
     }
 
+    /// Its socket.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// How to reach the registry before `deadline`.
     pub(crate) fn peer(&self, deadline: Instant) -> Result<Box<HttpPeer>> {
         let path = self

@@ -113,7 +113,7 @@ impl Registry {
         Self { seen, task }
     }
 
-    /// Every request so far, health checks left out.
+    /// Every request so far; what the proxy asks by itself is left out.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
@@ -125,6 +125,14 @@ impl Drop for Registry {
     }
 }
 
+/// Where an upload stands, asked before its body is sent.
+fn is_proxys_own(request: &Seen) -> bool {
+    let closes = request
+        .header("connection")
+        .is_some_and(|connection| connection == "close");
+    request.method == "GET" && request.target.contains("/blobs/uploads/") && closes
+}
+
 async fn serve(stream: UnixStream, script: &Script) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut number = None;
@@ -132,6 +140,12 @@ async fn serve(stream: UnixStream, script: &Script) -> std::io::Result<()> {
         if request.target == "/healthz" && request.method == "HEAD" {
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+                .await?;
+            continue;
+        }
+        if is_proxys_own(&request) {
+            stream
+                .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
                 .await?;
             continue;
         }

@@ -14,6 +14,7 @@ mod crane;
 mod docker;
 mod faults;
 mod helm;
+mod kill_loops;
 mod large_layer;
 mod logs;
 mod nginx;

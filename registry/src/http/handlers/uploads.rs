@@ -10,6 +10,7 @@ use actix_web::web::Payload;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt as _;
 
+use crate::Front;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::oci::{Algorithm, ContentRange, Digest, RepositoryName};
@@ -17,6 +18,8 @@ use crate::service::{self, Chunk};
 use crate::storage::{Blob, UploadId};
 
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+/// For the proxy, which goes on with an upload that was cut; it strips the header.
+const OFFSET: HeaderName = HeaderName::from_static("x-lockgate-offset");
 
 /// POST: begins a session.
 pub(crate) async fn begin(
@@ -174,5 +177,8 @@ fn standing(
         .insert_header((LOCATION, call.location(&format!("/v2/{repository}/blobs/uploads/{id}"))))
         .insert_header((RANGE, format!("0-{}", offset.saturating_sub(1))))
         .insert_header((UPLOAD_ID, id.as_str()));
+    if call.settings.trust.front == Front::Lockgate {
+        response.insert_header((OFFSET, offset));
+    }
     response
 }

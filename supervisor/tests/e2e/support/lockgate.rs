@@ -9,7 +9,7 @@ use super::clients::say;
 use super::machine::{HOST, Machine, Run, until};
 
 /// Fixed, because the machine's network is its own.
-const PORT: u16 = 5443;
+pub(crate) const PORT: u16 = 5443;
 
 /// Supervisor, proxy and registry as `lockgate start` makes them in an empty directory; they end with the machine.
 pub(crate) struct Lockgate<'m> {

@@ -1,0 +1,317 @@
+//! Goes on with an upload whose registry went away in the middle of a body.
+//!
+//! ```text
+//! client ══ body ══▶ proxy ══ body ══▶ registry ✝        what it wrote is in the upload's file
+//!                      │ keeps the last 3 MiB
+//!                      ├── GET   where does it stand? ──▶ registry, the next
+//!                      ├── PATCH what is missing     ──▶
+//!                      └══ the rest of the body      ══▶
+//! ```
+//!
+//! The client sees a pause. Without this it would see 503, and many send the whole layer again, or give up.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+
+use bytes::Bytes;
+use http::{HeaderName, Method, StatusCode, header};
+use pingora::http::RequestHeader;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use crate::headers::OFFSET;
+use crate::upstream::Upstream;
+
+/// Bytes on the way at most: Pingora's pipe (0.3 MiB), the socket (0.2), and in the registry actix's buffers and the
+/// upload's batches (1.3); and half as much again.
+const KEPT: usize = 3 * 1024 * 1024;
+
+/// A head of an answer is no longer.
+const ANSWER: usize = 16 * 1024;
+
+/// Fields that belong to one sending of a body.
+const OF_THE_BODY: [HeaderName; 5] = [
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::EXPECT,
+];
+
+/// An upload whose body is passing through.
+#[derive(Debug)]
+pub(crate) struct Passing {
+    /// Where the upload stands when the registry has everything that came so far.
+    end: u64,
+    /// The last pieces that came, and their length.
+    kept: VecDeque<Bytes>,
+    length: usize,
+    /// What Pingora sends again by itself, its own copy of a short beginning, is to be dropped.
+    pub(crate) drops_repeat: bool,
+    /// `end` at the last failure: beyond it, there was progress.
+    failed_at: Option<u64>,
+}
+
+/// Whether `method` and `path` append to an upload.
+pub(crate) fn appends(method: &Method, path: &str) -> bool {
+    let id = path.split_once("/blobs/uploads/").map_or("", |(_, id)| id);
+    !id.is_empty() && (method == Method::PATCH || method == Method::PUT)
+}
+
+impl Passing {
+    /// The body of `request` begins, of which the registry has nothing yet. `None` where the upload cannot be asked for:
+    /// the request itself will bring out why.
+    pub(crate) async fn begin(upstream: &Upstream, request: &RequestHeader) -> Option<Self> {
+        let announced = request.headers.get(header::CONTENT_RANGE).map(|range| {
+            let first = range.to_str().ok()?.split('-').next()?;
+            first.trim_start_matches("bytes ").parse().ok()
+        });
+        let end = match announced {
+            Some(first) => first?,
+            None => match standing(upstream, request).await {
+                Ok(Standing::At(offset)) => offset,
+                Ok(Standing::Unknown) | Err(_) => return None,
+            },
+        };
+        Some(Self {
+            end,
+            kept: VecDeque::new(),
+            length: 0,
+            drops_repeat: false,
+            failed_at: None,
+        })
+    }
+
+    /// A piece of the body passes.
+    pub(crate) fn pass(&mut self, piece: &Bytes) {
+        self.end += piece.len() as u64;
+        self.length += piece.len();
+        self.kept.push_back(piece.clone());
+        while let Some(first) = self.kept.front()
+            && self.length - first.len() >= KEPT
+        {
+            self.length -= first.len();
+            self.kept.pop_front();
+        }
+    }
+
+    /// Whether anything of the body came yet.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.length > 0
+    }
+
+    /// The registry went away; whether anything came since it last did.
+    pub(crate) fn failed(&mut self) -> bool {
+        self.failed_at.replace(self.end) != Some(self.end)
+    }
+
+    /// Brings the upload to where the client is, and makes `request` one for the rest of the body. `is_done`: there is no
+    /// rest. An error is worth another try when it is one of the connection.
+    pub(crate) async fn catch_up(
+        &self,
+        upstream: &Upstream,
+        request: &mut RequestHeader,
+        is_done: bool,
+    ) -> io::Result<()> {
+        match standing(upstream, request).await? {
+            Standing::At(offset) if offset < self.end => self.send_missing(upstream, request, offset).await?,
+            Standing::At(offset) if offset == self.end => {}
+            // It ended, and its answer was lost: sent again, without a body, it gets the same answer.
+            Standing::Unknown if is_done && request.method == Method::PUT => {}
+            Standing::At(offset) => return Err(hopeless(format!("it stands at {offset}, not {}", self.end))),
+            Standing::Unknown => return Err(hopeless("it is unknown now".to_owned())),
+        }
+        self.shorten(request, is_done)
+    }
+
+    async fn send_missing(&self, upstream: &Upstream, request: &RequestHeader, offset: u64) -> io::Result<()> {
+        let missing = usize::try_from(self.end - offset).unwrap_or(usize::MAX);
+        let Some(mut skip) = self.length.checked_sub(missing) else {
+            return Err(hopeless(format!(
+                "{missing} bytes are missing, {} are kept",
+                self.length
+            )));
+        };
+        let mut body = Vec::with_capacity(missing);
+        for piece in &self.kept {
+            let from = skip.min(piece.len());
+            body.extend_from_slice(&piece[from..]);
+            skip -= from;
+        }
+        let range = format!("Content-Range: {offset}-{}\r\n", self.end - 1);
+        match ask(upstream, request, "PATCH", &range, &body).await? {
+            (StatusCode::ACCEPTED, _) => Ok(()),
+            (status, _) => Err(hopeless(format!("what was missing is answered {status}"))),
+        }
+    }
+
+    /// What has come is there: `request` announces the rest alone.
+    fn shorten(&self, request: &mut RequestHeader, is_done: bool) -> io::Result<()> {
+        let failed = |error: Box<pingora::Error>| hopeless(error.to_string());
+        let number = |text: &str| text.parse::<u64>().ok();
+        request.remove_header(&header::EXPECT);
+        let range = request.remove_header(&header::CONTENT_RANGE);
+        if is_done {
+            request.remove_header(&header::TRANSFER_ENCODING);
+            request.insert_header(header::CONTENT_LENGTH, 0).map_err(failed)?;
+            return Ok(());
+        }
+        let announced = request.headers.get(header::CONTENT_LENGTH).is_some();
+        let last = range.and_then(|range| number(range.to_str().ok()?.rsplit('-').next()?));
+        if let Some(last) = last {
+            request
+                .insert_header(header::CONTENT_RANGE, format!("{}-{last}", self.end))
+                .map_err(failed)?;
+        }
+        if announced {
+            // Its total is no longer the length of what is sent; chunks need none.
+            request.remove_header(&header::CONTENT_LENGTH);
+            request
+                .insert_header(header::TRANSFER_ENCODING, "chunked")
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Another try will not help.
+fn hopeless(why: String) -> io::Error {
+    io::Error::other(format!("the upload cannot be gone on with: {why}"))
+}
+
+/// Whether trying again may help: the registry went away once more.
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    error.kind() != ErrorKind::Other
+}
+
+enum Standing {
+    At(u64),
+    Unknown,
+}
+
+async fn standing(upstream: &Upstream, request: &RequestHeader) -> io::Result<Standing> {
+    match ask(upstream, request, "GET", "", b"").await? {
+        (StatusCode::NO_CONTENT, Some(offset)) => Ok(Standing::At(offset)),
+        (StatusCode::NOT_FOUND, _) => Ok(Standing::Unknown),
+        (status, _) => Err(hopeless(format!(
+            "asked where it stands, the registry answers {status}"
+        ))),
+    }
+}
+
+/// One request of the proxy's own, in the name of `request`; the answer's status, and where it says the upload stands.
+async fn ask(
+    upstream: &Upstream,
+    request: &RequestHeader,
+    method: &str,
+    fields: &str,
+    body: &[u8],
+) -> io::Result<(StatusCode, Option<u64>)> {
+    let mut stream = UnixStream::connect(upstream.path()).await?;
+    let mut head = format!("{method} {} HTTP/1.1\r\n", request.uri.path()).into_bytes();
+    for (name, value) in &request.headers {
+        if !OF_THE_BODY.contains(name) && name != header::CONNECTION {
+            head.extend_from_slice(name.as_str().as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+    }
+    head.extend_from_slice(format!("{fields}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()).as_bytes());
+    stream.write_all(&head).await?;
+    stream.write_all(body).await?;
+    let mut answer = Vec::with_capacity(1024);
+    while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
+        if answer.len() > ANSWER || stream.read_buf(&mut answer).await? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+    }
+    parse(&answer).ok_or_else(|| hopeless("the registry's answer cannot be read".to_owned()))
+}
+
+fn parse(answer: &[u8]) -> Option<(StatusCode, Option<u64>)> {
+    let mut lines = std::str::from_utf8(answer).ok()?.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let offset = lines
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case(OFFSET))
+        .and_then(|(_, offset)| offset.trim().parse().ok());
+    Some((status, offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passing(end: u64) -> Passing {
+        Passing {
+            end,
+            kept: VecDeque::new(),
+            length: 0,
+            drops_repeat: false,
+            failed_at: None,
+        }
+    }
+
+    #[test]
+    fn bodies_of_uploads_alone_are_kept() {
+        for (method, path, expected) in [
+            (Method::PATCH, "/v2/a/blobs/uploads/1", true),
+            (Method::PUT, "/v2/a/blobs/uploads/1", true),
+            (Method::POST, "/v2/a/blobs/uploads/", false),
+            (Method::PUT, "/v2/a/blobs/uploads/", false),
+            (Method::GET, "/v2/a/blobs/uploads/1", false),
+            (Method::PUT, "/v2/a/manifests/1", false),
+        ] {
+            assert_eq!(appends(&method, path), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn the_last_bytes_are_kept_and_no_more() {
+        let mut passing = passing(7);
+        let piece = Bytes::from(vec![1; 64 * 1024]);
+        for _ in 0..1000 {
+            passing.pass(&piece);
+        }
+        assert_eq!(passing.end, 7 + 1000 * 64 * 1024);
+        assert_eq!(passing.length, KEPT);
+        assert_eq!(passing.kept.iter().map(Bytes::len).sum::<usize>(), KEPT);
+    }
+
+    #[test]
+    fn progress_is_what_came_since_the_last_failure() {
+        let mut passing = passing(0);
+        assert!(passing.failed());
+        assert!(!passing.failed());
+        passing.pass(&Bytes::from_static(b"x"));
+        assert!(passing.failed());
+    }
+
+    #[test]
+    fn the_rest_is_announced_alone() {
+        let mut request = RequestHeader::build("PATCH", b"/v2/a/blobs/uploads/1", None).unwrap();
+        request.insert_header("Content-Length", 100).unwrap();
+        request.insert_header("Content-Range", "10-109").unwrap();
+        request.insert_header("Expect", "100-continue").unwrap();
+        let mut done = request.clone();
+        passing(60).shorten(&mut request, false).unwrap();
+        assert_eq!(request.headers["content-range"], "60-109");
+        assert_eq!(request.headers["transfer-encoding"], "chunked");
+        assert!(!request.headers.contains_key("content-length") && !request.headers.contains_key("expect"));
+        passing(110).shorten(&mut done, true).unwrap();
+        assert_eq!(done.headers["content-length"], "0");
+        assert!(!done.headers.contains_key("content-range"));
+    }
+
+    #[test]
+    fn answers_are_read() {
+        let answer = b"HTTP/1.1 204 No Content\r\nrange: 0-0\r\nx-lockgate-offset: 1\r\nX: y\r\n\r\n";
+        assert_eq!(parse(answer), Some((StatusCode::NO_CONTENT, Some(1))));
+        assert_eq!(
+            parse(b"HTTP/1.1 404 Not Found\r\n\r\n"),
+            Some((StatusCode::NOT_FOUND, None))
+        );
+        assert_eq!(parse(b"nonsense\r\n\r\n"), None);
+    }
+}
