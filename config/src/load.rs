@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::findings::Findings;
 use crate::raw::{self, Node, ROOT};
 use crate::section::Section;
-use crate::{Auth, Config, Health, Http, LoadError, Log, Mistake, Storage, Validation};
+use crate::{Auth, Config, Health, Http, LoadError, Log, Mistake, Process, Storage, Validation};
 
 impl Config {
     /// Reads `path`, lets the `REGISTRY_*` variables among `environment` override it, and checks everything.
@@ -69,6 +69,7 @@ fn read(path: &Path, root: &Node, findings: &Findings) -> Config {
         auth,
         health: Health::read(&root.section("health")),
         validation: Validation::read(&root.section("validation")),
+        process: Process::read(&root.section("process")),
     }
 }
 

@@ -113,6 +113,11 @@ const LINES: &[(&str, &str)] = &[
     ("    enabled: true", "while they cannot, requests are answered 503"),
     ("    interval: 10s", "how often to look"),
     ("    threshold: 3", "failures in a row until then"),
+    ("", ""),
+    (
+        "#process: {proxyuser: www, registryuser: registry}",
+        "whom it runs as when root starts it; unprivileged users of their own unless set",
+    ),
 ];
 
 /// As a YAML double-quoted scalar, whatever it holds.

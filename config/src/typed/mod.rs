@@ -9,6 +9,7 @@ mod level;
 mod limits;
 mod log;
 mod network;
+mod process;
 mod public_url;
 mod secret;
 mod storage;
@@ -27,6 +28,7 @@ pub use level::{Level, LevelError};
 pub use limits::Limits;
 pub use log::{Formatter, Log, LogFile};
 pub use network::{Network, NetworkError};
+pub use process::{AccountId, Process};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use secret::Secret;
 pub use storage::{Storage, UploadPurging};
@@ -54,4 +56,6 @@ pub struct Config {
     pub health: Health,
     /// `validation`
     pub validation: Validation,
+    /// `process`
+    pub process: Process,
 }

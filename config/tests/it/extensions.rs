@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockgate_config::{CertificateSource, Level, Network};
+use lockgate_config::{AccountId, CertificateSource, Level, Network, Process};
 
 use crate::harness::{File, config};
 
@@ -35,6 +35,7 @@ auth:
     - {match: {account: admin}, actions: ['*'], comment: everything}
     - {match: {account: '', ip: 10.0.0.0/8, labels: {group: admins}}, actions: []}
     - {match: {name: '${account}/*', type: repository, service: s}, actions: [pull, push, delete]}
+process: {proxyuser: www-data, registryuser: 1000, group: '2000'}
 ";
 
 #[test]
@@ -61,6 +62,13 @@ fn all_are_read() {
         (at("data"), 8 << 20)
     );
     assert_eq!(config.storage.chunk_min_length, Some(1 << 20));
+
+    let expected = Process {
+        proxy_user: Some(AccountId::Name("www-data".to_owned())),
+        registry_user: Some(AccountId::Number(1000)),
+        group: Some(AccountId::Number(2000)),
+    };
+    assert_eq!(config.process, expected);
 
     let http = &config.http;
     assert_eq!(

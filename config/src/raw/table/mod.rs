@@ -19,6 +19,7 @@ pub(crate) const ROOT: &[Key] =
         Key::section("auth", auth::AUTH),
         Key::section("health", HEALTH),
         Key::section("validation", VALIDATION),
+        Key::section("process", PROCESS),
         Key::section(
             "catalog",
             &[Key::scalar("maxentries").ignored("the largest page of the catalog is fixed")],
@@ -76,6 +77,8 @@ const VALIDATION: &[Key] = &[
         ],
     ),
 ];
+
+const PROCESS: &[Key] = &[Key::text("proxyuser"), Key::text("registryuser"), Key::text("group")];
 
 const NOTIFICATIONS: &[Key] = &[
     Key::any("events")
