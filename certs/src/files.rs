@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// What to do when the file exists.
@@ -93,13 +93,9 @@ fn write(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(modes.directory)
-        .create(directory)
-        .map_err(failed)?;
-
+    make_directories(directory, modes.directory).map_err(failed)?;
     let staged = Staged::beside(path, modes.file).map_err(failed)?;
+    let owner = owner.or_else(|| other_owner(path, &staged.file));
     staged.fill(contents, modes.file, owner).map_err(failed)?;
     match existing {
         Existing::Overwrite => std::fs::rename(&staged.path, path).map_err(failed)?,
@@ -112,6 +108,32 @@ fn write(
     File::open(directory)
         .and_then(|directory| directory.sync_all())
         .map_err(failed)
+}
+
+/// Makes what is missing, each with `mode` whatever the umask.
+fn make_directories(directory: &Path, mode: u32) -> io::Result<()> {
+    let missing: Vec<_> = directory
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
+    for path in missing.into_iter().rev() {
+        match DirBuilder::new().mode(mode).create(path) {
+            Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(mode))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whose the file that is replaced is: root leaves it to its reader. `None` when that is the writer.
+fn other_owner(path: &Path, new: &File) -> Option<Owner> {
+    let (old, new) = (path.symlink_metadata().ok()?, new.metadata().ok()?);
+    let differs = new.uid() == 0 && (old.uid(), old.gid()) != (new.uid(), new.gid());
+    (differs && old.is_file()).then(|| Owner {
+        user: old.uid(),
+        group: old.gid(),
+    })
 }
 
 /// A new file beside its target; removed when dropped, unless it was renamed.
@@ -226,7 +248,6 @@ mod tests {
 
     #[test]
     fn a_file_for_another_user_is_that_users() {
-        use std::os::unix::fs::MetadataExt;
         let home = tempfile::tempdir().unwrap();
         let own = std::fs::metadata(home.path()).unwrap();
         // Only root can give files away.
@@ -239,6 +260,8 @@ mod tests {
         };
         let path = home.path().join("leaf.key");
         write_private_for(owner, &path, "k", Existing::Keep).unwrap();
+        // Also when it is written anew by somebody who knows of no owner.
+        write_private(&path, "another", Existing::Overwrite).unwrap();
         let metadata = std::fs::metadata(&path).unwrap();
         assert_eq!((metadata.uid(), metadata.gid()), (owner.user, owner.group));
         assert_eq!(mode(&path), 0o600);
