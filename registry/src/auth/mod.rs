@@ -40,4 +40,4 @@ pub use policy::Explanation;
 pub use principal::{Decision, Principal};
 pub use refusal::{Refusal, RefusalKind};
 pub use scope::{Actions, InvalidScope, Scope};
-pub use token::{KeyError, TokenRequest, TokenResponse, TrustError};
+pub use token::{KeyError, TokenRequest, TokenResponse, TrustError, ensure_token_key};

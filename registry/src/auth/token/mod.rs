@@ -19,7 +19,7 @@ mod verifier;
 pub(super) use issuer::TokenIssuer;
 pub use request::{TokenRequest, TokenResponse};
 
-pub use signing_key::KeyError;
+pub use signing_key::{KeyError, ensure_token_key};
 pub(super) use trust::Trust;
 pub use trust::TrustError;
 pub(super) use verifier::TokenVerifier;

@@ -46,6 +46,11 @@ pub enum KeyError {
     },
 }
 
+/// Makes the key unless it is there: who reads it need not be able to write beside it.
+pub fn ensure_token_key(path: &Path) -> Result<(), KeyError> {
+    SigningKey::open(path).map(drop)
+}
+
 impl SigningKey {
     /// Reads the key; makes one, for its owner alone, when there is none.
     pub(in crate::auth) fn open(path: &Path) -> Result<Self, KeyError> {
