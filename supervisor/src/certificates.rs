@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use lockgate_certs::authority::Error as IssueError;
-use lockgate_certs::files::{Existing, WriteError, write_private, write_public};
+use lockgate_certs::files::{Existing, Owner, WriteError, write_private, write_private_for, write_public};
 use lockgate_certs::{Authority, HostNameError, LeafRequest, LoadError, Pair, Reason, Subject, machine, renewal};
 use lockgate_config::{CertificateSource, Config, Home};
 
@@ -34,6 +34,8 @@ pub(crate) enum CertificateError {
 pub(crate) struct OwnCertificates {
     home: Home,
     hosts: Vec<String>,
+    /// Who reads the key, when that is somebody else.
+    reader: Option<Owner>,
 }
 
 impl OwnCertificates {
@@ -52,7 +54,14 @@ impl OwnCertificates {
         Self {
             home: home.clone(),
             hosts: hosts.to_vec(),
+            reader: None,
         }
+    }
+
+    /// The same with a key that `reader` reads.
+    #[must_use]
+    pub(crate) fn read_by(self, reader: Option<Owner>) -> Self {
+        Self { reader, ..self }
     }
 
     /// The names that were asked for, the most wanted first.
@@ -93,7 +102,10 @@ impl OwnCertificates {
             let authority = Authority::load(&self.home.ca_certificate(), &self.home.ca_key())?;
             let issued = authority.issue(&request)?;
             // Between the two writes the pair does not fit: who reloads keeps the old one until it does.
-            write_private(&leaf.key, issued.key_pem.reveal(), Existing::Overwrite)?;
+            match self.reader {
+                Some(reader) => write_private_for(reader, &leaf.key, issued.key_pem.reveal(), Existing::Overwrite)?,
+                None => write_private(&leaf.key, issued.key_pem.reveal(), Existing::Overwrite)?,
+            }
             write_public(&leaf.certificate, &issued.chain_pem, Existing::Overwrite)?;
         }
         Ok(reason)

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use nix::sys::stat::{Mode, umask};
-
 mod banner;
 mod certificates;
 mod cli;
+mod confine;
 mod descriptors;
 mod entrance;
 mod environment;
+mod handed;
 mod lock;
 mod logging;
 mod notify;
@@ -22,7 +22,6 @@ mod supervise;
 mod terminal;
 
 fn main() -> ExitCode {
-    // Nobody else's files; the group reads what is shared on purpose.
-    umask(Mode::from_bits_truncate(0o027));
+    confine::own_files_only();
     cli::run(std::env::args_os(), &environment::Environment::of_process()).into()
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use lockgate_config::{Config, LoadError};
 
 use crate::environment::Environment;
+use crate::handed;
 
 /// The variable that overrides `http.addr`; how `--listen` reaches the children.
 pub(crate) const LISTEN_VARIABLE: &str = "REGISTRY_HTTP_ADDR";
@@ -55,7 +56,10 @@ impl Source {
 
     /// Checks a text that was read from the file before.
     pub(crate) fn accept(&self, text: String) -> Result<Accepted, LoadError> {
-        let config = Config::parse(&self.path, text.as_bytes(), self.environment.variables())?;
+        let mut config = Config::parse(&self.path, text.as_bytes(), self.environment.variables())?;
+        if let Some(directory) = self.environment.value(handed::VARIABLE) {
+            handed::use_copies(&mut config, Path::new(directory));
+        }
         Ok(Accepted { config, text })
     }
 }

@@ -1,11 +1,12 @@
 //! The one map from what went wrong to a message and an exit code.
 
-use std::fmt::{self, Display, Formatter};
+use std::fmt::Display;
 
 use lockgate_config::LoadError;
 
 use crate::certificates::CertificateError;
 use crate::entrance::EntranceError;
+use crate::handed::HandError;
 use crate::lock::LockError;
 use crate::serve::ServeError;
 use crate::setup::SetupError;
@@ -72,12 +73,6 @@ impl Failure {
     }
 }
 
-impl Display for Failure {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.messages.join("; "))
-    }
-}
-
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         Self {
@@ -91,8 +86,19 @@ impl From<SetupError> for Failure {
     fn from(error: SetupError) -> Self {
         match error {
             SetupError::Configuration(error) => error.into(),
-            SetupError::Certificate(CertificateError::HostName(_)) => Self::configuration(error),
+            SetupError::Certificate(CertificateError::HostName(_))
+            | SetupError::User(_)
+            | SetupError::Unreadable { .. } => Self::configuration(error),
             other => Self::new(other),
+        }
+    }
+}
+
+impl From<HandError> for Failure {
+    fn from(error: HandError) -> Self {
+        match error {
+            HandError::Unreadable { .. } => Self::configuration(error),
+            HandError::Write(_) => Self::new(error),
         }
     }
 }

@@ -17,6 +17,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let home = arguments.wishes.places.home(environment);
     let prepared = prepare(&arguments.wishes.wish(&home, false, environment))?;
+    prepared.tell(|line| println!("{line}"));
     for path in &prepared.made {
         println!("made {}", path.display());
     }

@@ -4,20 +4,21 @@ use std::io::Write;
 use std::time::Instant;
 
 use clap::Args;
-use lockgate_config::{Address, Config, Home};
+use lockgate_config::{Address, Home};
 
 use super::Failure;
 use super::places::Places;
 use crate::banner::Banner;
-use crate::certificates::OwnCertificates;
+use crate::confine::{self, Rules};
 use crate::entrance::{self, EntranceError};
 use crate::environment::Environment;
+use crate::handed::{Handed, localized};
 use crate::lock::Lock;
 use crate::logging::Logging;
 use crate::notify::{Notifier, watchdog};
 use crate::reach::Reach;
 use crate::setup::{Prepared, Wish, prepare, prepare_directories};
-use crate::source::{LISTEN_VARIABLE, Source};
+use crate::source::LISTEN_VARIABLE;
 use crate::supervise::child::{Child, Role, Setting};
 use crate::supervise::generation::Generation;
 use crate::supervise::hand_over::{Cause, Successor, registry_socket};
@@ -26,8 +27,8 @@ use crate::supervise::signals::Signals;
 use crate::supervise::sockets::Socket;
 use crate::supervise::state::Life;
 use crate::supervise::upgrade::own_path;
-use crate::supervise::will::Will;
-use crate::supervise::{Ears, Plan, Supervisor};
+use crate::supervise::will::{self, Will};
+use crate::supervise::{Ears, Plan, SuperviseError, Supervisor};
 
 /// Sets up what is missing, then serves until stopped: the front door, and the registry behind it.
 #[derive(Debug, Args)]
@@ -47,6 +48,9 @@ pub(super) struct Wishes {
     /// A name that clients use; can be given several times
     #[arg(long = "hostname", value_name = "NAME")]
     hostnames: Vec<String>,
+    /// As root: give the data directory to the user that the registry runs as
+    #[arg(long)]
+    chown: bool,
 }
 
 impl Wishes {
@@ -61,6 +65,8 @@ impl Wishes {
                 .map(|_| self.places.config_file(environment)),
             listen: self.listen.clone(),
             hostnames: &self.hostnames,
+            // Once: the binary that takes over in the same process has the same arguments.
+            chown: self.chown && !will::is_written(environment),
             serve,
             environment,
         }
@@ -80,58 +86,104 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         Some(will) => Lock::adopt(&home.pid_file(), &will.lock)?,
         None => Lock::take(&home.pid_file())?,
     };
-    let ground = Ground {
-        wishes,
-        environment,
+    let mut prepared = prepare(&wishes.wish(&home, true, environment))?;
+    logging.reload(&prepared.accepted.config.log, &home.log());
+    prepared
+        .accepted
+        .config
+        .warnings
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
+    prepared.tell(|line| tracing::warn!("{line}"));
+    if let Some(reason) = &prepared.issued {
+        tracing::info!("issued a certificate: {reason}");
+    }
+
+    let entrances = entrances(&mut prepared, will.as_ref(), environment, lock.after_crash)?;
+    let address = entrances[0].address.clone();
+    let overridden = wishes.listen.is_some() || address != prepared.accepted.config.http.addr;
+    if overridden {
+        prepared.source = prepared.source.with_listen(&address.to_string());
+        prepared.accepted = prepared.source.accept(prepared.accepted.text)?;
+    }
+    let reach = reach(&prepared, wishes, &address);
+    let handed = Handed::over_to(prepared.decided.users(), &prepared.accepted.config, &home)?;
+    let mut setting = setting(&prepared, &home, overridden.then_some(&address), handed.as_ref());
+    setting.variables.extend(handed.as_ref().map(Handed::variable));
+    let banner = Banner {
+        reach: reach.clone(),
+        account: prepared.account,
+        password_file: home.password_file(),
+        authority: prepared.certificates.as_ref().map(|_| home.ca_certificate()),
+    };
+    let plan = Plan {
+        renewal: Renewal::new(&prepared.accepted.config, &home, &wishes.hostnames)
+            .read_by(prepared.decided.users().map(|users| users.proxy.owner())),
+        handed,
         home,
         lock,
         signals,
         logging,
+        source: prepared.source,
+        config: prepared.accepted.config,
+        binary: own_path(),
+        manager: Notifier::from_environment(environment).unwrap_or_default(),
+        manager_watchdog: watchdog(environment),
+        url: reach.to_string(),
     };
-    match will {
-        Some(will) => take_over(ground, will)?.run(|| {})?,
-        None => {
-            let (supervisor, banner) = begin(ground)?;
-            supervisor.run(|| {
-                let took_ms = began.elapsed().as_millis() as u64;
-                tracing::info!(took_ms, "serving {}", banner.reach);
-                // A closed stdout is no reason to stop.
-                let _ = write!(std::io::stdout(), "{banner}").and_then(|()| std::io::stdout().flush());
-            })?;
-        }
-    }
+    let supervisor = match will {
+        Some(will) => take_over(will, plan, setting, entrances)?,
+        None => begin(plan, setting, entrances)?,
+    };
+    confine::enter_supervisor().map_err(|error| Failure::new(format!("cannot give up capabilities: {error}")))?;
+    supervisor.run(|| {
+        tracing::info!(took_ms = began.elapsed().as_millis() as u64, "serving {reach}");
+        // A closed stdout is no reason to stop.
+        let _ = write!(std::io::stdout(), "{banner}").and_then(|()| std::io::stdout().flush());
+    })?;
     Ok(())
 }
 
-/// What is there before any configuration is read.
-struct Ground<'a> {
-    wishes: &'a Wishes,
-    environment: &'a Environment,
-    home: Home,
-    lock: Lock,
-    signals: Signals,
-    logging: Logging,
+fn entrances(
+    prepared: &mut Prepared,
+    will: Option<&Will>,
+    environment: &Environment,
+    after_crash: bool,
+) -> Result<Vec<Socket>, EntranceError> {
+    match will {
+        Some(will) => entrance::open(&prepared.accepted.config.http, will.current.entrances()),
+        None => {
+            let handed_down = entrance::handed_down(prepared, environment)?;
+            entrance::open_first(&prepared.accepted.config.http, &handed_down, after_crash)
+        }
+    }
 }
 
-/// What children are started with, and what is told of it.
-struct Equipment {
-    source: Source,
-    config: Config,
-    setting: Setting,
-    entrances: Vec<Socket>,
-    banner: Banner,
+fn reach(prepared: &Prepared, wishes: &Wishes, address: &Address) -> Reach {
+    let hosts = prepared
+        .certificates
+        .as_ref()
+        .map_or(wishes.hostnames.as_slice(), |own| own.hosts());
+    Reach::of(&prepared.accepted.config, hosts, address)
+}
+
+/// `listen`: the address that overrides the file's.
+fn setting(prepared: &Prepared, home: &Home, listen: Option<&Address>, handed: Option<&Handed>) -> Setting {
+    let path = prepared.source.path();
+    Setting {
+        arguments: ["--config".into(), path.into(), "--home".into(), home.root().into()].into(),
+        variables: listen
+            .map(|address| (LISTEN_VARIABLE.to_owned(), address.to_string()))
+            .into_iter()
+            .collect(),
+        configuration: prepared.accepted.text.clone(),
+        users: prepared.decided.users().cloned(),
+        rules: Rules::of_both(&localized(&prepared.accepted.config, handed), home),
+    }
 }
 
 /// Both children are due to be started.
-fn begin(ground: Ground<'_>) -> Result<(Supervisor, Banner), Failure> {
-    let Equipment {
-        source,
-        config,
-        setting,
-        entrances,
-        banner,
-    } = equip(&ground, None)?;
-    let plan = plan(ground, source, config, &banner.reach);
+fn begin(plan: Plan, setting: Setting, entrances: Vec<Socket>) -> Result<Supervisor, SuperviseError> {
     let registry = registry_socket(&plan.home, &plan.home.registry_socket())?;
     let ears = Ears::open(&plan.home)?;
     let now = Instant::now();
@@ -139,132 +191,16 @@ fn begin(ground: Ground<'_>) -> Result<(Supervisor, Banner), Failure> {
         Child::new(Role::Proxy, entrances, Life::new(now)),
         Child::new(Role::Registry, vec![registry], Life::new(now)),
     ];
-    let supervisor = Supervisor::new(plan, ears, Generation::new(1, setting, children));
-    Ok((supervisor, banner))
+    Ok(Supervisor::new(plan, ears, Generation::new(1, setting, children)))
 }
 
-/// The children of the binary before serve until those of this one do; and they go on when something stands in the way.
-fn take_over(ground: Ground<'_>, will: Will) -> Result<Supervisor, Failure> {
+/// The children of the binary before serve until those of this one do.
+fn take_over(will: Will, plan: Plan, setting: Setting, entrances: Vec<Socket>) -> Result<Supervisor, SuperviseError> {
+    let current = will.current.adopt(&setting);
+    let leaving = will.leaving.into_iter().map(|heir| heir.adopt(&setting)).collect();
+    let in_force = (plan.config.clone(), setting);
+    let next = Successor::new(&plan.home, current.number, in_force, entrances, Cause::Upgrade)?;
+    let ears = Ears::adopt(&plan.home, will.notify, will.control);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "this binary has taken over");
-    let equipped = equip(&ground, Some(&will));
-    let in_force = in_force(&ground, &will)?;
-    let home = ground.home.clone();
-    let listened = will.current.entrances().first().map(|socket| socket.address.clone());
-    let reach = reach(&in_force.config, &ground, listened.as_ref());
-    ground.logging.reload(&in_force.config.log, &ground.home.log());
-    let plan = plan(ground, in_force.source, in_force.config, &reach);
-    let current = will.current.adopt(&in_force.setting);
-    let leaving = will
-        .leaving
-        .into_iter()
-        .map(|heir| heir.adopt(&in_force.setting))
-        .collect();
-    let next = equipped.map_err(|failure| failure.to_string()).and_then(|equipment| {
-        let new = (equipment.config, equipment.setting);
-        Successor::new(&home, current.number, new, equipment.entrances, Cause::Upgrade)
-            .map_err(|error| error.to_string())
-    });
-    let ears = Ears::adopt(&home, will.notify, will.control);
     Ok(Supervisor::new(plan, ears, current).taking_over(leaving, next, will.started))
-}
-
-fn equip(ground: &Ground<'_>, will: Option<&Will>) -> Result<Equipment, Failure> {
-    let (home, wishes) = (&ground.home, ground.wishes);
-    let mut prepared = prepare(&wishes.wish(home, true, ground.environment))?;
-    ground.logging.reload(&prepared.accepted.config.log, &home.log());
-    for warning in &prepared.accepted.config.warnings {
-        tracing::warn!("{warning}");
-    }
-    if let Some(reason) = &prepared.issued {
-        tracing::info!("issued a certificate: {reason}");
-    }
-    let entrances = entrances(&mut prepared, will, ground)?;
-    let address = entrances[0].address.clone();
-    let overridden = wishes.listen.is_some() || address != prepared.accepted.config.http.addr;
-    if overridden {
-        prepared.source = prepared.source.with_listen(&address.to_string());
-        prepared.accepted = prepared.source.accept(prepared.accepted.text)?;
-    }
-    let config = prepared.accepted.config;
-    let variables = overridden.then(|| (LISTEN_VARIABLE.to_owned(), address.to_string()));
-    Ok(Equipment {
-        banner: Banner {
-            reach: reach(&config, ground, Some(&address)),
-            account: prepared.account,
-            password_file: home.password_file(),
-            authority: prepared.certificates.as_ref().map(|_| home.ca_certificate()),
-        },
-        setting: setting(
-            &prepared.source,
-            home,
-            variables.into_iter().collect(),
-            prepared.accepted.text,
-        ),
-        source: prepared.source,
-        config,
-        entrances,
-    })
-}
-
-fn entrances(prepared: &mut Prepared, will: Option<&Will>, ground: &Ground<'_>) -> Result<Vec<Socket>, EntranceError> {
-    match will {
-        Some(will) => entrance::open(&prepared.accepted.config.http, will.current.entrances()),
-        None => {
-            let handed_down = entrance::handed_down(prepared, ground.environment)?;
-            entrance::open_first(&prepared.accepted.config.http, &handed_down, ground.lock.after_crash)
-        }
-    }
-}
-
-/// What the children of the binary before run with.
-struct InForce {
-    source: Source,
-    config: Config,
-    setting: Setting,
-}
-
-fn in_force(ground: &Ground<'_>, will: &Will) -> Result<InForce, Failure> {
-    let path = ground.wishes.places.config_file(ground.environment);
-    let listen = will.variables.iter().find(|(name, _)| name == LISTEN_VARIABLE);
-    let source = Source::new(path, ground.environment, listen.map(|(_, address)| address.as_str()));
-    let accepted = source.accept(will.configuration.clone())?;
-    Ok(InForce {
-        setting: setting(&source, &ground.home, will.variables.clone(), accepted.text),
-        source,
-        config: accepted.config,
-    })
-}
-
-fn plan(ground: Ground<'_>, source: Source, config: Config, reach: &Reach) -> Plan {
-    Plan {
-        renewal: Renewal::new(&config, &ground.home, &ground.wishes.hostnames),
-        home: ground.home,
-        lock: ground.lock,
-        signals: ground.signals,
-        logging: ground.logging,
-        source,
-        config,
-        binary: own_path(),
-        manager: Notifier::from_environment(ground.environment).unwrap_or_default(),
-        manager_watchdog: watchdog(ground.environment),
-        url: reach.to_string(),
-    }
-}
-
-fn reach(config: &Config, ground: &Ground<'_>, listened: Option<&Address>) -> Reach {
-    let own = OwnCertificates::of(config, &ground.home, &ground.wishes.hostnames);
-    let hosts = own
-        .as_ref()
-        .map_or(ground.wishes.hostnames.as_slice(), |own| own.hosts());
-    Reach::of(config, hosts, listened.unwrap_or(&config.http.addr))
-}
-
-/// `variables`: what overrides the file.
-fn setting(source: &Source, home: &Home, variables: Vec<(String, String)>, configuration: String) -> Setting {
-    let path = source.path();
-    Setting {
-        arguments: ["--config".into(), path.into(), "--home".into(), home.root().into()].into(),
-        variables,
-        configuration,
-    }
 }

@@ -11,6 +11,7 @@ use lockgate_registry::accounts::{
 use super::Failure;
 use super::places::Places;
 use crate::environment::Environment;
+use crate::setup::leave_to_readers;
 use crate::source::Source;
 use crate::terminal;
 
@@ -67,6 +68,8 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         Command::Add(add) => {
             let (name, accounts) = add.named.open(environment)?;
             accounts.add(&name, &add.hash()?).map_err(Failure::new)?;
+            // The file may be new, and root's.
+            add.named.place.leave_to_reader(environment)?;
             println!("added {name}");
         }
         Command::Passwd(change) => {
@@ -115,6 +118,18 @@ impl Place {
             ))
         })?;
         Ok(Accounts::new(htpasswd.path))
+    }
+}
+
+impl Place {
+    fn leave_to_reader(&self, environment: &Environment) -> Result<(), Failure> {
+        if self.file.is_some() {
+            return Ok(());
+        }
+        let config = Source::new(self.places.config_file(environment), environment, None)
+            .load()?
+            .config;
+        Ok(leave_to_readers(&config, &self.places.home(environment))?)
     }
 }
 

@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nix::fcntl::OFlag;
+
 /// An open log file.
 #[derive(Debug)]
 pub(super) struct LogFile {
@@ -94,7 +96,14 @@ fn current(directory: &Path, process: &str) -> PathBuf {
 }
 
 fn append_to(path: &Path) -> io::Result<(File, u64)> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+    // Three processes write to this directory: none makes another follow a link.
+    let flags = OFlag::O_NOFOLLOW.bits();
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .custom_flags(flags)
+        .open(path)?;
     let size = file.metadata()?.len();
     Ok((file, size))
 }

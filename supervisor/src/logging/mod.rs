@@ -26,6 +26,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use line::Style;
 use record::Fields;
 use sinks::Sinks;
+pub(crate) use system::DEV_LOG;
 
 /// The target of the lines that tell of one request each; `log.accesslog.disabled` silences them.
 const ACCESS: &str = "access";

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tracing::Level;
 
 /// Where the system's log listens.
-pub(super) const DEV_LOG: &str = "/dev/log";
+pub(crate) const DEV_LOG: &str = "/dev/log";
 /// RFC 5424 section 6.2.1: facility 3, system daemons.
 const DAEMON: u8 = 3;
 

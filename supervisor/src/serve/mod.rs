@@ -25,11 +25,14 @@ pub(crate) use proxy::{PUBLIC_NAME, REDIRECT_NAME, serve as proxy};
 pub(crate) use registry::{SOCKET_NAME as REGISTRY_NAME, serve as registry};
 use signals::{Orders, Reloads};
 
+use crate::confine::{self, Rules, Standing};
 use crate::descriptors::receive_text;
 use crate::environment::Environment;
 use crate::logging::{Logging, panics};
 use crate::notify::{self, Notifier};
+use crate::setup::tree::TreeError;
 use crate::source::{Accepted, Source, explain};
+use crate::supervise::child::Role;
 use crate::supervise::sockets::SocketError;
 use crate::supervise::state::EX_CONFIG;
 
@@ -64,6 +67,9 @@ pub(crate) enum ServeError {
     /// The proxy.
     #[error(transparent)]
     Proxy(#[from] lockgate_proxy::RunError),
+    /// The data directory.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// The system.
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
@@ -78,7 +84,7 @@ impl ServeError {
             Self::Configuration(_) | Self::Address { .. } => true,
             Self::Registry(error) => matches!(error, Registry::Configuration { .. } | Registry::Storage { .. }),
             Self::Proxy(error) => matches!(error, Proxy::Configuration { .. } | Proxy::Certificate(_)),
-            Self::Socket(_) | Self::Inherited(_) | Self::System { .. } => false,
+            Self::Socket(_) | Self::Inherited(_) | Self::Tree(_) | Self::System { .. } => false,
         };
         if hopeless {
             u8::try_from(EX_CONFIG).unwrap_or(1)
@@ -97,25 +103,30 @@ struct Half {
 }
 
 impl Half {
-    /// Sets up the process. The second half of the answer brings the configurations to go on with.
-    fn begin(
+    /// Sets up the process: `open` opens what it may not open any more once it is confined. The second part of the
+    /// answer brings the configurations to go on with.
+    fn begin<T>(
         call: Call,
-        process: &'static str,
+        role: Role,
         title: &CStr,
         notifier: Arc<Notifier>,
-    ) -> Result<(Self, mpsc::Receiver<Config>), ServeError> {
-        let logging = Logging::start(process);
+        open: impl FnOnce(&Call, &Config) -> Result<(Rules, T), ServeError>,
+    ) -> Result<(Self, mpsc::Receiver<Config>, T), ServeError> {
+        let logging = Logging::start(role.name());
         panics::log_and_notify(notifier.clone());
         if let Some(supervisor) = call.supervisor {
             process::tie_to(supervisor, title).map_err(|source| system("stay with the supervisor", source))?;
         }
         let accepted = configuration(&call)?;
         logging.reload(&accepted.config.log, &call.home.log());
+        let (rules, opened) = open(&call, &accepted.config)?;
+        confine(&call, &rules)?;
         let reloads = Reloads {
             source: call.source.clone(),
             home: call.home.clone(),
             logging,
         };
+        // The first thread beside this one.
         let (orders, reload) = signals::listen(reloads, call.supervisor.is_some())
             .map_err(|source| system("listen to signals", source))?;
         Ok((
@@ -126,6 +137,7 @@ impl Half {
                 orders,
             },
             reload,
+            opened,
         ))
     }
 
@@ -138,6 +150,18 @@ impl Half {
         let notifier = self.notifier.clone();
         Box::new(move || notifier.send("READY=1"))
     }
+}
+
+/// Before there is any other thread: it would stay free.
+fn confine(call: &Call, rules: &Rules) -> Result<(), ServeError> {
+    let standing = match call.supervisor {
+        Some(_) => Standing::Child,
+        None => Standing::Alone,
+    };
+    confine::enter(rules, standing, call.environment.value("NOTIFY_SOCKET"))
+        .map_err(|source| system("confine this process", source))?
+        .log();
+    Ok(())
 }
 
 /// The text that the supervisor accepted comes on stdin: what the file holds by now may be anything.

@@ -9,6 +9,8 @@ use tokio::sync::mpsc::Receiver;
 
 use super::inherited::Inherited;
 use super::{Call, Half, ServeError};
+use crate::confine::Rules;
+use crate::supervise::child::Role;
 use crate::supervise::sockets::listen_tcp;
 
 /// Names of its sockets among `LISTEN_FDNAMES`: where clients come in, and where they are sent to https.
@@ -18,16 +20,29 @@ pub(crate) const REDIRECT_NAME: &str = "redirect";
 /// Serves until told to stop. `upstream`: the registry's socket.
 pub(crate) fn serve(call: Call, upstream: PathBuf) -> Result<(), ServeError> {
     let notifier = super::notifier(&call);
-    let begun = Half::begin(call, "proxy", c"lockgate-proxy", notifier.clone());
+    let begun = Half::begin(
+        call,
+        Role::Proxy,
+        c"lockgate-proxy",
+        notifier.clone(),
+        |call, config| {
+            let rules = Rules::of(Role::Proxy, config, &call.home).with_socket(&upstream);
+            Ok((rules, entrances(call, config)?))
+        },
+    );
     super::last_words(
-        begun.and_then(|(half, reload)| serve_half(&half, reload, upstream)),
+        begun.and_then(|(half, reload, entrances)| serve_half(&half, reload, entrances, upstream)),
         &notifier,
     )
 }
 
-fn serve_half(half: &Half, reload: Receiver<Config>, upstream: PathBuf) -> Result<(), ServeError> {
+fn serve_half(
+    half: &Half,
+    reload: Receiver<Config>,
+    entrances: Vec<Entrance>,
+    upstream: PathBuf,
+) -> Result<(), ServeError> {
     lockgate_certs::install_provider();
-    let entrances = entrances(half)?;
     let control = Control {
         upstream,
         ready: half.ready(),
@@ -39,9 +54,9 @@ fn serve_half(half: &Half, reload: Receiver<Config>, upstream: PathBuf) -> Resul
     super::run(half, super::runtime()?, serving)
 }
 
-fn entrances(half: &Half) -> Result<Vec<Entrance>, ServeError> {
-    let mut inherited = Inherited::of_process(&half.call.environment);
-    let http = &half.config.http;
+fn entrances(call: &Call, config: &Config) -> Result<Vec<Entrance>, ServeError> {
+    let mut inherited = Inherited::of_process(&call.environment);
+    let http = &config.http;
     let mut open = |name, address: &Address| match inherited.tcp(name).map_err(ServeError::Inherited)? {
         Some(socket) => Ok(socket),
         None => listen(address),

@@ -6,6 +6,9 @@ use tokio::sync::mpsc::Receiver;
 
 use super::inherited::{Inherited, Socket};
 use super::{Call, Half, ServeError};
+use crate::confine::Rules;
+use crate::setup::tree;
+use crate::supervise::child::Role;
 use crate::supervise::sockets::{listen_tcp, listen_unix};
 
 /// The name of its socket among `LISTEN_FDNAMES`.
@@ -14,12 +17,35 @@ pub(crate) const SOCKET_NAME: &str = "registry";
 /// Serves until told to stop.
 pub(crate) fn serve(call: Call) -> Result<(), ServeError> {
     let notifier = super::notifier(&call);
-    let begun = Half::begin(call, "registry", c"lockgate-regist", notifier.clone());
-    super::last_words(begun.and_then(|(half, reload)| serve_half(&half, reload)), &notifier)
+    let begun = Half::begin(
+        call,
+        Role::Registry,
+        c"lockgate-regist",
+        notifier.clone(),
+        |call, config| {
+            if call.supervisor.is_none() {
+                make_what_is_missing(config)?;
+            }
+            Ok((Rules::of(Role::Registry, config, &call.home), listener(call, config)?))
+        },
+    );
+    super::last_words(
+        begun.and_then(|(half, reload, listener)| serve_half(&half, reload, listener)),
+        &notifier,
+    )
 }
 
-fn serve_half(half: &Half, reload: Receiver<Config>) -> Result<(), ServeError> {
-    let listener = listener(half)?;
+/// The supervisor has done so for its child.
+fn make_what_is_missing(config: &Config) -> Result<(), ServeError> {
+    tree::make(&config.storage.root, None)?;
+    if let Some(issuer) = &config.auth.issuer {
+        // The registry tells what is wrong with it.
+        let _ = lockgate_registry::auth::ensure_token_key(&issuer.key);
+    }
+    Ok(())
+}
+
+fn serve_half(half: &Half, reload: Receiver<Config>, listener: Listener) -> Result<(), ServeError> {
     let control = Control {
         front: if half.is_supervised() {
             Front::Lockgate
@@ -35,11 +61,11 @@ fn serve_half(half: &Half, reload: Receiver<Config>) -> Result<(), ServeError> {
     super::run(half, super::runtime()?, serving)
 }
 
-fn listener(half: &Half) -> Result<Listener, ServeError> {
-    let mut inherited = Inherited::of_process(&half.call.environment);
+fn listener(call: &Call, config: &Config) -> Result<Listener, ServeError> {
+    let mut inherited = Inherited::of_process(&call.environment);
     let socket = match inherited.named_or_first(SOCKET_NAME).map_err(ServeError::Inherited)? {
         Some(socket) => socket,
-        None => match &half.config.http.addr {
+        None => match &config.http.addr {
             Address::Tcp { host, port } => Socket::Tcp(listen_tcp(host, *port)?),
             Address::Unix(path) => Socket::Unix(listen_unix(path)?),
         },

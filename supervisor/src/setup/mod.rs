@@ -3,6 +3,8 @@
 mod account;
 mod directories;
 pub(crate) mod listen;
+pub(crate) mod ownership;
+pub(crate) mod tree;
 
 use std::io;
 use std::net::TcpListener;
@@ -10,10 +12,11 @@ use std::path::PathBuf;
 
 use lockgate_certs::Reason;
 use lockgate_certs::files::{Existing, WriteError, write_private};
-use lockgate_config::{Address, Home, LoadError};
+use lockgate_config::{Address, Config, Home, LoadError};
 use lockgate_registry::accounts::{AccountsError, InvalidAccountName, PasswordError as HashError};
 
 use crate::certificates::{CertificateError, OwnCertificates};
+use crate::confine::users::{self, Decided, UserError};
 use crate::environment::Environment;
 use crate::password::PasswordError;
 use crate::source::{Accepted, Source};
@@ -21,6 +24,7 @@ use crate::supervise::sockets::SocketError;
 
 pub(crate) use account::FirstAccount;
 pub(crate) use directories::prepare as prepare_directories;
+use tree::Given;
 
 /// What a person asked for.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) listen: Option<Address>,
     /// `--hostname`
     pub(crate) hostnames: &'a [String],
+    /// Whether data that belongs to somebody else is given to the registry's user.
+    pub(crate) chown: bool,
     /// Whether it will be listened on: then a port that cannot be had is found out before anything is made.
     pub(crate) serve: bool,
     pub(crate) environment: &'a Environment,
@@ -52,6 +58,26 @@ pub(crate) struct Prepared {
     pub(crate) account: Option<FirstAccount>,
     /// Files that were made now.
     pub(crate) made: Vec<PathBuf>,
+    /// Whom the two halves run as.
+    pub(crate) decided: Decided,
+    /// What was given away.
+    pub(crate) given: Option<Given>,
+}
+
+impl Prepared {
+    /// What a person should know about users and data, a line each.
+    pub(crate) fn tell(&self, mut say: impl FnMut(&str)) {
+        if let (Some(given), Some(users)) = (self.given, self.decided.users()) {
+            say(&format!(
+                "{}: {} files and {} directories belong to user {} now",
+                self.accepted.config.storage.root.display(),
+                given.files,
+                given.directories,
+                users.registry
+            ));
+        }
+        self.decided.remarks().iter().for_each(|remark| say(remark));
+    }
 }
 
 /// Why set-up failed.
@@ -84,6 +110,27 @@ pub(crate) enum SetupError {
     /// The file of accounts.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    /// Whom the halves run as.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// `--chown` by somebody who cannot.
+    #[error("--chown: only root gives files away, and only when processes can run as other users")]
+    Chown,
+    /// The data.
+    #[error(transparent)]
+    Tree(#[from] tree::TreeError),
+    /// Data that the proxy cannot read.
+    #[error(
+        "{}: the proxy runs as user {user} and cannot read it; `lockgate start --chown` gives the data to its users",
+        .path.display()
+    )]
+    Unreadable { path: PathBuf, user: String },
+    /// The files of the home.
+    #[error(transparent)]
+    Ownership(#[from] ownership::OwnershipError),
+    /// The key of tokens.
+    #[error(transparent)]
+    TokenKey(#[from] lockgate_registry::auth::KeyError),
 }
 
 /// Makes what is missing.
@@ -111,7 +158,11 @@ pub(crate) fn prepare(wish: &Wish<'_>) -> Result<Prepared, SetupError> {
     let source = Source::new(path, wish.environment, listen.as_deref());
     let accepted = source.load()?;
 
-    let certificates = OwnCertificates::of(&accepted.config, home, wish.hostnames);
+    let root = &accepted.config.storage.root;
+    let tree = tree::found(root).filter(|_| !wish.chown);
+    let decided = users::decide(&accepted.config.process, home, root, tree.as_ref())?;
+    let certificates = OwnCertificates::of(&accepted.config, home, wish.hostnames)
+        .map(|own| own.read_by(decided.users().map(|users| users.proxy.owner())));
     let mut issued = None;
     if let Some(certificates) = &certificates {
         if certificates.ensure_authority()? {
@@ -125,10 +176,13 @@ pub(crate) fn prepare(wish: &Wish<'_>) -> Result<Prepared, SetupError> {
 
     let mut account = None;
     if wish.config.is_none() {
-        directories::storage(&accepted.config.storage.root)?;
         account = account::ensure(&accepted.config, home, wish.environment, &mut made)?;
     }
+    let given = data(&accepted.config, wish, &decided)?;
+    entrust(&accepted.config, home, &decided)?;
     Ok(Prepared {
+        decided,
+        given,
         source,
         accepted,
         socket,
@@ -137,4 +191,51 @@ pub(crate) fn prepare(wish: &Wish<'_>) -> Result<Prepared, SetupError> {
         account,
         made,
     })
+}
+
+/// Makes the way to the blobs, and gives data away when that was asked for.
+fn data(config: &Config, wish: &Wish<'_>, decided: &Decided) -> Result<Option<Given>, SetupError> {
+    let root = &config.storage.root;
+    let Some(users) = decided.users() else {
+        if wish.chown {
+            return Err(SetupError::Chown);
+        }
+        if wish.serve || wish.config.is_none() {
+            tree::make(root, None)?;
+        }
+        return Ok(None);
+    };
+    let given = match wish.chown && root.exists() {
+        true => Some(tree::give(root, &users.registry)?),
+        false => None,
+    };
+    tree::make(root, Some(&users.registry))?;
+    match tree::unreadable_blob(root, &users.proxy) {
+        Some(path) => Err(SetupError::Unreadable {
+            path,
+            user: users.proxy.to_string(),
+        }),
+        None => Ok(given),
+    }
+}
+
+/// Makes what the registry could not, and leaves each file to its reader.
+fn entrust(config: &Config, home: &Home, decided: &Decided) -> Result<(), SetupError> {
+    if let Some(issuer) = &config.auth.issuer {
+        lockgate_registry::auth::ensure_token_key(&issuer.key)?;
+    }
+    if let Some(users) = decided.owners() {
+        ownership::settle(config, home, &users)?;
+    }
+    Ok(())
+}
+
+/// After a command of root's that wrote files: they are their reader's again.
+pub(crate) fn leave_to_readers(config: &Config, home: &Home) -> Result<(), SetupError> {
+    if !home.run().is_dir() {
+        return Ok(());
+    }
+    let root = &config.storage.root;
+    let decided = users::decide(&config.process, home, root, tree::found(root).as_ref())?;
+    entrust(config, home, &decided)
 }

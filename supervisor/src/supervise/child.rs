@@ -15,6 +15,8 @@ use nix::unistd::Pid;
 use super::sockets::Socket;
 use super::state::{Life, WATCHDOG};
 use super::will;
+use crate::confine::Rules;
+use crate::confine::users::Users;
 use crate::descriptors::{pair, send_text};
 
 /// The first descriptor of LISTEN_FDS: `SD_LISTEN_FDS_START` of sd_listen_fds(3).
@@ -49,6 +51,10 @@ pub(crate) struct Setting {
     /// The text of the configuration that was accepted: a child that comes back runs with what the others run with,
     /// whatever the file holds by now.
     pub(crate) configuration: String,
+    /// Whom the children run as, unless that is the present user.
+    pub(crate) users: Option<Users>,
+    /// What the proxy and the registry are confined to, as each finds out by itself: for comparing.
+    pub(crate) rules: [Rules; 2],
 }
 
 /// A supervised process.
@@ -125,6 +131,10 @@ impl Child {
             will::VARIABLE,
         ] {
             command.env_remove(name);
+        }
+        if let Some(account) = setting.users.as_ref().map(|users| users.of(self.role)) {
+            // In this order inside: supplementary groups go, group, user.
+            command.uid(account.user).gid(account.group);
         }
         let mappings = (FIRST_SOCKET..)
             .zip(&self.sockets)

@@ -47,6 +47,7 @@ use state::EX_CONFIG;
 use upgrade::Probe;
 use watch::Watch;
 
+use crate::handed::Handed;
 use crate::lock::Lock;
 use crate::logging::Logging;
 use crate::notify::Notifier;
@@ -93,6 +94,8 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> SuperviseError {
 /// Everything that supervision needs, from the first moment on.
 pub(crate) struct Plan {
     pub(crate) home: Home,
+    /// Certificates that the proxy gets a copy of.
+    pub(crate) handed: Option<Handed>,
     /// Held until the end.
     pub(crate) lock: Lock,
     pub(crate) signals: Signals,
@@ -186,25 +189,12 @@ impl Supervisor {
         }
     }
 
-    /// In the place of another binary. Its children finish what they have once those of `next` serve; without a
-    /// `next`, for this reason, they go on.
-    pub(crate) fn taking_over(
-        mut self,
-        leaving: Vec<Generation>,
-        next: Result<Successor, String>,
-        started: Instant,
-    ) -> Self {
+    /// In the place of another binary, whose children finish what they have once those of `next` serve.
+    pub(crate) fn taking_over(mut self, leaving: Vec<Generation>, next: Successor, started: Instant) -> Self {
         self.announced = true;
         self.started = started;
         self.leaving = leaving;
-        match next {
-            Ok(next) => self.next = Some(next),
-            Err(reason) => {
-                tracing::error!("the old processes go on under this binary, no new ones are started: {reason}");
-                self.upgrade_error = Some(reason);
-                self.plan.manager.send("READY=1");
-            }
-        }
+        self.next = Some(next);
         self
     }
 
@@ -263,6 +253,9 @@ impl Supervisor {
         }
         self.give_up_if_hopeless();
         self.end_late_probe(now);
+        if let Some(handed) = &mut self.plan.handed {
+            handed.refresh(now);
+        }
         if now >= self.next_renewal {
             self.next_renewal = now + renewal::INTERVAL;
             self.plan.renewal.renew();
@@ -281,7 +274,8 @@ impl Supervisor {
 
     /// Waits for an event or for the next thing that is due.
     fn wait(&mut self) -> Result<(), SuperviseError> {
-        let others = [self.next_ping, self.probe_deadline(), Some(self.file.next())];
+        let handed = self.plan.handed.as_ref().and_then(Handed::next);
+        let others = [self.next_ping, self.probe_deadline(), Some(self.file.next()), handed];
         let next = self
             .generations_mut()
             .filter_map(|generation| generation.next())

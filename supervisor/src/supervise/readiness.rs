@@ -4,6 +4,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,8 @@ impl NotifySocket {
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
         super::sockets::remove_stale(path)?;
         let socket = UnixDatagram::bind(path)?;
+        // Children may be other users; whose word counts, the kernel says.
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
         socket.set_nonblocking(true)?;
         setsockopt(&socket, sockopt::PassCred, &true)?;
         Ok(Self {

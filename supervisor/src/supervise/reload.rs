@@ -6,7 +6,10 @@ use super::Supervisor;
 use super::child::Setting;
 use super::control::Reloaded;
 use super::hand_over::{Cause, Successor};
+use crate::confine::Rules;
 use crate::entrance;
+use crate::handed::localized;
+use crate::setup::tree;
 use crate::source::{Accepted, explain};
 
 impl Supervisor {
@@ -43,7 +46,19 @@ impl Supervisor {
             Err(error) => return refused(explain(&error)),
         };
         let mut messages: Vec<_> = accepted.config.warnings.iter().map(ToString::to_string).collect();
-        let needed_by = needs_new_processes(&self.plan.config, &accepted.config);
+        if let Some(handed) = &mut self.plan.handed
+            && let Err(error) = handed.follow(&accepted.config)
+        {
+            return refused(vec![error.to_string()]);
+        }
+        if accepted.config.process != self.plan.config.process {
+            messages.push("process: other users take a stop and a start".to_owned());
+        }
+        let rules = self.rules(&accepted.config);
+        let mut needed_by = needs_new_processes(&self.plan.config, &accepted.config);
+        if needed_by.is_empty() && rules != self.current.setting.rules {
+            needed_by.push("the directories that files are in");
+        }
         if needed_by.is_empty() {
             self.apply(accepted);
         } else {
@@ -51,7 +66,7 @@ impl Supervisor {
                 "taken up by new processes, the old ones finish what they have: {}",
                 needed_by.join(", ")
             ));
-            if let Err(reason) = self.replace(accepted) {
+            if let Err(reason) = self.replace(accepted, rules) {
                 return refused(vec![reason]);
             }
         }
@@ -79,11 +94,15 @@ impl Supervisor {
     }
 
     /// New processes go on with it.
-    fn replace(&mut self, accepted: Accepted) -> Result<(), String> {
+    fn replace(&mut self, accepted: Accepted, rules: [Rules; 2]) -> Result<(), String> {
+        let users = self.current.setting.users.as_ref();
+        tree::make(&accepted.config.storage.root, users.map(|users| &users.registry))
+            .map_err(|error| error.to_string())?;
         let [proxy, _] = &self.current.children;
         let entrances = entrance::open(&accepted.config.http, &proxy.sockets).map_err(|error| error.to_string())?;
         let setting = Setting {
             configuration: accepted.text,
+            rules,
             ..self.current.setting.clone()
         };
         self.plan.renewal.reload(&accepted.config);
@@ -96,6 +115,13 @@ impl Supervisor {
         );
         self.next = Some(successor.map_err(|error| error.to_string())?);
         Ok(())
+    }
+}
+
+impl Supervisor {
+    /// What children with `config` are confined to.
+    fn rules(&self, config: &Config) -> [Rules; 2] {
+        Rules::of_both(&localized(config, self.plan.handed.as_ref()), &self.plan.home)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lockgate_certs::files::Owner;
 use lockgate_config::{Config, Home};
 
 use crate::certificates::OwnCertificates;
@@ -16,6 +17,8 @@ pub(crate) struct Renewal {
     /// Names given on the command line, for this run.
     extra: Vec<String>,
     own: Option<OwnCertificates>,
+    /// Who reads the key, when that is somebody else.
+    reader: Option<Owner>,
 }
 
 impl Renewal {
@@ -26,7 +29,16 @@ impl Renewal {
             home: home.clone(),
             extra: extra.to_vec(),
             own,
+            reader: None,
         }
+    }
+
+    /// The same for a key that `reader` reads.
+    #[must_use]
+    pub(crate) fn read_by(mut self, reader: Option<Owner>) -> Self {
+        self.own = self.own.map(|own| own.read_by(reader));
+        self.reader = reader;
+        self
     }
 
     /// The names that were asked for, the most wanted first.
@@ -46,7 +58,7 @@ impl Renewal {
 
     /// Goes on with another configuration.
     pub(crate) fn reload(&mut self, config: &Config) {
-        self.own = OwnCertificates::of(config, &self.home, &self.extra);
+        self.own = OwnCertificates::of(config, &self.home, &self.extra).map(|own| own.read_by(self.reader));
         if let Some(own) = &self.own
             && let Err(error) = own.ensure_authority()
         {

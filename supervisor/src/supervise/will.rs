@@ -29,8 +29,6 @@ pub(super) const VARIABLE: &str = "LOCKGATE_TAKE_OVER";
 struct Text {
     protocol: u32,
     uptime_ms: u64,
-    /// Of the setting in force.
-    variables: Vec<(String, String)>,
     /// The current one first; the others leave.
     generations: Vec<Written>,
 }
@@ -79,8 +77,7 @@ pub(super) fn write(
 ) -> io::Result<OwnedFd> {
     let now = Instant::now();
     let stdin = io::stdin();
-    let configuration = descriptors::in_memory(&current.setting.configuration)?;
-    let mut handed = vec![stdin.as_fd(), own.lock, own.notify, own.control, configuration.as_fd()];
+    let mut handed = vec![stdin.as_fd(), own.lock, own.notify, own.control];
     let generations = || std::iter::once(current).chain(leaving);
     for child in generations().flat_map(|generation| &generation.children) {
         handed.extend(child.channel.as_ref().map(AsFd::as_fd));
@@ -89,7 +86,6 @@ pub(super) fn write(
     let text = Text {
         protocol: PROTOCOL,
         uptime_ms: milliseconds(now.duration_since(started)),
-        variables: current.setting.variables.clone(),
         generations: generations().map(|generation| written(generation, now)).collect(),
     };
     let (here, there) = descriptors::pair()?;
@@ -136,9 +132,6 @@ pub(crate) struct Will {
     pub(crate) notify: OwnedFd,
     pub(crate) control: OwnedFd,
     pub(crate) started: Instant,
-    /// What the children run with: the text of the configuration, and the variables over it.
-    pub(crate) configuration: String,
-    pub(crate) variables: Vec<(String, String)>,
     pub(crate) current: Heir,
     pub(crate) leaving: Vec<Heir>,
 }
@@ -149,6 +142,11 @@ pub(crate) struct Heir {
     number: u32,
     leaves_within: Option<Duration>,
     children: [Child; 2],
+}
+
+/// Whether this binary takes over from another.
+pub(crate) fn is_written(environment: &Environment) -> bool {
+    environment.value(VARIABLE).is_some()
 }
 
 impl Will {
@@ -167,7 +165,6 @@ impl Will {
         let mut next = || handed.next().ok_or_else(missing);
         dup2_stdin(next()?)?;
         let (lock, notify, control) = (File::from(next()?), next()?, next()?);
-        let configuration = io::read_to_string(File::from(next()?))?;
         let now = Instant::now();
         let mut heirs = text
             .generations
@@ -180,8 +177,6 @@ impl Will {
             notify,
             control,
             started: before(now, text.uptime_ms),
-            configuration,
-            variables: text.variables,
             current: heirs.next().ok_or_else(missing)?,
             leaving: heirs.collect(),
         }))

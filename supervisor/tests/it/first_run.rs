@@ -6,10 +6,9 @@ use std::process::{Command, Stdio};
 use crate::harness::{Ran, Running, Sandbox, ready_pid, status};
 
 /// What the first run leaves, with the modes that matter.
-const FILES: [(&str, u32); 8] = [
+const FILES: [(&str, u32); 7] = [
     ("lockgate/config.yml", 0o600),
     ("lockgate/password", 0o600),
-    ("lockgate/auth", 0o700),
     ("lockgate/auth/htpasswd", 0o600),
     ("lockgate/ca", 0o700),
     ("lockgate/ca/ca.key", 0o600),

@@ -36,9 +36,10 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
-        Self {
-            directory: tempfile::tempdir().unwrap(),
-        }
+        let directory = tempfile::tempdir().unwrap();
+        // Started as root, the two halves are other users.
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self { directory }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -276,6 +277,31 @@ pub(crate) fn ready_pid(sandbox: &Sandbox, process: &str) -> Pid {
             .find(|found| found["name"] == process)?;
         (found["state"] == "ready").then(|| Pid::from_raw(found["pid"].as_i64().unwrap() as i32))
     })
+}
+
+/// Whether this is root, which can be others; said loudly, and with `CI=true` a failure, when it is not.
+pub(crate) fn is_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "this test needs root");
+        eprintln!("SKIPPED: this test needs root");
+    }
+    root
+}
+
+/// A field of `/proc/PID/status`.
+pub(crate) fn process_status(pid: Pid, field: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with(&format!("{field}:")))
+        .unwrap();
+    line.split_once(':')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Whether a process with this pid is there; a zombie is not.

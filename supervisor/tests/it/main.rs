@@ -5,12 +5,16 @@
 mod certificates;
 mod commands;
 mod configuration;
+mod confinement;
 mod first_run;
 mod halves;
 mod hand_over;
 mod harness;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod inside;
 mod layering;
 mod logs;
+mod ownership;
 mod pid_one;
 mod reload;
 mod supervision;

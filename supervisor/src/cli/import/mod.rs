@@ -14,6 +14,7 @@ use self::docker_auth::DockerAuth;
 use super::Failure;
 use super::places::Places;
 use crate::environment::Environment;
+use crate::setup::leave_to_readers;
 use crate::source::Source;
 
 /// Takes over accounts and rights from another system. Nothing is changed unless all of it can be.
@@ -67,6 +68,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         replace(&path, &after.text)?;
         println!("added {} rules to {}", found.acl.len(), path.display());
     }
+    leave_to_readers(&after.config, &from.places.home(environment))?;
     for name in &found.without_password {
         println!("{name:?} has no password in {file}: no account was made");
     }

@@ -1,0 +1,72 @@
+//! Whether a user can get to a path: each directory above it has to let it through.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::users::Account;
+
+/// The first directory above `path` that `account` may not enter; `home` will be opened to it. Access control lists are
+/// not looked at.
+pub(super) fn barrier(path: &Path, account: &Account, home: &Path) -> Option<PathBuf> {
+    // Where a link leads counts, and what is not there yet will be made.
+    let real = path.ancestors().find_map(|known| known.canonicalize().ok())?;
+    let above = if path.exists() { real.parent()? } else { &real };
+    let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
+    let mut above: Vec<_> = above.ancestors().filter(|directory| *directory != home).collect();
+    above.reverse();
+    above
+        .into_iter()
+        .find(|directory| directory.metadata().is_ok_and(|found| !may(&found, account, 0o1)))
+        .map(Path::to_owned)
+}
+
+/// Whether `account` has all of `rights` (4 read, 2 write, 1 enter) on a file.
+pub(crate) fn may(file: &std::fs::Metadata, account: &Account, rights: u32) -> bool {
+    let class = if file.uid() == account.user {
+        6
+    } else if file.gid() == account.group {
+        3
+    } else {
+        0
+    };
+    (file.mode() >> class) & rights == rights
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_above_that_keeps_a_user_out_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let (outer, inner) = (directory.path().join("outer"), directory.path().join("outer/inner"));
+        std::fs::create_dir_all(&inner).unwrap();
+        let home = Path::new("/nowhere");
+        let stranger = Account {
+            name: "stranger".into(),
+            user: 4_000_000,
+            group: 4_000_000,
+        };
+        set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        for (mode, open) in [(0o700, false), (0o755, true), (0o711, true), (0o750, false)] {
+            set_permissions(&outer, Permissions::from_mode(mode)).unwrap();
+            let expected = (!open).then(|| outer.canonicalize().unwrap());
+            assert_eq!(barrier(&inner, &stranger, home), expected, "{mode:o}");
+            assert_eq!(barrier(&inner.join("not/yet"), &stranger, home), expected, "{mode:o}");
+        }
+        set_permissions(&outer, Permissions::from_mode(0o710)).unwrap();
+        let found = outer.metadata().unwrap();
+        let member = Account {
+            name: "member".into(),
+            user: 4_000_000,
+            group: found.gid(),
+        };
+        assert_eq!(barrier(&inner, &member, home), None);
+        // Its own mode is its own affair, and a home's is set.
+        assert_eq!(barrier(&inner, &stranger, &outer), None);
+        assert_eq!(barrier(&outer, &stranger, home), None);
+    }
+}

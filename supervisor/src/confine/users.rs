@@ -1,0 +1,432 @@
+//! Whom the two halves run as. The supervisor that is root makes each a user of its own, so that neither reads the
+//! other's files or memory; both share a group, through which they share data and sockets.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lockgate_certs::files::Owner;
+use lockgate_config::{AccountId, Home, Process};
+use nix::errno::Errno;
+use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid};
+
+use super::capabilities;
+use super::reach::barrier;
+use crate::supervise::child::Role;
+
+/// Names looked up in the system's database, and the numbers taken where it has none: an image may hold no database.
+const PROXY: (&str, u32) = ("lockgate-proxy", 65_532);
+const REGISTRY: (&str, u32) = ("lockgate-registry", 65_533);
+const GROUP: (&str, u32) = ("lockgate", 65_532);
+
+/// A user to run as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// As the configuration or the database calls it.
+    pub(crate) name: String,
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+}
+
+/// Whom each half runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Users {
+    pub(crate) proxy: Account,
+    pub(crate) registry: Account,
+}
+
+/// The data that is there already, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tree {
+    pub(crate) root: PathBuf,
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+}
+
+/// What came of it; each is to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decided {
+    /// Everything runs as whoever started it.
+    Present {
+        /// Why root does so.
+        reason: Option<String>,
+    },
+    /// Each half runs as its user.
+    Apart {
+        users: Users,
+        /// What a person should know about it.
+        remarks: Vec<String>,
+    },
+}
+
+/// A user that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UserError {
+    /// Nobody is called so.
+    #[error("process.{key} = {name}: there is no such {kind}; make it (`{make}`), or leave the key out")]
+    Unknown {
+        key: &'static str,
+        name: String,
+        kind: &'static str,
+        make: String,
+    },
+    /// The database cannot be asked.
+    #[error("process.{key} = {name}: cannot be looked up: {source}")]
+    Lookup {
+        key: &'static str,
+        name: String,
+        source: io::Error,
+    },
+    /// Only root becomes others.
+    #[error(
+        "process.{key} = {name}: started as user {present}, which can run nothing as another; start as root, or leave the key out"
+    )]
+    NotRoot {
+        key: &'static str,
+        name: String,
+        present: u32,
+    },
+    /// Root without the means.
+    #[error(
+        "process.{key} = {name}: {reason}; grant CAP_SETUID, CAP_SETGID and CAP_CHOWN (docker: --cap-add), or leave the key out"
+    )]
+    Unable {
+        key: &'static str,
+        name: String,
+        reason: String,
+    },
+    /// A user that cannot get at its files.
+    #[error(
+        "{}: user {user} cannot enter it, and has to for {}; move that, allow it (`chmod o+x`), or leave process.proxyuser and process.registryuser out",
+        .barrier.display(), .path.display()
+    )]
+    Unreachable {
+        user: String,
+        barrier: PathBuf,
+        path: PathBuf,
+    },
+    /// Data of somebody else.
+    #[error(
+        "{}: belongs to user {owner}, not to {user} (process.registryuser); give it away with `lockgate start --chown`, or set process.registryuser: {owner}",
+        .root.display()
+    )]
+    OthersData { root: PathBuf, owner: u32, user: String },
+}
+
+impl Decided {
+    /// Those of the two halves, when they are not the present one.
+    pub(crate) fn users(&self) -> Option<&Users> {
+        match self {
+            Self::Present { .. } => None,
+            Self::Apart { users, .. } => Some(users),
+        }
+    }
+
+    /// Whose files are to be: nobody can be given any by a normal user.
+    pub(crate) fn owners(&self) -> Option<Users> {
+        match self {
+            Self::Apart { users, .. } => Some(users.clone()),
+            Self::Present { reason: Some(_) } => {
+                let present = Account {
+                    name: "root".to_owned(),
+                    user: geteuid().as_raw(),
+                    group: getegid().as_raw(),
+                };
+                Some(Users {
+                    proxy: present.clone(),
+                    registry: present,
+                })
+            }
+            Self::Present { reason: None } => None,
+        }
+    }
+
+    /// What to tell, a line each.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        match self {
+            Self::Present { reason } => reason
+                .iter()
+                .map(|reason| format!("the proxy and the registry run as root, without its capabilities: {reason}"))
+                .collect(),
+            Self::Apart { remarks, .. } => remarks.clone(),
+        }
+    }
+}
+
+impl Account {
+    /// For files that it reads alone.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner {
+            user: self.user,
+            group: self.group,
+        }
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name == self.user.to_string() {
+            write!(f, "{}", self.user)
+        } else {
+            write!(f, "{} ({})", self.name, self.user)
+        }
+    }
+}
+
+impl Users {
+    /// That of one half.
+    pub(crate) fn of(&self, role: Role) -> &Account {
+        match role {
+            Role::Proxy => &self.proxy,
+            Role::Registry => &self.registry,
+        }
+    }
+
+    /// Those that are configured, or the default ones.
+    fn wanted(process: &Process) -> Result<Self, UserError> {
+        let group = match &process.group {
+            Some(id) => group_number(id)?,
+            None => Group::from_name(GROUP.0)
+                .ok()
+                .flatten()
+                .map_or(GROUP.1, |found| found.gid.as_raw()),
+        };
+        let account = |key, id: &Option<AccountId>, (name, number): (&str, u32)| {
+            let id = id.clone().unwrap_or_else(|| match User::from_name(name) {
+                Ok(Some(_)) => AccountId::Name(name.to_owned()),
+                _ => AccountId::Number(number),
+            });
+            Ok(Account {
+                user: user_number(key, &id)?,
+                name: id.to_string(),
+                group,
+            })
+        };
+        Ok(Self {
+            proxy: account("proxyuser", &process.proxy_user, PROXY)?,
+            registry: account("registryuser", &process.registry_user, REGISTRY)?,
+        })
+    }
+}
+
+/// Decides for this process. `tree`: the data that is there, unless it is to be given away (`--chown`).
+pub(crate) fn decide(
+    process: &Process,
+    home: &Home,
+    storage: &Path,
+    tree: Option<&Tree>,
+) -> Result<Decided, UserError> {
+    let configured = configured(process);
+    if !geteuid().is_root() {
+        return match configured {
+            Some((key, id)) if !is_present(key, id)? => Err(UserError::NotRoot {
+                key,
+                name: id.to_string(),
+                present: geteuid().as_raw(),
+            }),
+            _ => Ok(Decided::Present { reason: None }),
+        };
+    }
+    let mut users = Users::wanted(process)?;
+    if let Some(reason) = unable(&users) {
+        return match configured {
+            Some((key, id)) if !is_present(key, id)? => Err(UserError::Unable {
+                key,
+                name: id.to_string(),
+                reason,
+            }),
+            _ => Ok(Decided::Present { reason: Some(reason) }),
+        };
+    }
+    let mut remarks = Vec::new();
+    if let Some(tree) = tree.filter(|tree| tree.user != users.registry.user) {
+        if process.registry_user.is_some() {
+            return Err(UserError::OthersData {
+                root: tree.root.clone(),
+                owner: tree.user,
+                user: users.registry.to_string(),
+            });
+        }
+        remarks.push(format!(
+            "{}: belongs to user {}, so the registry runs as that user; `lockgate start --chown` gives it to {}",
+            tree.root.display(),
+            tree.user,
+            users.registry
+        ));
+        users.serve_as_owner(tree, process.group.is_some());
+    }
+    if users.proxy.user == users.registry.user {
+        remarks.push(format!(
+            "the proxy and the registry run both as user {}: only Landlock keeps them apart",
+            users.proxy.user
+        ));
+    }
+    let reach = [
+        (&users.proxy, home.root()),
+        (&users.registry, home.root()),
+        (&users.proxy, storage),
+        (&users.registry, storage),
+    ];
+    for (account, path) in reach {
+        let Some(barrier) = barrier(path, account, home.root()) else {
+            continue;
+        };
+        let owned_by_root = tree.is_none_or(|tree| tree.user == 0);
+        if configured.is_none() && owned_by_root {
+            return Ok(Decided::Present {
+                reason: Some(format!(
+                    "{}: only its owner may enter it, so user {account} cannot reach {}; for users of their own choose another place or `chmod o+x` it",
+                    barrier.display(),
+                    path.display()
+                )),
+            });
+        }
+        return Err(UserError::Unreachable {
+            user: account.to_string(),
+            barrier,
+            path: path.to_owned(),
+        });
+    }
+    Ok(Decided::Apart { users, remarks })
+}
+
+impl Users {
+    /// The tree's owner reads and writes it. What others wrote for its group, the proxy reads through that.
+    fn serve_as_owner(&mut self, tree: &Tree, keep_group: bool) {
+        self.registry.user = tree.user;
+        self.registry.name = tree.user.to_string();
+        if !keep_group {
+            self.registry.group = tree.group;
+            self.proxy.group = tree.group;
+        }
+    }
+}
+
+/// The first key of `process` that is set.
+fn configured(process: &Process) -> Option<(&'static str, &AccountId)> {
+    [
+        ("proxyuser", &process.proxy_user),
+        ("registryuser", &process.registry_user),
+        ("group", &process.group),
+    ]
+    .into_iter()
+    .find_map(|(key, id)| Some((key, id.as_ref()?)))
+}
+
+/// Whether `id` is what this process is anyway.
+fn is_present(key: &'static str, id: &AccountId) -> Result<bool, UserError> {
+    Ok(if key == "group" {
+        group_number(id)? == getegid().as_raw()
+    } else {
+        user_number(key, id)? == geteuid().as_raw()
+    })
+}
+
+/// Why root cannot start processes as these, if it cannot.
+fn unable(users: &Users) -> Option<String> {
+    if !capabilities::can_become_others() {
+        return Some("root has no right to start processes as other users here".to_owned());
+    }
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let missing = [users.proxy.user, users.registry.user]
+        .into_iter()
+        .find(|user| !is_mapped(&map, *user))?;
+    Some(format!("this user namespace has no user {missing}"))
+}
+
+/// user_namespaces(7): first number inside, first number outside, how many. Nothing is known without a map.
+fn is_mapped(map: &str, user: u32) -> bool {
+    let ranges = map.lines().filter_map(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+        let (first, _, count) = (numbers.next()?.ok()?, numbers.next()?, numbers.next()?.ok()?);
+        Some(first..first + count)
+    });
+    let mut any = false;
+    for range in ranges {
+        any = true;
+        if range.contains(&u64::from(user)) {
+            return true;
+        }
+    }
+    !any
+}
+
+fn user_number(key: &'static str, id: &AccountId) -> Result<u32, UserError> {
+    let name = match id {
+        AccountId::Number(number) => return Ok(*number),
+        AccountId::Name(name) => name,
+    };
+    let found = found(key, name, User::from_name(name))?;
+    found
+        .map(|user: User| Uid::as_raw(user.uid))
+        .ok_or_else(|| UserError::Unknown {
+            key,
+            name: name.clone(),
+            kind: "user",
+            make: format!("useradd --system --no-create-home {name}"),
+        })
+}
+
+fn group_number(id: &AccountId) -> Result<u32, UserError> {
+    let name = match id {
+        AccountId::Number(number) => return Ok(*number),
+        AccountId::Name(name) => name,
+    };
+    let found = found("group", name, Group::from_name(name))?;
+    found
+        .map(|group: Group| Gid::as_raw(group.gid))
+        .ok_or_else(|| UserError::Unknown {
+            key: "group",
+            name: name.clone(),
+            kind: "group",
+            make: format!("groupadd --system {name}"),
+        })
+}
+
+/// getpwnam(3): where there is no database, nobody is in it.
+fn found<T>(key: &'static str, name: &str, answer: nix::Result<Option<T>>) -> Result<Option<T>, UserError> {
+    match answer {
+        Err(Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM) => Ok(None),
+        other => other.map_err(|errno| UserError::Lookup {
+            key,
+            name: name.to_owned(),
+            source: errno.into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_need_no_database_and_unknown_names_are_told() {
+        let number = AccountId::Number(4_000_000);
+        assert_eq!(user_number("proxyuser", &number).unwrap(), 4_000_000);
+        let error = user_number("proxyuser", &AccountId::Name("no-such-user".into())).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("process.proxyuser = no-such-user: there is no such user"),
+            "{error}"
+        );
+        let error = group_number(&AccountId::Name("no-such-group".into())).unwrap_err();
+        assert!(error.to_string().contains("groupadd"), "{error}");
+    }
+
+    #[test]
+    fn a_user_namespace_may_lack_them() {
+        assert!(is_mapped("         0          0 4294967295\n", 65_533));
+        assert!(!is_mapped("         0       1000          1\n", 65_533));
+        assert!(is_mapped("0 1000 1\n1 100000 65536\n", 65_533));
+        assert!(is_mapped("", 65_533));
+    }
+
+    #[test]
+    fn both_have_a_user_of_their_own_and_one_group() {
+        let users = Users::wanted(&Process::default()).unwrap();
+        assert_ne!(users.proxy.user, users.registry.user);
+        assert_eq!(users.proxy.group, users.registry.group);
+        assert_ne!((users.proxy.user, users.registry.user), (0, 0));
+    }
+}

@@ -1,0 +1,116 @@
+//! Whose each file of a home is, when root started it: its reader's. Directories stay root's, so that neither half can
+//! put a link where root will write.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use lockgate_config::{Config, Home};
+
+use super::tree::change;
+use crate::confine::users::{Account, Users};
+
+/// A file whose owner could not be set.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: cannot be given to its reader: {source}", .path.display())]
+pub(crate) struct OwnershipError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Entered by both halves.
+const SHARED: u32 = 0o750;
+/// As `SHARED`; new sockets are the group's.
+const SOCKETS: u32 = 0o2750;
+/// As `SHARED`; whoever makes a file there is the only one to rename or remove it.
+const EVERYBODYS_OWN: u32 = 0o1770;
+/// Who knows the name of a file opens it, if it is theirs.
+pub(crate) const ENTERED: u32 = 0o710;
+/// The supervisor's.
+const PRIVATE: u32 = 0o700;
+
+/// Gives each file below `home` to its reader. What is right already is left alone.
+pub(crate) fn settle(config: &Config, home: &Home, users: &Users) -> Result<(), OwnershipError> {
+    let root = Account {
+        name: "root".into(),
+        user: 0,
+        group: users.proxy.group,
+    };
+    let of_root = |directory: &Path, mode| place(directory, &root, mode);
+    let home_owner = home.root().metadata().map_or(0, |found| found.uid());
+    let of_home = Account {
+        user: home_owner,
+        ..root.clone()
+    };
+    place(home.root(), &of_home, SHARED)?;
+    of_root(&home.run(), SOCKETS)?;
+    of_root(&home.challenges(), SOCKETS)?;
+    of_root(&home.log(), EVERYBODYS_OWN)?;
+    if let Some(authority) = home.ca_key().parent() {
+        of_root(authority, PRIVATE)?;
+    }
+    if let Some(tls) = home.leaf_key().parent() {
+        of_root(tls, ENTERED)?;
+        give_secrets(tls, &users.proxy)?;
+    }
+    if let Some(auth) = home.htpasswd().parent() {
+        of_root(auth, ENTERED)?;
+        give_secrets(auth, &users.registry)?;
+    }
+    give_logs(&home.log(), users)?;
+    if let Some(directory) = config.log.file.as_ref().and_then(|file| file.directory.as_deref()) {
+        // One that is there has the mode that somebody gave it.
+        if !directory.exists() && fs::create_dir_all(directory).is_ok() {
+            of_root(directory, EVERYBODYS_OWN)?;
+        }
+        give_logs(directory, users)?;
+    }
+    Ok(())
+}
+
+/// Of a directory that is there.
+fn place(directory: &Path, owner: &Account, mode: u32) -> Result<(), OwnershipError> {
+    match change(directory, owner, mode) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        changed => changed.map_err(|source| OwnershipError {
+            path: directory.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Files for their owner alone get the owner who reads them; what everybody may read stays.
+fn give_secrets(directory: &Path, reader: &Account) -> Result<(), OwnershipError> {
+    for path in files_of(directory) {
+        let secret = path
+            .metadata()
+            .is_ok_and(|found| found.permissions().mode() & 0o007 == 0);
+        if secret {
+            place(&path, reader, 0o600)?;
+        }
+    }
+    Ok(())
+}
+
+/// Each process goes on in the files that it left, also when it was another user then.
+fn give_logs(directory: &Path, users: &Users) -> Result<(), OwnershipError> {
+    for path in files_of(directory) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for (process, account) in [("proxy", &users.proxy), ("registry", &users.registry)] {
+            if name.starts_with(process) && name.ends_with(".log") {
+                place(&path, account, 0o640)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Its regular files; none when it is not there.
+fn files_of(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .map(|entry| entry.path())
+        .collect()
+}

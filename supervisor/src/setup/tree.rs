@@ -1,0 +1,225 @@
+//! The data directory: whose it is, and giving it away.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
+use std::path::{Path, PathBuf};
+
+use lockgate_registry::storage::Layout;
+use nix::fcntl::OFlag;
+
+use crate::confine::users::{Account, Tree};
+
+/// As the registry makes them: the group reads, and new directories are the group's.
+const DIRECTORY: u32 = 0o2750;
+const FILE: u32 = 0o640;
+
+/// A tree that could not be given away.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", .path.display())]
+pub(crate) struct TreeError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// How much was given away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Given {
+    pub(crate) files: u64,
+    pub(crate) directories: u64,
+}
+
+/// The tree below `root`, if a registry has been there, or if somebody else than root has made the place for one.
+pub(crate) fn found(root: &Path) -> Option<Tree> {
+    let place = || root.metadata().ok().filter(|found| found.uid() != 0);
+    let metadata = Layout::new(root).blobs().parent()?.metadata().ok().or_else(place)?;
+    Some(Tree {
+        root: root.to_owned(),
+        user: metadata.uid(),
+        group: metadata.gid(),
+    })
+}
+
+/// Makes the directories down to the blobs, which the proxy is confined to: it cannot be given what is not there.
+/// What cannot be made is the registry's to tell.
+pub(crate) fn make(root: &Path, owner: Option<&Account>) -> Result<(), TreeError> {
+    let layout = Layout::new(root);
+    // An empty place that root has made is for this.
+    if let Some(owner) = owner.filter(|_| root.is_dir() && found(root).is_none()) {
+        change(root, owner, DIRECTORY).map_err(|source| TreeError {
+            path: root.to_owned(),
+            source,
+        })?;
+    }
+    let mut missing: Vec<_> = layout.blobs().ancestors().take_while(|path| !path.is_dir()).collect();
+    missing.reverse();
+    for directory in missing {
+        let failed = |source| TreeError {
+            path: directory.to_owned(),
+            source,
+        };
+        match fs::create_dir(directory) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            Err(_) => return Ok(()),
+        }
+        // What lies above the root is nobody's in particular.
+        let mode = if directory.starts_with(root) { DIRECTORY } else { 0o755 };
+        // Before the owner: for a directory of its own the supervisor needs no capability.
+        fs::set_permissions(directory, Permissions::from_mode(mode)).map_err(failed)?;
+        if let Some(owner) = owner.filter(|_| directory.starts_with(root)) {
+            lchown(directory, Some(owner.user), Some(owner.group)).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives everything below `root` to `owner`, with the modes that the registry would have chosen.
+pub(crate) fn give(root: &Path, owner: &Account) -> Result<Given, TreeError> {
+    let mut given = Given::default();
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        let failed = |source| TreeError {
+            path: directory.clone(),
+            source,
+        };
+        change(&directory, owner, DIRECTORY).map_err(failed)?;
+        given.directories += 1;
+        for entry in fs::read_dir(&directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() {
+                directories.push(path);
+            } else {
+                let changed = if kind.is_file() {
+                    change(&path, owner, FILE)
+                } else {
+                    lchown(&path, Some(owner.user), Some(owner.group))
+                };
+                changed.map_err(|source| TreeError { path, source })?;
+                given.files += 1;
+            }
+        }
+    }
+    Ok(given)
+}
+
+/// Through a descriptor: whoever owned the tree may put a link in the way meanwhile.
+pub(crate) fn change(path: &Path, owner: &Account, mode: u32) -> io::Result<()> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    let found = file.metadata()?;
+    if found.is_file() && found.nlink() > 1 {
+        return Err(io::Error::other("has a second name elsewhere, and is left as it is"));
+    }
+    // Before the owner: for a file of its own the supervisor needs no capability.
+    if found.mode() & 0o7777 != mode {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
+    if (found.uid(), found.gid()) != (owner.user, owner.group) {
+        fchown(&file, Some(owner.user), Some(owner.group))?;
+    }
+    Ok(())
+}
+
+/// The first directory or file on the way to a blob that `account` cannot read, if there is one.
+pub(crate) fn unreadable_blob(root: &Path, account: &Account) -> Option<PathBuf> {
+    let layout = Layout::new(root);
+    let on_the_way = layout.blobs().ancestors().take_while(|path| path.starts_with(root));
+    let mut way: Vec<PathBuf> = on_the_way.map(Path::to_owned).collect();
+    way.reverse();
+    // One blob stands for all.
+    let mut next = first_in(layout.blobs());
+    while let Some(path) = next {
+        next = path.is_dir().then(|| first_in(&path)).flatten();
+        way.push(path);
+    }
+    way.into_iter().find(|path| {
+        path.metadata().is_ok_and(|found| {
+            let rights = if found.is_dir() { 0o1 } else { 0o4 };
+            !crate::confine::reach::may(&found, account, rights)
+        })
+    })
+}
+
+fn first_in(directory: &Path) -> Option<PathBuf> {
+    Some(fs::read_dir(directory).ok()?.next()?.ok()?.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn present() -> Account {
+        Account {
+            name: "present".into(),
+            user: nix::unistd::geteuid().as_raw(),
+            group: nix::unistd::getegid().as_raw(),
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn everything_is_given_and_counted_and_links_are_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("data");
+        let outside = directory.path().join("outside");
+        fs::write(&outside, "").unwrap();
+        fs::set_permissions(&outside, Permissions::from_mode(0o600)).unwrap();
+        let blob = Layout::new(&root).blobs().join("sha256/aa/bb");
+        fs::create_dir_all(&blob).unwrap();
+        fs::write(blob.join("data"), "x").unwrap();
+        fs::set_permissions(blob.join("data"), Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&outside, root.join("link")).unwrap();
+        assert_eq!(found(&root).unwrap().user, present().user);
+
+        let given = give(&root, &present()).unwrap();
+        assert_eq!(
+            given,
+            Given {
+                files: 2,
+                directories: 8
+            }
+        );
+        assert_eq!(
+            (mode(&root), mode(&blob), mode(&blob.join("data"))),
+            (DIRECTORY, DIRECTORY, FILE)
+        );
+        assert_eq!(mode(&outside), 0o600, "a link was followed");
+    }
+
+    #[test]
+    fn a_file_that_is_known_elsewhere_is_not_given_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("data");
+        fs::create_dir(&root).unwrap();
+        let outside = directory.path().join("outside");
+        fs::write(&outside, "").unwrap();
+        fs::hard_link(&outside, root.join("data")).unwrap();
+        let error = give(&root, &present()).unwrap_err();
+        assert!(error.to_string().contains("second name"), "{error}");
+    }
+
+    #[test]
+    fn what_keeps_the_proxy_from_a_blob_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("data");
+        make(&root, None).unwrap();
+        let stranger = Account {
+            name: "stranger".into(),
+            user: 4_000_000,
+            group: directory.path().metadata().unwrap().gid(),
+        };
+        assert_eq!(unreadable_blob(&root, &stranger), None);
+        let blob = Layout::new(&root).blobs().join("data");
+        fs::write(&blob, "x").unwrap();
+        for (mode, found) in [(0o600, Some(blob.clone())), (0o640, None)] {
+            fs::set_permissions(&blob, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(unreadable_blob(&root, &stranger), found, "{mode:o}");
+        }
+    }
+}

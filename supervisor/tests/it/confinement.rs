@@ -1,0 +1,345 @@
+//! What a process that runs may still do, asked from inside; what it holds, read from outside.
+
+#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::libc::{O_CREAT, O_RDONLY, O_WRONLY};
+use nix::unistd::Pid;
+
+use crate::harness::{Running, Sandbox, is_root, process_status, ready_pid};
+use crate::inside::Inside;
+
+const BLOBS: &str = "lockgate/data/docker/registry/v2/blobs";
+const REPOSITORIES: &str = "lockgate/data/docker/registry/v2/repositories";
+
+/// Makes everything readable and writable for everybody, so that Landlock alone is in the way; and a manifest's link.
+fn open_to_all(sandbox: &Sandbox) {
+    sandbox.write(&format!("{REPOSITORIES}/a/link"), "a link");
+    sandbox.write(&format!("{BLOBS}/blob"), "a blob");
+    let mut paths = vec![sandbox.path("lockgate")];
+    while let Some(path) = paths.pop() {
+        let is_directory = path.is_dir();
+        if is_directory {
+            paths.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        if !path.ends_with("run") && path.metadata().is_ok_and(|found| found.is_file() || is_directory) {
+            fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
+        }
+    }
+}
+
+#[track_caller]
+fn refused(what: &str, done: std::io::Result<()>, errno: Errno) {
+    let error = done.expect_err(what);
+    assert_eq!(error.raw_os_error(), Some(errno as i32), "{what}: {error}");
+}
+
+/// Landlock's answer is EACCES whatever the modes are.
+fn assert_walls(sandbox: &Sandbox, running: &Running) {
+    open_to_all(sandbox);
+    let outsider = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = outsider.local_addr().unwrap().port();
+    let common = ["config.yml", "password", "ca/ca.key", "run/lockgate.pid"];
+    let halves = [
+        (
+            "proxy",
+            ["auth/htpasswd", "auth/token.key"],
+            ["tls/registry.key", "tls/ca.crt"],
+        ),
+        (
+            "registry",
+            ["tls/registry.key", "tls/registry.crt"],
+            ["auth/htpasswd", "auth/token.key"],
+        ),
+    ];
+    for (half, others, own) in halves {
+        let inside = Inside::of(ready_pid(sandbox, half));
+        let home = |path: &str| sandbox.path("lockgate").join(path);
+        for path in common.iter().chain(&others) {
+            refused(
+                &format!("{half} {path}"),
+                inside.open(&home(path), O_RDONLY),
+                Errno::EACCES,
+            );
+        }
+        for path in ["/etc/passwd", "/proc/1/environ", "/proc/cpuinfo"] {
+            refused(
+                &format!("{half} {path}"),
+                inside.open(&PathBuf::from(path), O_RDONLY),
+                Errno::EACCES,
+            );
+        }
+        for path in own {
+            inside
+                .open(&home(path), O_RDONLY)
+                .unwrap_or_else(|error| panic!("{half} {path}: {error}"));
+            refused(
+                &format!("{half} {path}"),
+                inside.open(&home(path), O_WRONLY),
+                Errno::EACCES,
+            );
+        }
+        for path in ["config.yml", "new", "run/new", "tls/new", "auth/new"] {
+            let opened = inside.open(&home(path), O_WRONLY | O_CREAT);
+            refused(&format!("{half} {path}"), opened, Errno::EACCES);
+        }
+        refused(
+            half,
+            inside.open(&sandbox.path("new"), O_WRONLY | O_CREAT),
+            Errno::EACCES,
+        );
+        refused(half, inside.connect(port), Errno::EACCES);
+        refused(half, inside.may_signal(running.pid()), Errno::EPERM);
+        assert_eq!(inside.umask(), 0o077, "{half}");
+        let (blob, link) = (
+            sandbox.path(BLOBS).join("blob"),
+            sandbox.path(REPOSITORIES).join("a/link"),
+        );
+        inside.open(&blob, O_RDONLY).unwrap();
+        if half == "registry" {
+            inside.open(&link, O_RDONLY).unwrap();
+            inside.open(&blob, O_WRONLY).unwrap();
+        } else {
+            refused(half, inside.open(&link, O_RDONLY), Errno::EACCES);
+            refused(half, inside.open(&blob, O_WRONLY), Errno::EACCES);
+            let new = sandbox.path(BLOBS).join("new");
+            refused(half, inside.open(&new, O_WRONLY | O_CREAT), Errno::EACCES);
+        }
+    }
+    // Whoever was looked into serves on.
+    ready_pid(sandbox, "proxy");
+    running.connect();
+}
+
+#[test]
+fn from_inside_each_half_what_is_not_its_own_cannot_be_opened() {
+    // proves: SECURE-11, SECURE-12
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let running = sandbox.start(&[]);
+    assert_walls(&sandbox, &running);
+    let log = running.log();
+    assert_eq!(
+        log.matches("confined: user").count(),
+        2,
+        "one line for each half: {log}"
+    );
+    assert!(log.contains("Landlock ABI"), "{log}");
+}
+
+#[test]
+fn a_normal_user_has_the_same_walls() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let running = start_as(&sandbox, 4_242);
+    for half in ["proxy", "registry"] {
+        assert_eq!(process_status(ready_pid(&sandbox, half), "Uid"), "4242 4242 4242 4242");
+    }
+    assert_walls(&sandbox, &running);
+}
+
+/// A copy of the program, where that user can get at it.
+fn start_as(sandbox: &Sandbox, user: u32) -> Running {
+    chown(sandbox.path(""), Some(user), Some(user)).unwrap();
+    let program = sandbox.path("program");
+    fs::copy(env!("CARGO_BIN_EXE_lockgate"), &program).unwrap();
+    let mut command = Command::new(program);
+    command
+        .args(["start", "--listen", "127.0.0.1:0"])
+        .current_dir(sandbox.path(""))
+        .uid(user)
+        .gid(user);
+    Running::of(command, &sandbox.path("stderr"))
+}
+
+#[test]
+fn each_process_runs_as_a_user_of_its_own_and_can_gain_nothing() {
+    // proves: SECURE-11
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let running = sandbox.start(&[]);
+    let (proxy, registry) = (ready_pid(&sandbox, "proxy"), ready_pid(&sandbox, "registry"));
+    assert_eq!(process_status(running.pid(), "Uid"), "0 0 0 0");
+    let (one, other) = (process_status(proxy, "Uid"), process_status(registry, "Uid"));
+    assert_ne!(one, other);
+    assert!(!one.contains("0 0") && !other.contains("0 0"), "{one}, {other}");
+    assert_eq!(process_status(proxy, "Gid"), process_status(registry, "Gid"));
+    for pid in [proxy, registry] {
+        assert_eq!(process_status(pid, "Groups"), "");
+        assert_eq!(process_status(pid, "CapEff"), "0000000000000000");
+        assert_eq!(process_status(pid, "CapPrm"), "0000000000000000");
+    }
+    // CHOWN 0, DAC_READ_SEARCH 2, KILL 5, SETGID 6, SETUID 7, NET_BIND_SERVICE 10, and no way to get another.
+    for set in ["CapEff", "CapPrm", "CapBnd"] {
+        assert_eq!(process_status(running.pid(), set), "00000000000004e5", "{set}");
+    }
+    for pid in [running.pid(), proxy, registry] {
+        assert_eq!(process_status(pid, "NoNewPrivs"), "1");
+        assert_eq!(process_status(pid, "Umask"), "0077");
+        assert_eq!(process_status(pid, "CapInh"), "0000000000000000");
+        assert_eq!(process_status(pid, "CapAmb"), "0000000000000000");
+        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let core = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"))
+            .unwrap();
+        assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
+        // A process that leaves no core file shows its memory to root alone.
+        assert_eq!(fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid(), 0);
+    }
+}
+
+#[test]
+fn the_proxy_holds_no_password_and_the_registry_no_tls_key() {
+    // proves: SECURE-12
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let _running = sandbox.start(&[]);
+    let (proxy, registry) = (ready_pid(&sandbox, "proxy"), ready_pid(&sandbox, "registry"));
+    let hash = sandbox
+        .read("lockgate/auth/htpasswd")
+        .trim()
+        .rsplit('$')
+        .next()
+        .unwrap()
+        .to_owned();
+    let password = sandbox.read("lockgate/password").trim().to_owned();
+    let token_key = pem_body(&sandbox.read("lockgate/auth/token.key"));
+    let tls_key = pem_body(&sandbox.read("lockgate/tls/registry.key"));
+    for (name, secret) in [("hash", &hash), ("password", &password), ("token key", &token_key)] {
+        assert!(!holds(proxy, secret.as_bytes()), "the proxy holds the {name}");
+    }
+    let scalar = private_scalar(&tls_key);
+    let reversed: Vec<u8> = scalar.iter().rev().copied().collect();
+    for key in [tls_key.as_bytes(), &scalar, &reversed] {
+        assert!(!holds(registry, key), "the registry holds the TLS key");
+    }
+    // That which they do hold is found by the same search.
+    assert!(holds(registry, hash.as_bytes()), "the registry knows the accounts");
+    assert!(
+        holds(proxy, &scalar) || holds(proxy, &reversed),
+        "the proxy has the key that it signs with"
+    );
+    for (pid, never) in [(proxy, "auth/"), (registry, "tls/")] {
+        for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
+            let target = fs::read_link(entry.unwrap().path()).unwrap_or_default();
+            assert!(!target.to_string_lossy().contains(never), "{target:?} is open");
+        }
+    }
+}
+
+/// The first line of base64.
+fn pem_body(pem: &str) -> String {
+    pem.lines().find(|line| !line.starts_with('-')).unwrap().to_owned() + pem.lines().nth(2).unwrap()
+}
+
+/// RFC 5915: the 32 bytes of a P-256 key, after an OCTET STRING's head.
+fn private_scalar(base64: &str) -> Vec<u8> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let bits: Vec<u8> = base64
+        .bytes()
+        .flat_map(|byte| (0..6).rev().map(move |bit| digit(byte) >> bit & 1))
+        .collect();
+    let der: Vec<u8> = bits
+        .chunks_exact(8)
+        .map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit))
+        .collect();
+    let at = der.windows(2).position(|head| head == [0x04, 0x20]).unwrap() + 2;
+    der[at..at + 32].to_vec()
+}
+
+/// Whether `secret` is anywhere in the memory of a process, its arguments and environment included.
+fn holds(pid: Pid, secret: &[u8]) -> bool {
+    assert!(secret.len() >= 16);
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let ranges = maps
+        .lines()
+        .filter(|line| line.split(' ').nth(1).is_some_and(|mode| mode.starts_with('r')));
+    ranges
+        .filter_map(|line| {
+            let (start, end) = line.split(' ').next()?.split_once('-')?;
+            Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
+        })
+        .any(|(start, end)| {
+            let mut bytes = vec![0; (end - start) as usize];
+            memory.read_exact_at(&mut bytes, start).is_ok() && contains(&bytes, secret)
+        })
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes
+        .split_inclusive(|byte| *byte == wanted[0])
+        .scan(0, |at, piece| {
+            *at += piece.len();
+            Some(*at - 1)
+        })
+        .any(|at| bytes[at..].starts_with(wanted))
+}
+
+#[test]
+fn a_kernel_without_landlock_is_told_of_and_served_on() {
+    // proves: SECURE-11
+    if !is_root() {
+        return;
+    }
+    if Command::new("strace").arg("-V").output().is_err() {
+        assert_ne!(
+            std::env::var("CI").as_deref(),
+            Ok("true"),
+            "strace is not here, `bash .ci/run` installs it"
+        );
+        return eprintln!("SKIPPED: strace is not here");
+    }
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command(&["start", "--listen", "127.0.0.1:0"]);
+    let mut traced = Command::new("strace");
+    // The tracer is a grandchild, so that the pid is the server's.
+    traced
+        .args([
+            "-D",
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "--seccomp-bpf",
+            "-e",
+            "trace=landlock_create_ruleset",
+        ])
+        .args(["-e", "inject=landlock_create_ruleset:error=ENOSYS"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(sandbox.path(""));
+    command = traced;
+    let running = Running::of(command, &sandbox.path("stderr"));
+    let log = running.log();
+    let line = "other files are NOT out of its reach: this kernel has no Landlock";
+    assert_eq!(log.matches(line).count(), 2, "{log}");
+    running.connect();
+    // Users of their own keep them apart all the same.
+    assert_ne!(
+        process_status(ready_pid(&sandbox, "proxy"), "Uid"),
+        process_status(ready_pid(&sandbox, "registry"), "Uid")
+    );
+}

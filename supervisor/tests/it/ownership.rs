@@ -1,0 +1,299 @@
+//! Whose files are, and whom processes run as, when root starts them.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::process::Command;
+
+use crate::harness::{PLAIN, Ran, Sandbox, eventually, is_root, process_status, ready_pid};
+
+/// Where the system's database has no accounts of ours; a machine may have them.
+fn users(sandbox: &Sandbox) -> (u32, u32, u32) {
+    let number = |process: &str, field| {
+        process_status(ready_pid(sandbox, process), field)
+            .split(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    (
+        number("proxy", "Uid"),
+        number("registry", "Uid"),
+        number("registry", "Gid"),
+    )
+}
+
+fn owner(sandbox: &Sandbox, name: &str) -> (u32, u32, u32) {
+    let found = fs::symlink_metadata(sandbox.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    (found.uid(), found.gid(), found.mode() & 0o7777)
+}
+
+#[test]
+fn each_file_belongs_to_its_reader_also_after_later_commands() {
+    // proves: SECURE-12
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.run(&["setup"]).expect(0);
+    let text = sandbox.read("lockgate/config.yml").replace("#file: {", "file: {");
+    fs::write(sandbox.path("lockgate/config.yml"), text).unwrap();
+    let running = sandbox.start(&[]);
+    let (proxy, registry, group) = users(&sandbox);
+    let settled = [
+        ("", (0, group, 0o750)),
+        ("/config.yml", (0, 0, 0o600)),
+        ("/password", (0, 0, 0o600)),
+        ("/ca", (0, group, 0o700)),
+        ("/ca/ca.key", (0, 0, 0o600)),
+        ("/tls", (0, group, 0o710)),
+        ("/tls/registry.key", (proxy, group, 0o600)),
+        ("/auth", (0, group, 0o710)),
+        ("/auth/htpasswd", (registry, group, 0o600)),
+        ("/auth/token.key", (registry, group, 0o600)),
+        ("/data", (registry, group, 0o2750)),
+        ("/data/docker/registry/v2/blobs", (registry, group, 0o2750)),
+        ("/log", (0, group, 0o1770)),
+        ("/run", (0, group, 0o2750)),
+        ("/run/registry.sock", (0, group, 0o660)),
+        ("/run/notify.sock", (0, group, 0o660)),
+        ("/run/lockgate.sock", (0, group, 0o600)),
+    ];
+    let assert_settled = || {
+        for (name, expected) in settled {
+            let found = owner(&sandbox, &format!("lockgate{name}"));
+            assert_eq!(found, expected, "{name}: {:o}, not {:o}", found.2, expected.2);
+        }
+    };
+    assert_settled();
+    for process in ["proxy", "registry"] {
+        let log = eventually("a log file", || {
+            fs::metadata(sandbox.path(&format!("lockgate/log/{process}.log"))).ok()
+        });
+        let expected = if process == "proxy" { proxy } else { registry };
+        assert_eq!((log.uid(), log.mode() & 0o022), (expected, 0), "{process}.log");
+    }
+
+    for arguments in [
+        &["user", "add", "bob", "--password-stdin"][..],
+        &["cert", "new", "--force"],
+    ] {
+        let mut command = sandbox.command(arguments);
+        sandbox.write("input", "a long password\n");
+        command.stdin(fs::File::open(sandbox.path("input")).unwrap());
+        Ran::of(command).expect(0);
+        assert_settled();
+    }
+    let rules = sandbox.write("da.yml", "users: {carol: {password: 'a long password'}}\nacl: []\n");
+    sandbox
+        .run(&["import", "docker-auth", rules.to_str().unwrap()])
+        .expect(0);
+    assert_settled();
+    drop(running);
+    // A second start finds everything settled, and changes nothing.
+    let before = sandbox.files("lockgate");
+    drop(sandbox.start(&[]));
+    assert!(before.keys().all(|path| path.exists()));
+    fs::remove_file(sandbox.path("lockgate/auth/token.key")).unwrap();
+    drop(sandbox.start(&[]));
+    assert_eq!(owner(&sandbox, "lockgate/auth/token.key").0, registry);
+}
+
+#[test]
+fn users_can_be_configured_and_unknown_ones_are_an_error() {
+    let sandbox = Sandbox::new();
+    let with = |process: &str| {
+        let config = sandbox.write("config.yml", &format!("{PLAIN}process: {{{process}}}\n"));
+        config.to_str().unwrap().to_owned()
+    };
+    let start = |process: &str| sandbox.run(&["start", "--listen", "127.0.0.1:0", "--config", &with(process)]);
+    let unknown = start("registryuser: no-such-user").expect(78);
+    if !is_root() {
+        let other = start("registryuser: 0").expect(78);
+        assert!(other.stderr.contains("start as root"), "{}", other.stderr);
+        return;
+    }
+    assert!(
+        unknown.stderr.contains("process.registryuser = no-such-user"),
+        "{}",
+        unknown.stderr
+    );
+    assert!(unknown.stderr.contains("useradd"), "{}", unknown.stderr);
+    let config = with("proxyuser: 7001, registryuser: 7002, group: 7003");
+    let running = sandbox.start(&["--config", &config]);
+    assert_eq!(users(&sandbox), (7001, 7002, 7003));
+    drop(running);
+    // The data is 7002's now: another user is not let at it in silence.
+    let others = start("proxyuser: 7001, registryuser: 7004, group: 7003").expect(78);
+    assert!(others.stderr.contains("--chown"), "{}", others.stderr);
+    let given = sandbox.start(&[
+        "--chown",
+        "--config",
+        &with("proxyuser: 7001, registryuser: 7004, group: 7003"),
+    ]);
+    assert!(given.log().contains("belong to user 7004 now"), "{}", given.log());
+    assert_eq!(owner(&sandbox, "data"), (7004, 7003, 0o2750));
+}
+
+#[test]
+fn a_tree_of_somebody_else_is_served_as_its_owner_or_given_away() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    // As registry:2 leaves it.
+    let blob = sandbox.write("data/docker/registry/v2/blobs/sha256/aa/data", "x");
+    fs::set_permissions(&blob, Permissions::from_mode(0o644)).unwrap();
+    let config = sandbox.write("config.yml", PLAIN);
+    let config = ["--config", config.to_str().unwrap()];
+    let running = sandbox.start(&config);
+    let (proxy, registry, _) = users(&sandbox);
+    assert_eq!(registry, 0);
+    assert_ne!(proxy, 0);
+    assert_eq!(
+        process_status(ready_pid(&sandbox, "registry"), "CapEff"),
+        "0000000000000000"
+    );
+    let log = running.log();
+    assert!(
+        log.contains("belongs to user 0") && log.contains("`lockgate start --chown`"),
+        "{log}"
+    );
+    drop(running);
+
+    let setup = sandbox.run(&[&["setup", "--chown"][..], &config].concat()).expect(0);
+    assert!(setup.stdout.contains("files and"), "{}", setup.stdout);
+    let running = sandbox.start(&config);
+    let (_, registry, group) = users(&sandbox);
+    assert_ne!(registry, 0);
+    assert_eq!(
+        owner(&sandbox, "data/docker/registry/v2/blobs/sha256/aa/data"),
+        (registry, group, 0o640)
+    );
+    assert!(!running.log().contains("belongs to user"), "{}", running.log());
+    drop(running);
+
+    // A blob that the proxy could not read is found out before anybody asks for it.
+    fs::set_permissions(&blob, Permissions::from_mode(0o600)).unwrap();
+    let refused = sandbox
+        .run(&[&["start", "--listen", "127.0.0.1:0"][..], &config].concat())
+        .expect(78);
+    assert!(
+        refused.stderr.contains("cannot read it") && refused.stderr.contains("--chown"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_place_that_only_root_may_enter_is_served_by_root_without_its_capabilities() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    fs::set_permissions(sandbox.path(""), Permissions::from_mode(0o700)).unwrap();
+    let running = sandbox.start(&[]);
+    let (proxy, registry, _) = users(&sandbox);
+    assert_eq!((proxy, registry), (0, 0));
+    for process in ["proxy", "registry"] {
+        assert_eq!(
+            process_status(ready_pid(&sandbox, process), "CapEff"),
+            "0000000000000000"
+        );
+    }
+    assert!(
+        running.log().contains("only its owner may enter it"),
+        "{}",
+        running.log()
+    );
+    drop(running);
+    let text = sandbox.read("lockgate/config.yml") + "\nprocess: {proxyuser: 7001}\n";
+    fs::write(sandbox.path("lockgate/config.yml"), text).unwrap();
+    let refused = sandbox.run(&["start", "--listen", "127.0.0.1:0"]).expect(78);
+    assert!(refused.stderr.contains("cannot enter it"), "{}", refused.stderr);
+}
+
+#[test]
+fn root_without_the_right_to_become_others_says_so_and_serves() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let program = env!("CARGO_BIN_EXE_lockgate");
+    let without = |arguments: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--bounding-set=-setuid,-setgid", "--inh-caps=-all", program])
+            .args(arguments)
+            .current_dir(sandbox.path(""));
+        command
+    };
+    let command = without(&["start", "--listen", "127.0.0.1:0"]);
+    let running = crate::harness::Running::of(command, &sandbox.path("stderr"));
+    assert!(
+        running.log().contains("no right to start processes as other users"),
+        "{}",
+        running.log()
+    );
+    drop(running);
+    let text = sandbox.read("lockgate/config.yml") + "\nprocess: {proxyuser: 7001}\n";
+    fs::write(sandbox.path("lockgate/config.yml"), text).unwrap();
+    let refused = Ran::of(without(&["start", "--listen", "127.0.0.1:0"])).expect(78);
+    assert!(refused.stderr.contains("CAP_SETUID"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_key_that_only_root_reads_is_served_and_followed() {
+    // proves: MAKINA-10
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("mine")).unwrap();
+    fs::set_permissions(sandbox.path("mine"), Permissions::from_mode(0o700)).unwrap();
+    let make = |name: &str| {
+        sandbox
+            .run(&[
+                "cert",
+                "new",
+                "--self-signed",
+                "--force",
+                "--out",
+                "mine",
+                "--name",
+                name,
+            ])
+            .expect(0);
+        chown(sandbox.path("mine/registry.key"), Some(0), Some(0)).unwrap();
+    };
+    make("first.example");
+    let tls = "  tls:\n    certificate: mine/registry.crt\n    key: mine/registry.key\n";
+    let config = sandbox.write("config.yml", &format!("{PLAIN}{tls}"));
+    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    let shown = || {
+        let output = Command::new("openssl")
+            .args(["s_client", "-connect", &running.address])
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(shown().contains("first.example"), "{}", shown());
+    make("second.example");
+    eventually("the new certificate", || {
+        shown().contains("second.example").then_some(())
+    });
+    let (proxy, _, group) = users(&sandbox);
+    assert_eq!(
+        owner(&sandbox, "lockgate/tls/handed/default.key"),
+        (proxy, group, 0o600)
+    );
+    assert_eq!(owner(&sandbox, "lockgate/tls/handed"), (0, group, 0o710));
+
+    fs::remove_file(sandbox.path("mine/registry.key")).unwrap();
+    drop(running);
+    let refused = sandbox
+        .run(&["start", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()])
+        .expect(78);
+    assert!(refused.stderr.contains("http.tls.certificate = "), "{}", refused.stderr);
+}
