@@ -41,11 +41,12 @@ pub(super) enum Access {
     Device,
 }
 
-/// What libraries open: the number of processors that a container may use, the time zone, randomness.
-const OF_SYSTEM: [(&str, Access); 5] = [
+/// What libraries open: the number of processors that a container may use, whether memory may be given back, randomness.
+const OF_SYSTEM: [(&str, Access); 6] = [
     ("/proc/self", Access::Read),
     ("/sys/fs/cgroup", Access::Read),
     ("/sys/devices/system/cpu", Access::Read),
+    ("/proc/sys/vm/overcommit_memory", Access::Read),
     ("/dev/null", Access::Device),
     ("/dev/urandom", Access::Read),
 ];

@@ -64,7 +64,28 @@ fn round_trip_through_the_host_name(generation: Generation) {
 
     engine.login(&lockgate, &lockgate.address());
     push_forget_pull_run(&engine, &image);
+    assert_users_of_their_own(&machine, &lockgate);
     lockgate.stop();
+}
+
+/// Root has started them.
+fn assert_users_of_their_own(machine: &Machine, lockgate: &Lockgate<'_>) {
+    let fields = ["proxy", "registry"].map(|process| {
+        let status = format!("/proc/{}/status", lockgate.pid_of(process));
+        let status = machine.command("cat").arg(status).ok();
+        ["Uid:", "CapEff:", "NoNewPrivs:"].map(|field| {
+            let line = status.lines().find(|line| line.starts_with(field)).expect("a field");
+            line.split_whitespace().nth(1).expect("a value").to_owned()
+        })
+    });
+    let [[proxy, ..], [registry, ..]] = &fields;
+    assert!(proxy != registry && proxy != "0" && registry != "0", "{fields:?}");
+    for [_, capabilities, no_new_privileges] in &fields {
+        assert_eq!(
+            (capabilities.as_str(), no_new_privileges.as_str()),
+            ("0000000000000000", "1")
+        );
+    }
 }
 
 fn round_trip_through_localhost(generation: Generation) {

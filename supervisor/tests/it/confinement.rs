@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::libc::{O_CREAT, O_RDONLY, O_WRONLY};
 use nix::unistd::Pid;
 
-use crate::harness::{Running, Sandbox, is_root, process_status, ready_pid};
+use crate::harness::{Running, Sandbox, eventually, is_root, process_status, ready_pid};
 use crate::inside::Inside;
 
 const BLOBS: &str = "lockgate/data/docker/registry/v2/blobs";
@@ -120,7 +120,6 @@ fn assert_walls(sandbox: &Sandbox, running: &Running) {
 
 #[test]
 fn from_inside_each_half_what_is_not_its_own_cannot_be_opened() {
-    // proves: SECURE-11, SECURE-12
     if !is_root() {
         return;
     }
@@ -165,13 +164,23 @@ fn start_as(sandbox: &Sandbox, user: u32) -> Running {
 
 #[test]
 fn each_process_runs_as_a_user_of_its_own_and_can_gain_nothing() {
-    // proves: SECURE-11
     if !is_root() {
         return;
     }
     let sandbox = Sandbox::new();
     let running = sandbox.start(&[]);
-    let (proxy, registry) = (ready_pid(&sandbox, "proxy"), ready_pid(&sandbox, "registry"));
+    assert_confined(&sandbox, &running);
+    // Also by another binary: what was given up does not come back with it.
+    let before = ready_pid(&sandbox, "proxy");
+    sandbox.run(&["upgrade"]).expect(0);
+    eventually("the new proxy", || {
+        (ready_pid(&sandbox, "proxy") != before).then_some(())
+    });
+    assert_confined(&sandbox, &running);
+}
+
+fn assert_confined(sandbox: &Sandbox, running: &Running) {
+    let (proxy, registry) = (ready_pid(sandbox, "proxy"), ready_pid(sandbox, "registry"));
     assert_eq!(process_status(running.pid(), "Uid"), "0 0 0 0");
     let (one, other) = (process_status(proxy, "Uid"), process_status(registry, "Uid"));
     assert_ne!(one, other);
@@ -203,8 +212,40 @@ fn each_process_runs_as_a_user_of_its_own_and_can_gain_nothing() {
 }
 
 #[test]
+fn new_processes_are_confined_to_the_directories_of_a_new_configuration() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let running = sandbox.start(&[]);
+    let pids = || (ready_pid(&sandbox, "proxy"), ready_pid(&sandbox, "registry"));
+    let before = pids();
+    let accounts = sandbox.write("lockgate/other/htpasswd", &sandbox.read("lockgate/auth/htpasswd"));
+    fs::set_permissions(accounts.parent().unwrap(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&accounts, Permissions::from_mode(0o644)).unwrap();
+    refused("before", Inside::of(before.1).open(&accounts, O_RDONLY), Errno::EACCES);
+
+    let config = sandbox.read("lockgate/config.yml");
+    fs::write(
+        sandbox.path("lockgate/config.yml"),
+        config.replace("level: info", "level: debug"),
+    )
+    .unwrap();
+    sandbox.run(&["reload"]).expect(0);
+    assert_eq!(pids(), before, "nothing to confine anew");
+    fs::write(
+        sandbox.path("lockgate/config.yml"),
+        config.replace("path: auth/htpasswd", "path: other/htpasswd"),
+    )
+    .unwrap();
+    sandbox.run(&["reload"]).expect(0);
+    eventually("new processes", || (pids().1 != before.1).then_some(()));
+    Inside::of(pids().1).open(&accounts, O_RDONLY).unwrap();
+    running.connect();
+}
+
+#[test]
 fn the_proxy_holds_no_password_and_the_registry_no_tls_key() {
-    // proves: SECURE-12
     if !is_root() {
         return;
     }
@@ -300,7 +341,6 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 
 #[test]
 fn a_kernel_without_landlock_is_told_of_and_served_on() {
-    // proves: SECURE-11
     if !is_root() {
         return;
     }

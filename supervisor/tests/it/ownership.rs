@@ -30,7 +30,6 @@ fn owner(sandbox: &Sandbox, name: &str) -> (u32, u32, u32) {
 
 #[test]
 fn each_file_belongs_to_its_reader_also_after_later_commands() {
-    // proves: SECURE-12
     if !is_root() {
         return;
     }
@@ -244,7 +243,6 @@ fn root_without_the_right_to_become_others_says_so_and_serves() {
 
 #[test]
 fn a_key_that_only_root_reads_is_served_and_followed() {
-    // proves: MAKINA-10
     if !is_root() {
         return;
     }

@@ -217,9 +217,17 @@ fn an_upload_that_the_end_cut_off_is_resumed_after_the_next_start() {
     eventually("some of it on the disk", || {
         (received(&running, &upload) > 0).then_some(())
     });
-    for _ in 0..2 {
-        running.signal(Signal::SIGTERM);
-    }
+    running.signal(Signal::SIGTERM);
+    // signal(7): a second one that comes before the first was taken is the same one.
+    eventually("the drain", || {
+        let status = status(&sandbox);
+        let processes = status["processes"].as_array()?;
+        processes
+            .iter()
+            .any(|process| process["state"] == "draining")
+            .then_some(())
+    });
+    running.signal(Signal::SIGTERM);
     assert_eq!(running.wait().code(), Some(0));
 
     let running = sandbox.start_plain();
