@@ -24,7 +24,7 @@ use crate::supervise::generation::Generation;
 use crate::supervise::hand_over::{Cause, Successor, registry_socket};
 use crate::supervise::renewal::Renewal;
 use crate::supervise::signals::Signals;
-use crate::supervise::sockets::Socket;
+use crate::supervise::sockets::{Socket, remove_stale};
 use crate::supervise::state::Life;
 use crate::supervise::upgrade::own_path;
 use crate::supervise::will::{self, Will};
@@ -184,7 +184,11 @@ fn setting(prepared: &Prepared, home: &Home, listen: Option<&Address>, handed: O
 
 /// Both children are due to be started.
 fn begin(plan: Plan, setting: Setting, entrances: Vec<Socket>) -> Result<Supervisor, SuperviseError> {
-    let registry = registry_socket(&plan.home, &plan.home.registry_socket())?;
+    let path = plan.home.registry_socket();
+    // This home is locked, so whoever still listens there was left by a crash and finishes what it has. What cannot be
+    // removed is told of next.
+    let _ = remove_stale(&path);
+    let registry = registry_socket(&plan.home, &path)?;
     let ears = Ears::open(&plan.home)?;
     let now = Instant::now();
     let children = [

@@ -5,19 +5,28 @@ use std::path::{Path, PathBuf};
 
 use super::users::Account;
 
-/// The first directory above `path` that `account` may not enter; `home` will be opened to it. Access control lists are
-/// not looked at.
+/// The first directory above `path` that `account` may not enter, or `path` itself when it is a file that it may not
+/// read. What is in `home` will be opened to it. Access control lists are not looked at.
 pub(super) fn barrier(path: &Path, account: &Account, home: &Path) -> Option<PathBuf> {
     // Where a link leads counts, and what is not there yet will be made.
     let real = path.ancestors().find_map(|known| known.canonicalize().ok())?;
-    let above = if path.exists() { real.parent()? } else { &real };
+    let above = if path.exists() { real.parent()? } else { real.as_path() };
     let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
-    let mut above: Vec<_> = above.ancestors().filter(|directory| *directory != home).collect();
+    let mut above: Vec<_> = above
+        .ancestors()
+        .filter(|directory| !directory.starts_with(&home))
+        .collect();
     above.reverse();
     above
         .into_iter()
         .find(|directory| directory.metadata().is_ok_and(|found| !may(&found, account, 0o1)))
         .map(Path::to_owned)
+        .or_else(|| {
+            let unread = path
+                .metadata()
+                .is_ok_and(|found| found.is_file() && !may(&found, account, 0o4));
+            (unread && !real.starts_with(&home)).then_some(real)
+        })
 }
 
 /// Whether `account` has all of `rights` (4 read, 2 write, 1 enter) on a file.
@@ -65,7 +74,17 @@ mod tests {
             group: found.gid(),
         };
         assert_eq!(barrier(&inner, &member, home), None);
-        // Its own mode is its own affair, and a home's is set.
+        let file = outer.join("file");
+        std::fs::write(&file, "").unwrap();
+        set_permissions(&outer, Permissions::from_mode(0o711)).unwrap();
+        for (mode, open) in [(0o600, false), (0o604, true)] {
+            set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+            let expected = (!open).then(|| file.canonicalize().unwrap());
+            assert_eq!(barrier(&file, &stranger, home), expected, "{mode:o}");
+            assert_eq!(barrier(&file, &stranger, &outer), None, "{mode:o}");
+        }
+        set_permissions(&outer, Permissions::from_mode(0o700)).unwrap();
+        // A directory's own mode is its own affair, and a home's is set.
         assert_eq!(barrier(&inner, &stranger, &outer), None);
         assert_eq!(barrier(&outer, &stranger, home), None);
     }

@@ -3,10 +3,10 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lockgate_certs::files::Owner;
-use lockgate_config::{AccountId, Home, Process};
+use lockgate_config::{AccountId, Config, Home, Process};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid};
 
@@ -97,7 +97,7 @@ pub(crate) enum UserError {
     },
     /// A user that cannot get at its files.
     #[error(
-        "{}: user {user} cannot enter it, and has to for {}; move that, allow it (`chmod o+x`), or leave process.proxyuser and process.registryuser out",
+        "{}: closed to user {user}, who needs {}; move that, open it with chmod, or leave process.proxyuser and process.registryuser out",
         .barrier.display(), .path.display()
     )]
     Unreachable {
@@ -210,12 +210,8 @@ impl Users {
 }
 
 /// Decides for this process. `tree`: the data that is there, unless it is to be given away (`--chown`).
-pub(crate) fn decide(
-    process: &Process,
-    home: &Home,
-    storage: &Path,
-    tree: Option<&Tree>,
-) -> Result<Decided, UserError> {
+pub(crate) fn decide(config: &Config, home: &Home, tree: Option<&Tree>) -> Result<Decided, UserError> {
+    let process = &config.process;
     let configured = configured(process);
     if !geteuid().is_root() {
         return match configured {
@@ -261,21 +257,17 @@ pub(crate) fn decide(
             users.proxy.user
         ));
     }
-    let reach = [
-        (&users.proxy, home.root()),
-        (&users.registry, home.root()),
-        (&users.proxy, storage),
-        (&users.registry, storage),
-    ];
-    for (account, path) in reach {
-        let Some(barrier) = barrier(path, account, home.root()) else {
+    for (role, path) in needed(config, home) {
+        let account = users.of(role);
+        let Some(barrier) = barrier(&path, account, home.root()) else {
             continue;
         };
         let owned_by_root = tree.is_none_or(|tree| tree.user == 0);
         if configured.is_none() && owned_by_root {
             return Ok(Decided::Present {
                 reason: Some(format!(
-                    "{}: only its owner may enter it, so user {account} cannot reach {}; for users of their own choose another place or `chmod o+x` it",
+                    "{}: closed to user {account}, who needs {}; for users of their own choose another place, or open \
+                     it with chmod",
                     barrier.display(),
                     path.display()
                 )),
@@ -284,7 +276,7 @@ pub(crate) fn decide(
         return Err(UserError::Unreachable {
             user: account.to_string(),
             barrier,
-            path: path.to_owned(),
+            path,
         });
     }
     Ok(Decided::Apart { users, remarks })
@@ -300,6 +292,27 @@ impl Users {
             self.proxy.group = tree.group;
         }
     }
+}
+
+/// The places that each half has to get to. Certificates are not among them: they are handed over.
+fn needed(config: &Config, home: &Home) -> Vec<(Role, PathBuf)> {
+    let (http, auth) = (&config.http, &config.auth);
+    let tokens = auth
+        .token
+        .iter()
+        .flat_map(|token| [&token.root_cert_bundle, &token.jwks]);
+    let registrys = [home.root(), &config.storage.root]
+        .into_iter()
+        .chain(auth.htpasswd.as_ref().map(|htpasswd| htpasswd.path.as_path()))
+        .chain(auth.issuer.as_ref().map(|issuer| issuer.key.as_path()))
+        .chain(tokens.flatten().map(PathBuf::as_path))
+        .map(|path| (Role::Registry, path.to_owned()));
+    let proxys = [home.root(), &config.storage.root]
+        .into_iter()
+        .chain(http.docroot.as_deref())
+        .chain(http.tls.iter().flat_map(|tls| &tls.client_cas).map(PathBuf::as_path))
+        .map(|path| (Role::Proxy, path.to_owned()));
+    proxys.chain(registrys).collect()
 }
 
 /// The first key of `process` that is set.

@@ -160,7 +160,7 @@ pub(crate) fn prepare(wish: &Wish<'_>) -> Result<Prepared, SetupError> {
 
     let root = &accepted.config.storage.root;
     let tree = tree::found(root).filter(|_| !wish.chown);
-    let decided = users::decide(&accepted.config.process, home, root, tree.as_ref())?;
+    let decided = users::decide(&accepted.config, home, tree.as_ref())?;
     let certificates = OwnCertificates::of(&accepted.config, home, wish.hostnames)
         .map(|own| own.read_by(decided.users().map(|users| users.proxy.owner())));
     let mut issued = None;
@@ -235,7 +235,6 @@ pub(crate) fn leave_to_readers(config: &Config, home: &Home) -> Result<(), Setup
     if !home.run().is_dir() {
         return Ok(());
     }
-    let root = &config.storage.root;
-    let decided = users::decide(&config.process, home, root, tree::found(root).as_ref())?;
+    let decided = users::decide(config, home, tree::found(&config.storage.root).as_ref())?;
     entrust(config, home, &decided)
 }

@@ -2,7 +2,10 @@
 //! put a link where root will write.
 
 use std::fs;
-use std::io;
+use std::io::{
+    self,
+    ErrorKind::{PermissionDenied, ReadOnlyFilesystem, Unsupported},
+};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -73,6 +76,14 @@ pub(crate) fn settle(config: &Config, home: &Home, users: &Users) -> Result<(), 
 fn place(directory: &Path, owner: &Account, mode: u32) -> Result<(), OwnershipError> {
     match change(directory, owner, mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // A filesystem without owners, or a volume that is not ours to change: its reader tells whether that will do.
+        Err(error) if matches!(error.kind(), PermissionDenied | Unsupported | ReadOnlyFilesystem) => {
+            tracing::warn!(
+                "{}: its owner and mode stay what they are: {error}",
+                directory.display()
+            );
+            Ok(())
+        }
         changed => changed.map_err(|source| OwnershipError {
             path: directory.to_owned(),
             source,
