@@ -30,6 +30,13 @@ impl Environment {
         Self(variables)
     }
 
+    /// The same without the variables that begin with `prefix`.
+    #[must_use]
+    pub(crate) fn without(&self, prefix: &str) -> Self {
+        let others = self.0.iter().filter(|(name, _)| !name.starts_with(prefix));
+        Self(others.cloned().collect())
+    }
+
     /// Name and value, as `lockgate_config` takes them.
     pub(crate) fn variables(&self) -> &[(String, String)] {
         &self.0

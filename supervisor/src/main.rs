@@ -16,6 +16,7 @@ mod notify;
 mod password;
 mod reach;
 mod serve;
+mod service;
 mod setup;
 mod source;
 mod supervise;

@@ -56,6 +56,14 @@ impl Failure {
         }
     }
 
+    /// The same, saying at what.
+    pub(crate) fn during(mut self, what: &str) -> Self {
+        if let Some(first) = self.messages.first_mut() {
+            *first = format!("{what}: {first}");
+        }
+        self
+    }
+
     /// The same exit code without a word.
     pub(crate) fn unsaid(self) -> Self {
         Self {

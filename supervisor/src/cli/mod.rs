@@ -8,6 +8,7 @@ mod places;
 mod proxy;
 mod registry;
 mod reload;
+mod service;
 mod setup;
 mod start;
 mod status;
@@ -59,6 +60,8 @@ enum Command {
     Upgrade(upgrade::Arguments),
     /// Finish the requests in flight, then end
     Stop(stop::Arguments),
+    /// Install, operate and print the system's service
+    Service(service::Arguments),
     /// Make, explain and trust certificates
     Cert(cert::Arguments),
     /// Add, change, remove and list accounts
@@ -89,6 +92,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>, environment: &Envir
         Command::Reload(arguments) => reload::run(&arguments, environment),
         Command::Upgrade(arguments) => upgrade::run(&arguments, environment),
         Command::Stop(arguments) => stop::run(&arguments, environment),
+        Command::Service(arguments) => service::run(&arguments, environment),
         Command::Cert(arguments) => cert::run(&arguments, environment),
         Command::User(arguments) => user::run(&arguments, environment),
         Command::Import(arguments) => import::run(&arguments, environment),

@@ -1,6 +1,7 @@
 //! `lockgate setup`: everything that `start` would make, and no start.
 
 use clap::Args;
+use lockgate_config::Home;
 
 use super::Failure;
 use super::start::Wishes;
@@ -24,17 +25,22 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     if prepared.made.is_empty() {
         println!("everything is there in {}", home.root().display());
     }
-    if let Some(FirstAccount { name, password }) = &prepared.account {
-        println!("account   {name}");
-        if let Some(password) = password {
-            // The one time that it is shown.
-            println!(
-                "password  {}   (not shown again; kept in {})",
-                password.reveal(),
-                home.password_file().display()
-            );
-        }
+    if let Some(account) = &prepared.account {
+        say_account(account, &home);
     }
     println!("next: lockgate start --home {}", home.root().display());
     Ok(())
+}
+
+/// An account that was made now.
+pub(super) fn say_account(FirstAccount { name, password }: &FirstAccount, home: &Home) {
+    println!("account   {name}");
+    if let Some(password) = password {
+        // The one time that it is shown.
+        println!(
+            "password  {}   (not shown again; kept in {})",
+            password.reveal(),
+            home.password_file().display()
+        );
+    }
 }

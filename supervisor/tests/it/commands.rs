@@ -2,8 +2,8 @@
 
 use crate::harness::Sandbox;
 
-const COMMANDS: [&str; 10] = [
-    "start", "setup", "check", "status", "reload", "stop", "cert", "user", "registry", "proxy",
+const COMMANDS: [&str; 11] = [
+    "start", "setup", "check", "status", "reload", "stop", "cert", "user", "registry", "proxy", "service",
 ];
 
 #[test]

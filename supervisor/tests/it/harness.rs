@@ -321,3 +321,23 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// Whether `program` of Debian's `package` is here. A missing one is said loudly; with `CI=true` it fails the test.
+pub(crate) fn require(program: &str, package: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
+    found || missing(&format!("{program} is not here (package {package})"))
+}
+
+/// Says that the test cannot be run and why; false, so that callers can return. With `CI=true` it fails the test.
+pub(crate) fn missing(why: &str) -> bool {
+    assert_ne!(
+        std::env::var("CI").as_deref(),
+        Ok("true"),
+        "{why}; `bash .ci/run` installs what the tests need"
+    );
+    let test = std::thread::current();
+    // Past what the test runner swallows.
+    let _ = writeln!(std::io::stderr(), "{}: SKIPPED: {why}", test.name().unwrap_or("it"));
+    false
+}

@@ -17,5 +17,7 @@ mod logs;
 mod ownership;
 mod pid_one;
 mod reload;
+mod service;
 mod supervision;
+mod systemd;
 mod users;

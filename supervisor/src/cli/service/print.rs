@@ -1,0 +1,46 @@
+//! `lockgate service print`: the definition, for whom it is asked.
+
+use clap::Args;
+use lockgate_config::Address;
+
+use super::Service;
+use crate::cli::Failure;
+use crate::service::{plist, service_unit, socket_unit, windows_service};
+
+/// Where nothing says another.
+const USUAL_PORT: u16 = 443;
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct Format {
+    /// With print: for systemd
+    #[arg(long)]
+    systemd: bool,
+    /// With print: for launchd, on a Mac
+    #[arg(long)]
+    launchd: bool,
+    /// With print: for Windows
+    #[arg(long)]
+    windows: bool,
+}
+
+pub(super) fn print(service: &Service<'_>, format: &Format) -> Result<(), Failure> {
+    let definition = service.definition()?;
+    if format.launchd {
+        let port = match service.configuration()?.map(|config| config.http.addr) {
+            Some(Address::Tcp { port, .. }) if port != 0 => port,
+            _ => USUAL_PORT,
+        };
+        print!("{}", plist(&definition, port));
+    } else if format.windows {
+        print!("{}", windows_service(&definition));
+    } else {
+        println!("# {}", definition.service_name());
+        print!("{}", service_unit(&definition));
+        for socket in &definition.sockets {
+            println!("\n# {}", definition.socket_name(socket));
+            print!("{}", socket_unit(&definition, socket));
+        }
+    }
+    Ok(())
+}

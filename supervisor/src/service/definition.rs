@@ -1,0 +1,219 @@
+//! What a service definition is made of, whoever it is for.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use lockgate_config::{Address, CertificateSource, Config, Home};
+
+/// The name of the unit without its suffix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnitName(String);
+
+/// Names by systemd.unit(5), without the characters that mean something: `@` an instance, `\` an escape.
+impl FromStr for UnitName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        match !text.is_empty() && text.len() <= 200 && text.bytes().all(plain) && !text.starts_with(['-', '.']) {
+            true => Ok(Self(text.to_owned())),
+            false => Err("expected letters, digits, - and _, such as lockgate"),
+        }
+    }
+}
+
+impl fmt::Display for UnitName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whose service it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The machine's; installed by root, started at boot.
+    System,
+    /// One user's; started when they log in, or at boot when they linger.
+    User,
+}
+
+/// A socket that the service manager opens and hands down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SocketUnit {
+    /// Added to the unit's name; empty for the public one, so that it belongs to the service by its name.
+    pub(crate) suffix: &'static str,
+    /// Among `LISTEN_FDNAMES`.
+    pub(crate) name: &'static str,
+    /// `ListenStream=`
+    pub(crate) stream: String,
+}
+
+/// An address that systemd cannot open.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{key} = {address}: systemd opens sockets by address and port; write an IP address, or :port for every address"
+)]
+pub(crate) struct SocketUnitError {
+    key: &'static str,
+    address: String,
+}
+
+/// A service to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Definition {
+    pub(crate) name: UnitName,
+    pub(crate) scope: Scope,
+    /// The binary, absolute.
+    pub(crate) program: PathBuf,
+    pub(crate) home: Home,
+    /// A configuration that is not the home's own.
+    pub(crate) config: Option<PathBuf>,
+    /// `http.draintimeout`
+    pub(crate) drain: Duration,
+    /// What it writes beside the home.
+    pub(crate) writes: Vec<PathBuf>,
+    /// What it reads beside that.
+    pub(crate) reads: Vec<PathBuf>,
+    /// The sockets that systemd shall open.
+    pub(crate) sockets: Vec<SocketUnit>,
+}
+
+impl Definition {
+    /// Takes up what `configuration` needs.
+    #[must_use]
+    pub(crate) fn with(mut self, configuration: &Config) -> Self {
+        self.drain = configuration.http.drain_timeout;
+        self.writes = written(configuration);
+        self.reads = read(configuration);
+        self
+    }
+
+    /// Has systemd open the sockets of `configuration`.
+    pub(crate) fn with_sockets(mut self, configuration: &Config) -> Result<Self, SocketUnitError> {
+        let http = &configuration.http;
+        let redirect = http
+            .redirect_https
+            .as_ref()
+            .map(|address| ("-redirect", crate::serve::REDIRECT_NAME, "http.redirecthttps", address));
+        let all = [("", crate::serve::PUBLIC_NAME, "http.addr", &http.addr)];
+        self.sockets = all
+            .into_iter()
+            .chain(redirect)
+            .map(|(suffix, name, key, address)| {
+                let stream = stream(address).ok_or_else(|| SocketUnitError {
+                    key,
+                    address: address.to_string(),
+                })?;
+                Ok(SocketUnit { suffix, name, stream })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(self)
+    }
+
+    /// `lockgate.service`
+    pub(crate) fn service_name(&self) -> String {
+        format!("{}.service", self.name)
+    }
+
+    /// `lockgate.socket`
+    pub(crate) fn socket_name(&self, socket: &SocketUnit) -> String {
+        format!("{}{}.socket", self.name, socket.suffix)
+    }
+
+    /// Arguments that say where everything is.
+    pub(crate) fn places(&self) -> Vec<&Path> {
+        let mut places = vec![Path::new("--home"), self.home.root()];
+        if let Some(config) = &self.config {
+            places.extend([Path::new("--config"), config]);
+        }
+        places
+    }
+
+    /// Everything that the service touches.
+    pub(crate) fn touched(&self) -> impl Iterator<Item = &Path> {
+        let own = [self.program.as_path(), self.home.root()];
+        let others = self.config.iter().chain(&self.writes).chain(&self.reads);
+        own.into_iter().chain(others.map(PathBuf::as_path))
+    }
+}
+
+/// `ListenStream=` of systemd.socket(5): a port alone is every address of both families.
+fn stream(address: &Address) -> Option<String> {
+    match address {
+        Address::Tcp { port: 0, .. } | Address::Unix(_) => None,
+        Address::Tcp { host, port } if host.is_empty() => Some(port.to_string()),
+        Address::Tcp { host, .. } => {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            host.parse::<IpAddr>().ok().map(|_| address.to_string())
+        }
+    }
+}
+
+fn written(config: &Config) -> Vec<PathBuf> {
+    let log = config.log.file.as_ref().and_then(|file| file.directory.clone());
+    // Replaced as a whole, so their directories are written.
+    let key = config.auth.issuer.as_ref().map(|issuer| &issuer.key);
+    let cache = config.http.tls.as_ref().and_then(|tls| match &tls.certificate {
+        CertificateSource::Acme(acme) => Some(&acme.cache_file),
+        _ => None,
+    });
+    let replaced = key.into_iter().chain(cache);
+    let directories = replaced.filter_map(|file| file.parent().map(Path::to_owned));
+    let mut all: Vec<_> = std::iter::once(config.storage.root.clone())
+        .chain(log)
+        .chain(directories)
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn read(config: &Config) -> Vec<PathBuf> {
+    let mut all = vec![config.path.clone()];
+    all.extend(config.auth.htpasswd.as_ref().map(|htpasswd| htpasswd.path.clone()));
+    all.extend(config.http.docroot.clone());
+    if let Some(tls) = &config.http.tls {
+        if let CertificateSource::Files { certificate, key } = &tls.certificate {
+            all.extend([certificate.clone(), key.clone()]);
+        }
+        all.extend(tls.client_cas.iter().cloned());
+    }
+    let aliases = config.http.aliases.iter();
+    all.extend(aliases.flat_map(|alias| [alias.certificate.clone(), alias.key.clone()]));
+    if let Some(token) = &config.auth.token {
+        all.extend(token.root_cert_bundle.iter().chain(&token.jwks).cloned());
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mean_something_to_systemd_are_refused() {
+        for name in ["lockgate", "lockgate-test_2", "a.b"] {
+            assert_eq!(name.parse::<UnitName>().unwrap().to_string(), name);
+        }
+        for name in ["", "../x", "a/b", "a@b", "a b", "-x", "%i", "a\\x2d"] {
+            assert!(name.parse::<UnitName>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn addresses_become_streams() {
+        for (address, expected) in [
+            (":443", Some("443")),
+            ("127.0.0.1:5000", Some("127.0.0.1:5000")),
+            ("[::1]:443", Some("[::1]:443")),
+            ("registry.example.com:443", None),
+            ("unix:/run/x", None),
+            (":0", None),
+        ] {
+            assert_eq!(stream(&address.parse().unwrap()).as_deref(), expected, "{address}");
+        }
+    }
+}

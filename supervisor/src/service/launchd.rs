@@ -1,0 +1,69 @@
+//! A launchd daemon: launchd.plist(5). Lockgate runs on Linux, so what it starts is a container.
+
+use super::definition::Definition;
+use super::escape::xml;
+
+/// The whole property list. `port`: where clients reach it.
+pub(crate) fn plist(definition: &Definition, port: u16) -> String {
+    let label = format!("org.{}", definition.name);
+    let volume = format!("{}:/srv", definition.home.root().display());
+    let publish = format!("{port}:{port}");
+    let listen = format!(":{port}");
+    let arguments = [
+        "/usr/local/bin/docker",
+        "run",
+        "--rm",
+        "--name",
+        &definition.name.to_string(),
+        "--publish",
+        &publish,
+        "--volume",
+        &volume,
+        "lockgate",
+        "/lockgate",
+        "start",
+        "--home",
+        "/srv",
+        "--listen",
+        &listen,
+    ];
+    let arguments: String = arguments
+        .map(|argument| format!("        <string>{}</string>\n", xml(argument)))
+        .concat();
+    format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<!--
+  Lockgate runs on Linux: on a Mac it runs in a Linux container, which this starts at boot.
+  The image is the Linux binary alone, made once with
+
+      tar -c -C DIRECTORY/OF/THE/BINARY lockgate | docker import - lockgate
+
+  Save this as /Library/LaunchDaemons/{label}.plist, then: sudo launchctl bootstrap system /Library/LaunchDaemons/{label}.plist
+-->
+<plist version="1.0">
+<dict>
+    <key>Label</key>
+    <string>{label}</string>
+    <key>ProgramArguments</key>
+    <array>
+{arguments}    </array>
+    <key>RunAtLoad</key>
+    <true/>
+    <key>KeepAlive</key>
+    <dict>
+        <key>SuccessfulExit</key>
+        <false/>
+    </dict>
+    <key>ExitTimeOut</key>
+    <integer>{stop}</integer>
+    <key>StandardErrorPath</key>
+    <string>/var/log/{name}.log</string>
+</dict>
+</plist>
+"#,
+        label = xml(&label),
+        name = definition.name,
+        stop = definition.drain.as_secs() + 30,
+    )
+}

@@ -1,0 +1,27 @@
+//! Lockgate as a service of the system: what the service manager is told, and how it is asked.
+//!
+//! ```text
+//! definition ──▶ unit (systemd) ──▶ file (checksum, consent) ──▶ systemctl
+//!            ├─▶ launchd ┐
+//!            └─▶ windows ┴▶ printed, never installed: Lockgate runs on Linux, so these start it in a container or WSL
+//! ```
+
+mod accounts;
+mod definition;
+mod escape;
+mod file;
+mod launchd;
+mod manager;
+mod sandbox;
+mod socket;
+mod unit;
+mod windows;
+
+pub(crate) use accounts::make as make_accounts;
+pub(crate) use definition::{Definition, Scope, SocketUnit, UnitName};
+pub(crate) use file::{Consent, UnitFile, Written};
+pub(crate) use launchd::plist;
+pub(crate) use manager::Manager;
+pub(crate) use socket::text as socket_unit;
+pub(crate) use unit::text as service_unit;
+pub(crate) use windows::definition as windows_service;

@@ -1,0 +1,29 @@
+//! The systemd socket: systemd.socket(5). The service manager listens, so that not even a stopped service refuses.
+
+use super::definition::{Definition, SocketUnit};
+
+/// The whole unit file.
+pub(crate) fn text(definition: &Definition, socket: &SocketUnit) -> String {
+    format!(
+        "\
+[Unit]
+Description=Lockgate container registry, {what}
+
+[Socket]
+ListenStream={stream}
+FileDescriptorName={name}
+Service={service}
+Backlog=4096
+
+[Install]
+WantedBy=sockets.target
+",
+        what = match socket.suffix {
+            "" => "where clients come in",
+            _ => "where they are sent on to https",
+        },
+        stream = socket.stream,
+        name = socket.name,
+        service = definition.service_name(),
+    )
+}
