@@ -14,6 +14,8 @@ pub(crate) struct Banner {
     pub(crate) account: Option<FirstAccount>,
     /// Where its password is kept.
     pub(crate) password_file: PathBuf,
+    /// Why there is no certificate yet, when one is ordered.
+    pub(crate) certificate_problem: Option<String>,
     /// The certificate of our own authority, when clients have to trust it.
     pub(crate) authority: Option<PathBuf>,
 }
@@ -21,6 +23,9 @@ pub(crate) struct Banner {
 impl fmt::Display for Banner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Lockgate serves {}", self.reach)?;
+        if let Some(problem) = &self.certificate_problem {
+            writeln!(f, "Certificate: {problem}; `lockgate status` tells more.")?;
+        }
         if let Some(account) = &self.account {
             self.first_run(f, account)?;
         } else if self.password_file.exists() {

@@ -161,8 +161,8 @@ impl Copied {
     }
 }
 
-/// `tls/` and the directory in it: the group enters both, and the present user alone writes.
-fn make_directories(directory: &Path, group: u32) -> Result<(), WriteError> {
+/// A directory, and the one that it is in: the group enters both, and the present user alone writes.
+pub(crate) fn make_directories(directory: &Path, group: u32) -> Result<(), WriteError> {
     let present = Account {
         name: "present".to_owned(),
         user: geteuid().as_raw(),

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod acme;
 mod banner;
 mod certificates;
 mod cli;

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use lockgate_certs::machine;
-use lockgate_config::{Address, Config};
+use lockgate_config::{Address, Config, Tls};
 
 /// A resolver that does not answer must not keep the banner waiting.
 const RESOLVER_PATIENCE: Duration = Duration::from_millis(300);
@@ -21,7 +21,7 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
-    /// `http.host`, else the first of `hosts`, else the one address that is listened on, else the machine's name when
+    /// `http.host`, else the first of `hosts`, else the first that a certificate is ordered for, else the one address that is listened on, else the machine's name when
     /// it leads here, else `localhost`.
     pub(crate) fn of(config: &Config, hosts: &[String], address: &Address) -> Self {
         let scheme = if config.http.tls.is_some() { "https" } else { "http" };
@@ -37,7 +37,13 @@ impl Reach {
             Address::Tcp { host, port } => (host.as_str(), *port),
             Address::Unix(_) => ("", default_port(scheme)),
         };
-        let host = match (hosts.first(), listened) {
+        let ordered = config
+            .http
+            .tls
+            .as_ref()
+            .and_then(Tls::acme)
+            .and_then(|acme| acme.hosts.first());
+        let host = match (hosts.first().or(ordered), listened) {
             (Some(host), _) => host.clone(),
             (None, _) if address.is_loopback() => "localhost".to_owned(),
             (None, "" | "0.0.0.0" | "::") => machine_name().unwrap_or_else(|| "localhost".to_owned()),

@@ -83,6 +83,14 @@ pub enum ClientAuth {
 }
 
 impl Tls {
+    /// What to order, when certificates are ordered.
+    pub fn acme(&self) -> Option<&Acme> {
+        match &self.certificate {
+            CertificateSource::Acme(acme) => Some(acme),
+            CertificateSource::Auto { .. } | CertificateSource::Files { .. } => None,
+        }
+    }
+
     /// `None` when no certificate is spoken of.
     pub(crate) fn read(tls: &Section<'_>) -> Option<Self> {
         let minimum = tls.parse_with("minimumtls", version).unwrap_or(TlsVersion::Tls12);

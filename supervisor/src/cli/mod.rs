@@ -1,5 +1,6 @@
 //! The command line. One file a command; here only what they share.
 
+mod acme;
 mod cert;
 mod check;
 mod failure;
@@ -72,6 +73,9 @@ enum Command {
     Registry(registry::Arguments),
     /// Serve the front door alone
     Proxy(proxy::Arguments),
+    /// Order a certificate by ACME; started by the supervisor
+    #[command(hide = true)]
+    Acme(acme::Arguments),
 }
 
 /// Does what the command line says; gives the exit code.
@@ -98,6 +102,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>, environment: &Envir
         Command::Import(arguments) => import::run(&arguments, environment),
         Command::Registry(arguments) => registry::run(arguments, environment),
         Command::Proxy(arguments) => proxy::run(arguments, environment),
+        Command::Acme(arguments) => acme::run(&arguments, environment),
     };
     match done {
         Ok(()) => 0,

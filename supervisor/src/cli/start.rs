@@ -19,6 +19,7 @@ use crate::notify::{Notifier, watchdog};
 use crate::reach::Reach;
 use crate::setup::{Prepared, Wish, prepare, prepare_directories};
 use crate::source::LISTEN_VARIABLE;
+use crate::supervise::acme::Orders;
 use crate::supervise::child::{Child, Role, Setting};
 use crate::supervise::generation::Generation;
 use crate::supervise::hand_over::{Cause, Successor, registry_socket};
@@ -107,18 +108,21 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         prepared.accepted = prepared.source.accept(prepared.accepted.text)?;
     }
     let reach = reach(&prepared, wishes, &address);
+    let proxy = prepared.decided.users().map(|users| users.proxy.owner());
+    let orders = Orders::new(&prepared.accepted.config, &home, proxy);
     let handed = Handed::over_to(prepared.decided.users(), &prepared.accepted.config, &home)?;
     let mut setting = setting(&prepared, &home, overridden.then_some(&address), handed.as_ref());
     setting.variables.extend(handed.as_ref().map(Handed::variable));
     let banner = Banner {
+        certificate_problem: orders.problem(),
         reach: reach.clone(),
         account: prepared.account,
         password_file: home.password_file(),
         authority: prepared.certificates.as_ref().map(|_| home.ca_certificate()),
     };
     let plan = Plan {
-        renewal: Renewal::new(&prepared.accepted.config, &home, &wishes.hostnames)
-            .read_by(prepared.decided.users().map(|users| users.proxy.owner())),
+        orders,
+        renewal: Renewal::new(&prepared.accepted.config, &home, &wishes.hostnames).read_by(proxy),
         handed,
         home,
         lock,

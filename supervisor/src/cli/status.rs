@@ -74,6 +74,9 @@ fn table(status: &Status) -> String {
             text += &format!("{}: {note}\n", process.name);
         }
     }
+    if let Some(problem) = &status.certificate_problem {
+        text += &format!("certificate: {problem}\n");
+    }
     if let Some(error) = &status.upgrade_error {
         text += &format!("the last upgrade failed: {error}\n");
     }
@@ -141,6 +144,7 @@ mod tests {
             config: "c".into(),
             drain_timeout_seconds: 30,
             reload_error: None,
+            certificate_problem: None,
             generation: 1,
             replacing: false,
             upgrade_error: None,

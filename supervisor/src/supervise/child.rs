@@ -185,7 +185,7 @@ impl Child {
 }
 
 /// The running binary, even when its file was replaced meanwhile.
-fn program() -> io::Result<std::path::PathBuf> {
+pub(super) fn program() -> io::Result<std::path::PathBuf> {
     let running = Path::new("/proc/self/exe");
     if running.exists() {
         Ok(running.to_owned())

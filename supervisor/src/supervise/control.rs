@@ -74,6 +74,9 @@ pub(crate) struct Status {
     pub(crate) drain_timeout_seconds: u64,
     /// Why the last reload was refused, while it is.
     pub(crate) reload_error: Option<String>,
+    /// Why there is no certificate, or no new one, while one is ordered from an ACME server.
+    #[serde(default)]
+    pub(crate) certificate_problem: Option<String>,
     /// How many pairs of processes have served, the present one included.
     #[serde(default)]
     pub(crate) generation: u32,

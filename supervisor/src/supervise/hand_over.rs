@@ -150,6 +150,7 @@ impl Supervisor {
             Cause::Upgrade => self.upgrade_error = error,
         }
         self.plan.renewal.reload(&self.plan.config);
+        self.plan.orders.reload(&self.plan.config);
         self.plan.manager.send("READY=1\nSTATUS=serving");
     }
 

@@ -19,6 +19,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
+pub(crate) mod acme;
 pub(crate) mod child;
 pub(crate) mod control;
 mod drain;
@@ -36,6 +37,7 @@ pub(crate) mod upgrade;
 mod watch;
 pub(crate) mod will;
 
+use acme::Orders;
 use control::{Begun, ControlSocket, Request};
 use generation::Generation;
 use hand_over::Successor;
@@ -103,6 +105,7 @@ pub(crate) struct Plan {
     pub(crate) source: Source,
     pub(crate) config: Config,
     pub(crate) renewal: Renewal,
+    pub(crate) orders: Orders,
     /// Where to find the binary that takes over on SIGUSR2.
     pub(crate) binary: io::Result<PathBuf>,
     /// The service manager above, if there is one, and how often it wants to hear.
@@ -219,6 +222,7 @@ impl Supervisor {
                 }
             }
         }
+        self.end_order()?;
         // Best effort: the next start replaces it anyway.
         let _ = std::fs::remove_file(self.plan.home.registry_socket());
         self.failure.map_or(Ok(()), Err)
@@ -227,6 +231,23 @@ impl Supervisor {
     fn generations_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
         let next = self.next.as_mut().map(Successor::generation);
         self.leaving.iter_mut().chain([&mut self.current]).chain(next)
+    }
+
+    /// A challenge is answered by the front door: once it serves, and while it stays.
+    fn may_order(&self) -> bool {
+        self.announced && !self.is_ending && self.next.is_none()
+    }
+
+    /// An order under way is ended first, so that it does not count as a failed one.
+    fn end_order(&mut self) -> Result<(), SuperviseError> {
+        let began = Instant::now();
+        self.plan.orders.stop(began);
+        while self.plan.orders.is_running() && began.elapsed() < acme::LAST_GRACE {
+            self.wait()?;
+            self.reap()?;
+            self.take_signals()?;
+        }
+        Ok(())
     }
 
     fn is_over(&self) -> bool {
@@ -260,6 +281,9 @@ impl Supervisor {
             self.next_renewal = now + renewal::INTERVAL;
             self.plan.renewal.renew();
         }
+        if self.may_order() {
+            self.plan.orders.do_what_is_due(&self.current, self.notify.path(), now);
+        }
         if self.file.changed(now) && !self.is_ending {
             tracing::info!(config = %self.plan.source.path().display(), "the configuration file changed");
             self.reload();
@@ -275,7 +299,14 @@ impl Supervisor {
     /// Waits for an event or for the next thing that is due.
     fn wait(&mut self) -> Result<(), SuperviseError> {
         let handed = self.plan.handed.as_ref().and_then(Handed::next);
-        let others = [self.next_ping, self.probe_deadline(), Some(self.file.next()), handed];
+        let order = self.plan.orders.next().filter(|_| self.may_order());
+        let others = [
+            self.next_ping,
+            self.probe_deadline(),
+            Some(self.file.next()),
+            handed,
+            order,
+        ];
         let next = self
             .generations_mut()
             .filter_map(|generation| generation.next())
@@ -316,6 +347,7 @@ impl Supervisor {
                 self.abandon_hand_over(&failure.to_string());
             }
             self.hear_probe(pid, end);
+            self.plan.orders.bury(pid, end);
         }
         Ok(())
     }
@@ -323,8 +355,12 @@ impl Supervisor {
     fn hear_children(&mut self) -> Result<(), SuperviseError> {
         while let Some((pid, words)) = self.notify.receive().map_err(system("read run/notify.sock"))? {
             let now = Instant::now();
-            self.generations_mut()
+            let is_heard = self
+                .generations_mut()
                 .any(|generation| generation.hear(pid, &words, now));
+            if !is_heard {
+                self.plan.orders.hear(pid, &words);
+            }
         }
         Ok(())
     }

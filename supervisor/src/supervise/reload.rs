@@ -33,6 +33,9 @@ impl Supervisor {
                 tracing::error!("the old configuration goes on: {message}");
             }
         }
+        if reloaded.done {
+            self.plan.orders.try_again();
+        }
         self.reload_error = (!reloaded.done).then(|| reloaded.messages.join("\n"));
         if self.next.is_none() {
             self.plan.manager.send("READY=1");
@@ -78,6 +81,7 @@ impl Supervisor {
         self.plan.logging.reload(&accepted.config.log, &self.plan.home.log());
         self.plan.config = accepted.config;
         self.plan.renewal.reload(&self.plan.config);
+        self.plan.orders.reload(&self.plan.config);
         self.plan.url = self.reach().to_string();
         self.current.setting.configuration = accepted.text;
         // Those who leave serve on for a while: rights that were taken away are taken away there too.
@@ -106,6 +110,7 @@ impl Supervisor {
             ..self.current.setting.clone()
         };
         self.plan.renewal.reload(&accepted.config);
+        self.plan.orders.reload(&accepted.config);
         let successor = Successor::new(
             &self.plan.home,
             self.current.number,

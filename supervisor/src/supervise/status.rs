@@ -20,6 +20,7 @@ impl Supervisor {
             config: self.plan.source.path().to_owned(),
             drain_timeout_seconds: self.plan.config.http.drain_timeout.as_secs(),
             reload_error: self.reload_error.clone(),
+            certificate_problem: self.plan.orders.problem(),
             generation: self.current.number,
             replacing: self.next.is_some() || self.probe.is_some(),
             upgrade_error: self.upgrade_error.clone(),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod acme;
 mod certificates;
 mod commands;
 mod configuration;
@@ -15,6 +16,7 @@ mod inside;
 mod layering;
 mod logs;
 mod ownership;
+mod pebble;
 mod pid_one;
 mod reload;
 mod service;

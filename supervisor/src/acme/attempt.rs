@@ -1,0 +1,58 @@
+//! What was tried last, kept over restarts: a registry that is started again and again must not order each time.
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::schedule::backoff;
+
+/// An attempt that has not made a certificate, or not yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Attempt {
+    /// For these names.
+    pub(crate) hosts: Vec<String>,
+    /// How many failed in a row, with this one.
+    pub(crate) failures: u32,
+    /// Seconds since 1970, UTC.
+    pub(crate) began: u64,
+    /// The next one does not begin before; seconds since 1970.
+    pub(crate) not_before: u64,
+    /// Why it failed.
+    pub(crate) problem: String,
+}
+
+impl Attempt {
+    /// One that begins at `now`, after `previous` for the same names. `jitter`, of 255, spreads those who fail together.
+    pub(crate) fn begin(previous: Option<Self>, hosts: &[String], now: SystemTime, jitter: u8) -> Self {
+        let failures = previous
+            .filter(|previous| previous.hosts == hosts)
+            .map_or(0, |previous| previous.failures)
+            .saturating_add(1);
+        Self {
+            hosts: hosts.to_vec(),
+            failures,
+            began: seconds(now),
+            not_before: seconds(now + backoff(failures, jitter)),
+            problem: "the order was interrupted".to_owned(),
+        }
+    }
+
+    /// It failed. A server may say how long to leave it alone.
+    #[must_use]
+    pub(crate) fn failed(mut self, problem: String, retry_after: Option<SystemTime>) -> Self {
+        self.problem = problem;
+        self.not_before = self.not_before.max(retry_after.map_or(0, seconds));
+        self
+    }
+
+    /// When the next one may begin.
+    pub(crate) fn next(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.not_before)
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}

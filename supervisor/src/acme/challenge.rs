@@ -1,0 +1,120 @@
+//! How a host name is proven: which challenge, and its answer where the front door finds it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use instant_acme::{ChallengeType, KeyAuthorization};
+use lockgate_certs::acme;
+use lockgate_certs::files::Owner;
+
+/// The two kinds that a registry can answer by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// HTTP-01: a file on port 80.
+    Http,
+    /// TLS-ALPN-01: a certificate on port 443.
+    TlsAlpn,
+}
+
+impl Kind {
+    pub(super) fn acme(self) -> ChallengeType {
+        match self {
+            Self::Http => ChallengeType::Http01,
+            Self::TlsAlpn => ChallengeType::TlsAlpn01,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http-01",
+            Self::TlsAlpn => "tls-alpn-01",
+        })
+    }
+}
+
+/// What to try, the best first. `port` is that of the TLS listener; `plain`: whether there is a plain one
+/// (`http.redirecthttps`). What a router makes of the ports nobody knows here, so after a failure the other comes first.
+pub(super) fn preference(port: u16, plain: bool, failures: u32) -> Vec<Kind> {
+    let mut kinds = match (plain, port) {
+        (false, _) => return vec![Kind::TlsAlpn],
+        (true, 443) => vec![Kind::TlsAlpn, Kind::Http],
+        (true, _) => vec![Kind::Http, Kind::TlsAlpn],
+    };
+    if failures % 2 == 1 {
+        kinds.reverse();
+    }
+    kinds
+}
+
+/// Puts answers up, and takes them all down when it is dropped.
+#[derive(Debug)]
+pub(super) struct Answers {
+    directory: PathBuf,
+    owner: Option<Owner>,
+}
+
+impl Answers {
+    /// In `directory`, emptied of what a crash left; keys are `owner`'s.
+    pub(super) fn new(directory: &Path, owner: Option<Owner>) -> Self {
+        let answers = Self {
+            directory: directory.to_owned(),
+            owner,
+        };
+        answers.clear();
+        answers
+    }
+
+    /// Answers the challenge of `kind` for `host`.
+    pub(super) fn put(
+        &self,
+        kind: Kind,
+        host: &str,
+        token: &str,
+        authorization: &KeyAuthorization,
+    ) -> Result<(), acme::Error> {
+        match kind {
+            Kind::Http => acme::put_token(&self.directory, token, authorization.as_str()).map(drop),
+            Kind::TlsAlpn => {
+                acme::put_certificate(&self.directory, host, authorization.digest().as_ref(), self.owner).map(drop)
+            }
+        }
+    }
+
+    fn clear(&self) {
+        if let Err(error) = acme::clear(&self.directory) {
+            tracing::warn!(
+                "{}: old challenges cannot be removed: {error}",
+                self.directory.display()
+            );
+        }
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_challenge_fits_the_listeners_and_changes_after_a_failure() {
+        use Kind::{Http, TlsAlpn};
+        for (port, plain, failures, expected) in [
+            (443, false, 0, &[TlsAlpn][..]),
+            (5443, false, 1, &[TlsAlpn]),
+            (443, true, 0, &[TlsAlpn, Http]),
+            (443, true, 1, &[Http, TlsAlpn]),
+            (443, true, 2, &[TlsAlpn, Http]),
+            (5443, true, 0, &[Http, TlsAlpn]),
+            (5443, true, 1, &[TlsAlpn, Http]),
+        ] {
+            assert_eq!(preference(port, plain, failures), expected);
+        }
+    }
+}

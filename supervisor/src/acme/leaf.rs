@@ -1,0 +1,91 @@
+//! From the place to where the front door reads: `tls/registry.crt` and `.key` below the home.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use lockgate_certs::authority::Error as IssueError;
+use lockgate_certs::files::{self, Existing, Owner, WriteError};
+use lockgate_certs::{HostNameError, LeafRequest, Pair, is_self_signed, leaf, load, validity};
+use lockgate_config::{Acme, Home};
+
+use super::Place;
+use crate::handed::make_directories;
+
+/// Why the front door has no certificate.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LeafError {
+    /// A name that a certificate cannot hold.
+    #[error("http.tls.letsencrypt.hosts: {0}")]
+    HostName(#[from] HostNameError),
+    /// The one in the meantime.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// What is kept.
+    #[error("{}: cannot be read: {source}", .path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    /// The files.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// What the front door shows from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaf {
+    /// The one that was ordered, and was there already.
+    Kept,
+    /// The one that was ordered, newly put there.
+    New,
+    /// One that was there before, from elsewhere or for other names.
+    Earlier,
+    /// One of our own making that nobody trusts: there is no better one yet.
+    Makeshift,
+}
+
+/// Sees to it that the front door has a certificate, the ordered one as soon as there is one. Its key is `owner`'s.
+pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<Owner>) -> Result<Leaf, LeafError> {
+    let shown = Pair {
+        certificate: home.leaf_certificate(),
+        key: home.leaf_key(),
+    };
+    if let (Some(reader), Some(directory)) = (owner, shown.key.parent().filter(|directory| !directory.exists())) {
+        make_directories(directory, reader.group)?;
+    }
+    let ordered = Place::of(acme).certificate();
+    if load::certified_key(&ordered.certificate, &ordered.key).is_ok() {
+        return install(&ordered, &shown, owner);
+    }
+    if load::certified_key(&shown.certificate, &shown.key).is_ok() {
+        if !is_self_signed(&shown.certificate) {
+            return Ok(Leaf::Earlier);
+        }
+        if validity(&shown, &acme.hosts).is_ok_and(|validity| validity.not_after > SystemTime::now()) {
+            return Ok(Leaf::Makeshift);
+        }
+    }
+    leaf::self_signed(&LeafRequest::for_hosts(&acme.hosts)?)?.write(&shown, Existing::Overwrite, owner)?;
+    Ok(Leaf::Makeshift)
+}
+
+/// The front door takes up a change by itself; between the two writes the pair does not fit, and it keeps the old one.
+fn install(ordered: &Pair, shown: &Pair, owner: Option<Owner>) -> Result<Leaf, LeafError> {
+    let text = std::fs::read_to_string(&ordered.certificate).map_err(|source| LeafError::Read {
+        path: ordered.certificate.clone(),
+        source,
+    })?;
+    let (key, chain) = halves(&text);
+    let is = |path, wanted: &str| std::fs::read_to_string(path).is_ok_and(|text| text == wanted);
+    if is(&shown.certificate, chain) && is(&shown.key, key) {
+        return Ok(Leaf::Kept);
+    }
+    match owner {
+        None => files::write_private(&shown.key, key, Existing::Overwrite)?,
+        Some(owner) => files::write_private_for(owner, &shown.key, key, Existing::Overwrite)?,
+    }
+    files::write_public(&shown.certificate, chain, Existing::Overwrite)?;
+    Ok(Leaf::New)
+}
+
+/// Key and chain of what [`super::order`] made.
+fn halves(text: &str) -> (&str, &str) {
+    text.split_at(text.find("-----BEGIN CERTIFICATE-----").unwrap_or(text.len()))
+}

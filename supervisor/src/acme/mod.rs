@@ -1,0 +1,46 @@
+//! Certificates by ACME (RFC 8555), `http.tls.letsencrypt`: what `lockgate acme` does, a child that the supervisor starts
+//! when a certificate is due, and that ends when it has one or knows why not.
+//!
+//! ```text
+//! run ── order ─┬─ account          who orders
+//!               ├─ challenge        how a name is proven: the files are lockgate_certs::acme's
+//!               └─ http ── roots    whom an ACME server must be trusted by
+//! place, attempt                    what is kept: account, certificate, what was tried last
+//! schedule                          when to order: pure
+//! leaf                              from there to where the front door reads it
+//! ```
+//!
+//! The supervisor reads `place` and decides; it never waits for a network. The child orders; it decides nothing.
+
+mod account;
+mod attempt;
+mod challenge;
+mod http;
+mod leaf;
+mod order;
+mod place;
+mod roots;
+mod run;
+mod schedule;
+
+pub(crate) use attempt::Attempt;
+pub(crate) use leaf::{Leaf, ensure as ensure_leaf};
+pub(crate) use place::Place;
+pub(crate) use run::{DEADLINE, run};
+pub(crate) use schedule::due;
+
+use std::error::Error;
+
+/// What went wrong, with each cause: HTTP libraries tell the reason last.
+fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,170 @@
+//! One order: prove each name, get a certificate for all of them.
+
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AuthorizationHandle, AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus,
+    RetryPolicy,
+};
+use lockgate_certs::acme;
+
+use super::account::{self, AccountError};
+use super::challenge::{Answers, Kind};
+use super::explain;
+use super::http::Http;
+use super::place::Place;
+
+/// How long the server may take to look at the answers, and to sign.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// RFC 8555 section 6.7.
+const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
+
+/// What to order, and how.
+pub(super) struct Wanted<'a> {
+    pub(super) place: &'a Place,
+    /// The directory's URL.
+    pub(super) directory: &'a str,
+    /// Empty when there is none.
+    pub(super) email: &'a str,
+    pub(super) hosts: &'a [String],
+    /// The best first.
+    pub(super) kinds: &'a [Kind],
+    pub(super) answers: &'a Answers,
+}
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OrderError {
+    /// The account.
+    #[error("{}", explain(.0))]
+    Account(#[from] AccountError),
+    /// A step that the server refused, or that it was not reached for.
+    #[error("{what}: {}", explain(.source))]
+    Acme { what: &'static str, source: Error },
+    /// Names that could not be proven, each with the server's reason.
+    #[error("{0}")]
+    Unproven(String),
+    /// No challenge that can be answered here.
+    #[error("{host}: the server offers none of the challenges that can be answered here ({tried})")]
+    NoChallenge { host: String, tried: String },
+    /// An answer that could not be put up.
+    #[error("{host}: the challenge cannot be answered: {source}")]
+    Answer { host: String, source: acme::Error },
+    /// The order has an unexpected state.
+    #[error("the order became {0:?}")]
+    State(OrderStatus),
+}
+
+/// Orders; gives the key and the chain as one PEM text.
+pub(super) async fn order(http: &Http, wanted: &Wanted<'_>) -> Result<String, OrderError> {
+    let account = account::account(http, wanted.place, wanted.directory, wanted.email).await?;
+    let mut order = match begin(&account, wanted.hosts).await {
+        Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
+            let account = account::replace(http, wanted.place, wanted.directory, wanted.email).await?;
+            begin(&account, wanted.hosts).await
+        }
+        begun => begun,
+    }
+    .map_err(|source| failed("the order was not taken", source))?;
+
+    prove(&mut order, wanted).await?;
+    let policy = RetryPolicy::new().timeout(PATIENCE);
+    let ready = order.poll_ready(&policy).await;
+    if !matches!(ready, Ok(OrderStatus::Ready | OrderStatus::Valid)) {
+        let unproven = unproven(&mut order).await;
+        return Err(match ready {
+            _ if !unproven.is_empty() => OrderError::Unproven(unproven.join("; ")),
+            Ok(status) => OrderError::State(status),
+            Err(source) => failed("the names were not looked at", source),
+        });
+    }
+    let key = order
+        .finalize()
+        .await
+        .map_err(|source| failed("the request was not taken", source))?;
+    let chain = order
+        .poll_certificate(&policy)
+        .await
+        .map_err(|source| failed("the certificate was not made", source))?;
+    Ok(key + &chain)
+}
+
+async fn begin(account: &Account, hosts: &[String]) -> Result<Order, Error> {
+    let identifiers: Vec<_> = hosts.iter().cloned().map(Identifier::Dns).collect();
+    account.new_order(&NewOrder::new(&identifiers)).await
+}
+
+async fn prove(order: &mut Order, wanted: &Wanted<'_>) -> Result<(), OrderError> {
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let authorization = authorization.map_err(|source| failed("the names' states are not known", source))?;
+        // Proven in an earlier order, and remembered.
+        if authorization.status != AuthorizationStatus::Valid {
+            answer(authorization, wanted).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn answer(mut authorization: AuthorizationHandle<'_>, wanted: &Wanted<'_>) -> Result<(), OrderError> {
+    let host = authorization.identifier().to_string();
+    let offered = |kind: &&Kind| {
+        let challenges = &authorization.challenges;
+        challenges.iter().any(|challenge| challenge.r#type == kind.acme())
+    };
+    let no_challenge = || OrderError::NoChallenge {
+        host: host.clone(),
+        tried: wanted
+            .kinds
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    let kind = *wanted.kinds.iter().find(offered).ok_or_else(no_challenge)?;
+    let mut challenge = authorization.challenge(kind.acme()).ok_or_else(no_challenge)?;
+    tracing::info!(host, challenge = %kind, "proving a name");
+    wanted
+        .answers
+        .put(kind, &host, &challenge.token, &challenge.key_authorization())
+        .map_err(|source| OrderError::Answer {
+            host: host.clone(),
+            source,
+        })?;
+    challenge
+        .set_ready()
+        .await
+        .map_err(|source| failed("a challenge was not taken", source))
+}
+
+/// What the server says of each challenge that failed.
+async fn unproven(order: &mut Order) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let mut authorizations = order.authorizations();
+    while let Some(Ok(mut authorization)) = authorizations.next().await {
+        if authorization.refresh().await.is_err() {
+            continue;
+        }
+        let host = authorization.identifier().to_string();
+        for challenge in &authorization.challenges {
+            if let Some(problem) = &challenge.error {
+                let detail = problem.detail.as_deref().unwrap_or("no reason given");
+                reasons.push(format!("{host}: {} failed: {detail}", name(&challenge.r#type)));
+            }
+        }
+    }
+    reasons
+}
+
+fn name(kind: &ChallengeType) -> String {
+    match kind {
+        ChallengeType::Http01 => Kind::Http.to_string(),
+        ChallengeType::TlsAlpn01 => Kind::TlsAlpn.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn failed(what: &'static str, source: Error) -> OrderError {
+    OrderError::Acme { what, source }
+}

@@ -1,0 +1,127 @@
+//! The process: `lockgate acme`, a child of the supervisor for one order.
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use lockgate_certs::files::{Owner, WriteError};
+use lockgate_certs::{Reason, load, validity};
+use lockgate_config::{Config, Home, Tls};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::challenge::{Answers, preference};
+use super::http::Http;
+use super::order::{OrderError, Wanted, order};
+use super::{Attempt, Place};
+
+/// An order that takes longer has failed.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5 * 60);
+
+/// Why there is no new certificate.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AcmeError {
+    /// Nothing is to be ordered.
+    #[error("http.tls.letsencrypt is not set")]
+    NotAsked,
+    /// A file of the place.
+    #[error("http.tls.letsencrypt.cachefile: {0}")]
+    Write(#[from] WriteError),
+    /// The same.
+    #[error("http.tls.letsencrypt.cachefile: {0}")]
+    Place(#[source] io::Error),
+    /// The system.
+    #[error("cannot {what}: {source}")]
+    System { what: &'static str, source: io::Error },
+    /// TLS to the server.
+    #[error("TLS to the ACME server: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The order.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// It took too long.
+    #[error("no certificate within {} s", DEADLINE.as_secs())]
+    Late,
+    /// What the server sent.
+    #[error("the certificate that the server made: {0}")]
+    Useless(Reason),
+    /// Somebody stopped it.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// Orders a certificate and keeps it in its place. `port` is that of the TLS listener. An attempt counts from before the
+/// first request to the server; being told to stop undoes that.
+pub(crate) fn run(config: &Config, home: &Home, port: u16, reader: Option<Owner>) -> Result<(), AcmeError> {
+    let tls = config.http.tls.as_ref();
+    let acme = tls.and_then(Tls::acme).ok_or(AcmeError::NotAsked)?;
+    let place = Place::of(acme);
+    let before = place.attempt();
+    let attempt = Attempt::begin(before.clone(), &acme.hosts, SystemTime::now(), jitter());
+    place.keep_attempt(&attempt)?;
+    let http = Http::new()?;
+    let kinds = preference(port, config.http.redirect_https.is_some(), attempt.failures - 1);
+    let answers = Answers::new(&home.challenges(), reader);
+    let wanted = Wanted {
+        place: &place,
+        directory: acme.directory(),
+        email: &acme.email,
+        hosts: &acme.hosts,
+        kinds: &kinds,
+        answers: &answers,
+    };
+    let ordered = within_deadline(&http, &wanted).and_then(|pem| keep(&place, &acme.hosts, &pem));
+    match &ordered {
+        Ok(()) => place.forget_attempt().map_err(AcmeError::Place)?,
+        Err(AcmeError::Stopped) => match before {
+            Some(before) => place.keep_attempt(&before)?,
+            None => place.forget_attempt().map_err(AcmeError::Place)?,
+        },
+        Err(error) => place.keep_attempt(&attempt.failed(error.to_string(), http.retry_after()))?,
+    }
+    ordered
+}
+
+fn within_deadline(http: &Http, wanted: &Wanted<'_>) -> Result<String, AcmeError> {
+    let system = |what| move |source| AcmeError::System { what, source };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("start the runtime"))?;
+    runtime.block_on(async {
+        let mut terminated = signal(SignalKind::terminate()).map_err(system("listen to signals"))?;
+        let mut interrupted = signal(SignalKind::interrupt()).map_err(system("listen to signals"))?;
+        tokio::select! {
+            ordered = order(http, wanted) => Ok(ordered?),
+            () = tokio::time::sleep(DEADLINE) => Err(AcmeError::Late),
+            _ = terminated.recv() => Err(AcmeError::Stopped),
+            _ = interrupted.recv() => Err(AcmeError::Stopped),
+        }
+    })
+}
+
+/// The present certificate is only replaced by one that can be shown.
+fn keep(place: &Place, hosts: &[String], pem: &str) -> Result<(), AcmeError> {
+    let kept = place.certificate();
+    let staged = lockgate_certs::Pair {
+        certificate: kept.certificate.with_extension("new"),
+        key: kept.key.with_extension("new"),
+    };
+    place.write(&staged.certificate, pem)?;
+    let usable = load::certified_key(&staged.certificate, &staged.key)
+        .map_err(|error| Reason::Unusable(error.to_string()))
+        .and_then(|_| validity(&staged, hosts));
+    match usable {
+        Ok(_) => std::fs::rename(&staged.certificate, &kept.certificate).map_err(AcmeError::Place),
+        Err(reason) => {
+            // Nobody needs it; the next one takes its name.
+            let _ = std::fs::remove_file(&staged.certificate);
+            Err(AcmeError::Useless(reason))
+        }
+    }
+}
+
+/// Spreads those who failed together. Without randomness, nothing is spread.
+fn jitter() -> u8 {
+    let mut byte = [0];
+    let _ = rustix::rand::getrandom(&mut byte, rustix::rand::GetRandomFlags::empty());
+    byte[0]
+}

@@ -1,0 +1,270 @@
+//! `http.tls.letsencrypt` against a real ACME server.
+
+use std::process::Command;
+
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+
+use crate::harness::{Running, Sandbox, eventually, status};
+use crate::pebble::{HOST, Pebble, Ports};
+
+/// A registry whose certificate is ordered from pebble.
+struct Site {
+    sandbox: Sandbox,
+    ports: Ports,
+}
+
+impl Site {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        Pebble::prepare(&sandbox);
+        Self {
+            sandbox,
+            ports: Ports::free(),
+        }
+    }
+
+    /// `http`: further lines below `http:`.
+    fn configure(&self, http: &str) {
+        let Ports { directory, tls, .. } = self.ports;
+        let text = format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: data\nhttp:\n  addr: 127.0.0.1:{tls}\n  \
+             tls:\n    letsencrypt:\n      cachefile: cache\n      hosts: [{HOST}]\n      \
+             directoryurl: https://127.0.0.1:{directory}/dir\n{http}"
+        );
+        self.sandbox.write("config.yml", &text);
+    }
+
+    fn start(&self) -> Running {
+        let mut command = self.sandbox.command(&["start", "--config", "config.yml"]);
+        command.env("SSL_CERT_FILE", self.sandbox.path("trusted.pem"));
+        Running::of(command, &self.sandbox.path("stderr"))
+    }
+
+    fn pebble(&self) -> Pebble {
+        Pebble::start(&self.sandbox, &self.ports)
+    }
+
+    /// What a client says that trusts `root` alone: the status, or why it went away.
+    fn ask(&self, root: &str) -> Result<String, String> {
+        let root = self.sandbox.write("root.pem", root);
+        let output = Command::new("curl")
+            .args([
+                "--silent",
+                "--show-error",
+                "--output",
+                "/dev/null",
+                "--write-out",
+                "%{http_code}",
+            ])
+            .args(["--cacert", root.to_str().unwrap()])
+            .args(["--resolve", &format!("{HOST}:{}:127.0.0.1", self.ports.tls)])
+            .arg(format!("https://{HOST}:{}/v2/", self.ports.tls))
+            .output()
+            .unwrap();
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap()),
+            false => Err(String::from_utf8(output.stderr).unwrap()),
+        }
+    }
+
+    /// Waits until that client is answered.
+    fn is_trusted(&self, pebble: &Pebble, running: &Running) {
+        let root = pebble.root();
+        let ask = || self.ask(&root).ok();
+        let status = eventually(&format!("a certificate; {}", running.log()), ask);
+        assert_eq!(status, "200");
+    }
+
+    fn cached(&self, file: &str) -> String {
+        format!("cache/127.0.0.1-{}-dir/{file}", self.ports.directory)
+    }
+
+    fn attempt(&self) -> Value {
+        serde_json::from_str(&self.sandbox.read(&self.cached("attempt.json"))).unwrap()
+    }
+
+    fn problem(&self) -> String {
+        status(&self.sandbox)["certificate_problem"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// A certificate that was ordered long ago, with `days` of 90 left.
+    fn keep_certificate(&self, days: i64) -> String {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([HOST.to_owned()]).unwrap();
+        params.not_after = OffsetDateTime::now_utc() + Duration::days(days);
+        params.not_before = params.not_after - Duration::days(90);
+        let certificate = params.self_signed(&key).unwrap().pem();
+        self.sandbox
+            .write(&self.cached("registry.pem"), &(key.serialize_pem() + &certificate));
+        certificate
+    }
+}
+
+fn answers_left(site: &Site) -> usize {
+    site.sandbox.files("lockgate/run/acme").len()
+}
+
+#[test]
+fn the_first_certificate_is_ordered_over_tls_and_kept() {
+    if !Pebble::is_here() {
+        return;
+    }
+    let site = Site::new();
+    site.configure("");
+    let pebble = site.pebble();
+    let running = site.start();
+    // Nobody waits for the order; whoever looks is told.
+    assert!(running.banner.contains("Certificate: "), "{}", running.banner);
+    site.is_trusted(&pebble, &running);
+    eventually("a status without a problem", || site.problem().is_empty().then_some(()));
+    let log = running.log();
+    assert!(log.contains("tls-alpn-01") && !log.contains("ERROR"), "{log}");
+    for file in ["account.json", "registry.pem"] {
+        assert_eq!(site.sandbox.mode(&site.cached(file)), 0o600, "{file}");
+    }
+    assert_eq!(site.sandbox.mode("lockgate/tls/registry.key"), 0o600);
+    assert!(!site.sandbox.path(&site.cached("attempt.json")).exists());
+    assert_eq!(answers_left(&site), 0);
+
+    // Another start orders nothing, and shows the same at once.
+    let shown = site.sandbox.read("lockgate/tls/registry.crt");
+    drop(running);
+    std::fs::remove_dir_all(site.sandbox.path("lockgate/tls")).unwrap();
+    let running = site.start();
+    assert!(!running.banner.contains("Certificate: "), "{}", running.banner);
+    assert_eq!(site.ask(&pebble.root()).unwrap(), "200");
+    assert_eq!(site.sandbox.read("lockgate/tls/registry.crt"), shown);
+    assert!(!running.log().contains("ordering"), "{}", running.log());
+}
+
+#[test]
+fn the_first_certificate_is_ordered_over_plain_http() {
+    if !Pebble::is_here() {
+        return;
+    }
+    let site = Site::new();
+    site.configure(&format!("  redirecthttps: 127.0.0.1:{}\n", site.ports.http));
+    let pebble = site.pebble();
+    let running = site.start();
+    site.is_trusted(&pebble, &running);
+    let log = running.log();
+    assert!(log.contains("http-01") && !log.contains("tls-alpn-01"), "{log}");
+    eventually("no answers left", || (answers_left(&site) == 0).then_some(()));
+}
+
+#[test]
+fn a_certificate_is_renewed_in_its_last_third_without_a_restart() {
+    if !Pebble::is_here() {
+        return;
+    }
+    let site = Site::new();
+    site.configure("");
+    let old = site.keep_certificate(31);
+    let running = site.start();
+    assert_eq!(site.ask(&old).unwrap(), "200");
+    assert!(
+        !running.log().contains("ordering"),
+        "31 of 90 days are more than a third"
+    );
+    drop(running);
+
+    let old = site.keep_certificate(29);
+    let pebble = site.pebble();
+    let running = site.start();
+    assert!(!running.banner.contains("Certificate: "), "{}", running.banner);
+    site.is_trusted(&pebble, &running);
+    assert_ne!(site.sandbox.read("lockgate/tls/registry.crt"), old);
+    assert!(running.log().contains("a third of its time"), "{}", running.log());
+}
+
+#[test]
+fn a_failure_keeps_the_present_certificate_and_waits_longer_each_time() {
+    if !Pebble::is_here() {
+        return;
+    }
+    let site = Site::new();
+    site.configure("");
+    let old = site.keep_certificate(5);
+    // Nobody listens where the server should be.
+    let running = site.start();
+    let problem = eventually("a failure", || {
+        Some(site.problem()).filter(|problem| problem.contains("attempt 1"))
+    });
+    assert!(problem.contains("onnection refused"), "{problem}");
+    assert!(
+        problem.contains("the next one in") && problem.contains("the present certificate goes on"),
+        "{problem}"
+    );
+    let table = site.sandbox.run(&["status"]).expect(0).stdout;
+    assert!(table.contains("certificate: "), "{table}");
+    assert_eq!(site.ask(&old).unwrap(), "200");
+    let attempt = site.attempt();
+    let wait = attempt["not_before"].as_u64().unwrap() - attempt["began"].as_u64().unwrap();
+    assert!((120..=144).contains(&wait), "{attempt}");
+
+    // Starting again is no way round the wait.
+    drop(running);
+    let running = site.start();
+    assert_eq!(site.ask(&old).unwrap(), "200");
+    assert_eq!(site.attempt(), attempt);
+    assert!(!running.log().contains("ordering"), "{}", running.log());
+
+    // A person who mended it is.
+    let pebble = site.pebble();
+    site.sandbox.run(&["reload"]).expect(0);
+    site.is_trusted(&pebble, &running);
+    eventually("a status without a problem", || site.problem().is_empty().then_some(()));
+}
+
+#[test]
+fn a_name_that_leads_elsewhere_is_told_with_the_servers_reason() {
+    if !Pebble::is_here() {
+        return;
+    }
+    let mut site = Site::new();
+    site.configure("");
+    let serving = site.ports.tls;
+    // The server looks at a port where nobody is.
+    site.ports.tls = site.ports.http;
+    let _pebble = site.pebble();
+    site.ports.tls = serving;
+    let running = site.start();
+    let problem = eventually("a failure", || {
+        Some(site.problem()).filter(|problem| problem.contains("attempt 1"))
+    });
+    assert!(
+        problem.starts_with(&format!("{HOST}: tls-alpn-01 failed: ")),
+        "{problem}"
+    );
+    assert!(problem.contains("Failed to connect"), "{problem}");
+    assert!(problem.contains("one that they do not trust"), "{problem}");
+    assert!(
+        running.log().contains("no certificate could be had"),
+        "{}",
+        running.log()
+    );
+    // What was shown to nobody who mattered is served on.
+    let makeshift = site.sandbox.read("lockgate/tls/registry.crt");
+    assert_eq!(site.ask(&makeshift).unwrap(), "200");
+}
+
+#[test]
+fn an_order_that_is_stopped_does_not_count_as_a_failed_one() {
+    let site = Site::new();
+    site.configure("");
+    // A server that never says a word.
+    let _silent = std::net::TcpListener::bind(("127.0.0.1", site.ports.directory)).unwrap();
+    let mut running = site.start();
+    let path = site.sandbox.path(&site.cached("attempt.json"));
+    eventually("an attempt", || path.exists().then_some(()));
+    assert!(site.problem().contains("being ordered"), "{}", site.problem());
+    site.sandbox.run(&["stop"]).expect(0);
+    assert_eq!(running.wait().code(), Some(0));
+    assert!(!path.exists(), "{}", site.attempt());
+    assert!(!running.log().contains("ERROR"), "{}", running.log());
+}
