@@ -131,6 +131,13 @@ impl Rules {
         }
     }
 
+    /// And reads `file`, again and again.
+    #[must_use]
+    pub(crate) fn with_file(mut self, file: &Path) -> Self {
+        self.add_file(file);
+        self
+    }
+
     /// And connects to `socket`.
     #[must_use]
     pub(crate) fn with_socket(mut self, socket: &Path) -> Self {

@@ -155,13 +155,13 @@ impl Half {
 
 /// Before there is any other thread: it would stay free.
 fn confine(call: &Call, rules: &Rules) -> Result<(), ServeError> {
-    let standing = match call.supervisor {
-        Some(_) => Standing::Child,
-        None => Standing::Alone,
+    let notify = call.environment.value("NOTIFY_SOCKET");
+    let confined = match call.supervisor {
+        Some(_) => confine::enter(rules, Standing::Child, notify),
+        // Nobody hands it the next configuration.
+        None => confine::enter(&rules.clone().with_file(call.source.path()), Standing::Alone, notify),
     };
-    confine::enter(rules, standing, call.environment.value("NOTIFY_SOCKET"))
-        .map_err(|source| system("confine this process", source))?
-        .log();
+    confined.map_err(|source| system("confine this process", source))?.log();
     Ok(())
 }
 

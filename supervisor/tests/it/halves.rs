@@ -9,7 +9,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{PATIENCE, PLAIN, Sandbox, eventually};
+use crate::harness::{PATIENCE, PLAIN, Sandbox, eventually, process_status};
 
 /// A half that serves; ended when dropped.
 struct Half(Child);
@@ -32,6 +32,12 @@ impl Half {
         let mut message = [0; 64];
         let length = notify.recv(&mut message).unwrap();
         assert_eq!(&message[..length], b"READY=1");
+        // Alone it has the same walls.
+        let pid = Pid::from_raw(half.0.id().cast_signed());
+        assert_eq!(process_status(pid, "NoNewPrivs"), "1");
+        assert_eq!(process_status(pid, "Umask"), "0077");
+        let log = sandbox.read(&format!("{name}.stderr"));
+        assert!(log.contains("confined: user"), "{log}");
         half
     }
 
@@ -113,4 +119,18 @@ fn a_bad_reload_leaves_a_half_as_it_is() {
             .then_some(())
     });
     assert_eq!(ping(UnixStream::connect(&socket).unwrap()), "200");
+
+    // A better one is taken up, from another inode, by a process that is confined.
+    sandbox.write("new.yml", &format!("{text}  headers: {{X-Reloaded: [indeed]}}\n"));
+    std::fs::rename(sandbox.path("new.yml"), sandbox.path("registry.yml")).unwrap();
+    registry.signal(Signal::SIGHUP);
+    eventually("the new header", || {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        stream
+            .write_all(b"GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.to_lowercase().contains("x-reloaded: indeed").then_some(())
+    });
 }
