@@ -9,6 +9,7 @@ use nix::sys::signal::SigSet;
 use super::Failure;
 use super::places::Places;
 use crate::acme;
+use crate::confine;
 use crate::environment::Environment;
 use crate::logging::Logging;
 use crate::notify::Notifier;
@@ -49,6 +50,7 @@ fn order(arguments: &Arguments, environment: &Environment) -> Result<(), String>
     SigSet::all()
         .thread_unblock()
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
+    confine::enter_order().map_err(|error| format!("cannot give up capabilities: {error}"))?;
     let text = io::read_to_string(io::stdin()).map_err(|error| format!("no configuration on stdin: {error}"))?;
     let source = Source::new(arguments.places.config_file(environment), environment, None);
     let config = source.accept(text).map_err(|error| error.to_string())?.config;

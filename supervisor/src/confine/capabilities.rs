@@ -26,6 +26,11 @@ pub(crate) fn keep_what_supervision_needs() -> io::Result<()> {
     keep(OF_SUPERVISOR)
 }
 
+/// Keeps what gives a challenge's key to the proxy.
+pub(super) fn keep_what_an_order_needs() -> io::Result<()> {
+    keep(CapabilitySet::CHOWN)
+}
+
 /// Gives up everything: also root's process is an ordinary one from here on.
 pub(super) fn give_up_all() -> io::Result<()> {
     keep(CapabilitySet::empty())

@@ -48,6 +48,13 @@ pub(crate) fn enter(rules: &Rules, standing: Standing, notify: Option<&str>) -> 
     Ok(Report::new(enforced))
 }
 
+/// For the order of a certificate, which talks to a server elsewhere: no core file, nothing to gain, and no capability
+/// but the one to give a key to its reader.
+pub(crate) fn enter_order() -> io::Result<()> {
+    limits::apply()?;
+    capabilities::keep_what_an_order_needs()
+}
+
 /// For the supervisor, whose sockets are open: no core file, no capability that it has no use for.
 pub(crate) fn enter_supervisor() -> io::Result<()> {
     limits::apply()?;

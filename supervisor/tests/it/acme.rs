@@ -254,6 +254,27 @@ fn a_name_that_leads_elsewhere_is_told_with_the_servers_reason() {
 }
 
 #[test]
+fn a_server_of_an_unknown_authority_is_not_believed() {
+    if !Pebble::is_here() {
+        return;
+    }
+    let site = Site::new();
+    site.configure("");
+    let _pebble = site.pebble();
+    let mut command = site.sandbox.command(&["start", "--config", "config.yml"]);
+    // As in an image from scratch.
+    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        command.env(variable, site.sandbox.path("none"));
+    }
+    let running = Running::of(command, &site.sandbox.path("stderr"));
+    let problem = eventually("a failure", || {
+        Some(site.problem()).filter(|problem| problem.contains("attempt 1"))
+    });
+    assert!(problem.contains("UnknownIssuer"), "{problem}");
+    assert!(running.log().contains("those that are built in"), "{}", running.log());
+}
+
+#[test]
 fn an_order_that_is_stopped_does_not_count_as_a_failed_one() {
     let site = Site::new();
     site.configure("");
