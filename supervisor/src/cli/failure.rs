@@ -1,6 +1,6 @@
 //! The one map from what went wrong to a message and an exit code.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter};
 
 use lockgate_config::LoadError;
 
@@ -78,6 +78,12 @@ impl Failure {
             eprintln!("lockgate: {message}");
         }
         self.code
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.messages.join("; "))
     }
 }
 

@@ -18,6 +18,7 @@ use super::will;
 use crate::confine::Rules;
 use crate::confine::users::Users;
 use crate::descriptors::{pair, send_text};
+use crate::source::LISTEN_VARIABLE;
 
 /// The first descriptor of LISTEN_FDS: `SD_LISTEN_FDS_START` of sd_listen_fds(3).
 const FIRST_SOCKET: i32 = 3;
@@ -55,6 +56,14 @@ pub(crate) struct Setting {
     pub(crate) users: Option<Users>,
     /// What the proxy and the registry are confined to, as each finds out by itself: for comparing.
     pub(crate) rules: [Rules; 2],
+}
+
+impl Setting {
+    /// The address that overrides the configuration's.
+    pub(crate) fn listen(&self) -> Option<&str> {
+        let mut variables = self.variables.iter();
+        variables.find_map(|(name, value)| (name == LISTEN_VARIABLE).then_some(value.as_str()))
+    }
 }
 
 /// A supervised process.

@@ -192,12 +192,25 @@ impl Supervisor {
         }
     }
 
-    /// In the place of another binary, whose children finish what they have once those of `next` serve.
-    pub(crate) fn taking_over(mut self, leaving: Vec<Generation>, next: Successor, started: Instant) -> Self {
+    /// In the place of another binary. Its children finish what they have once those of `next` serve; without a
+    /// `next`, for this reason, they go on.
+    pub(crate) fn taking_over(
+        mut self,
+        leaving: Vec<Generation>,
+        next: Result<Successor, String>,
+        started: Instant,
+    ) -> Self {
         self.announced = true;
         self.started = started;
         self.leaving = leaving;
-        self.next = Some(next);
+        match next {
+            Ok(next) => self.next = Some(next),
+            Err(reason) => {
+                tracing::error!("the old processes go on under this binary, no new ones are started: {reason}");
+                self.upgrade_error = Some(reason);
+                self.plan.manager.send("READY=1");
+            }
+        }
         self
     }
 

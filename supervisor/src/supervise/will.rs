@@ -29,6 +29,8 @@ pub(super) const VARIABLE: &str = "LOCKGATE_TAKE_OVER";
 struct Text {
     protocol: u32,
     uptime_ms: u64,
+    /// The address that overrides the configuration's.
+    listen: Option<String>,
     /// The current one first; the others leave.
     generations: Vec<Written>,
 }
@@ -77,7 +79,8 @@ pub(super) fn write(
 ) -> io::Result<OwnedFd> {
     let now = Instant::now();
     let stdin = io::stdin();
-    let mut handed = vec![stdin.as_fd(), own.lock, own.notify, own.control];
+    let configuration = descriptors::in_memory(&current.setting.configuration)?;
+    let mut handed = vec![stdin.as_fd(), own.lock, own.notify, own.control, configuration.as_fd()];
     let generations = || std::iter::once(current).chain(leaving);
     for child in generations().flat_map(|generation| &generation.children) {
         handed.extend(child.channel.as_ref().map(AsFd::as_fd));
@@ -86,6 +89,7 @@ pub(super) fn write(
     let text = Text {
         protocol: PROTOCOL,
         uptime_ms: milliseconds(now.duration_since(started)),
+        listen: current.setting.listen().map(str::to_owned),
         generations: generations().map(|generation| written(generation, now)).collect(),
     };
     let (here, there) = descriptors::pair()?;
@@ -132,6 +136,9 @@ pub(crate) struct Will {
     pub(crate) notify: OwnedFd,
     pub(crate) control: OwnedFd,
     pub(crate) started: Instant,
+    /// What the children run with: the text of the configuration, and the address over it.
+    pub(crate) configuration: String,
+    pub(crate) listen: Option<Address>,
     pub(crate) current: Heir,
     pub(crate) leaving: Vec<Heir>,
 }
@@ -165,6 +172,7 @@ impl Will {
         let mut next = || handed.next().ok_or_else(missing);
         dup2_stdin(next()?)?;
         let (lock, notify, control) = (File::from(next()?), next()?, next()?);
+        let configuration = io::read_to_string(File::from(next()?))?;
         let now = Instant::now();
         let mut heirs = text
             .generations
@@ -177,6 +185,8 @@ impl Will {
             notify,
             control,
             started: before(now, text.uptime_ms),
+            configuration,
+            listen: text.listen.as_deref().map(address).transpose()?,
             current: heirs.next().ok_or_else(missing)?,
             leaving: heirs.collect(),
         }))

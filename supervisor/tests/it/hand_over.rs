@@ -357,6 +357,32 @@ fn new_processes_that_do_not_become_ready_leave_the_old_ones_serving() {
 }
 
 #[test]
+fn a_binary_that_can_start_nothing_new_goes_on_with_the_old_processes() {
+    let sandbox = Sandbox::new();
+    let here = free_address();
+    let plain = PLAIN.replace("127.0.0.1:0", &here);
+    let config = sandbox.write("config.yml", &plain);
+    let running = Running::of(
+        sandbox.command(&["start", "--config", config.to_str().unwrap()]),
+        &sandbox.path("stderr"),
+    );
+    let old = pids(&sandbox);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    sandbox.write("config.yml", &plain.replace(&here, &address));
+    let refused = sandbox.run(&["upgrade"]).expect(1).stderr;
+    assert!(refused.contains("already in use"), "{refused}");
+    assert_eq!(pids(&sandbox), old);
+    // They are looked after, with the configuration that they had.
+    nix::sys::signal::kill(old[0], Signal::SIGKILL).unwrap();
+    assert_eq!(running.get("/v2/"), "200", "{}", running.log());
+    drop(taken);
+    sandbox.run(&["upgrade"]).expect(0);
+    eventually("the new address", || TcpStream::connect(&address).ok());
+    assert!(status(&sandbox)["upgrade_error"].is_null());
+}
+
+#[test]
 fn a_changed_file_is_taken_up_by_itself_and_a_broken_one_is_not() {
     // proves: MAKINA-16
     let sandbox = Sandbox::new();
