@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use lockgate_config::Secret;
+use lockgate_config::{Config, Secret};
 use lockgate_registry::accounts::{
     AccountName, Accounts, HashKind, InvalidAccountName, PasswordHash, hash_password, hash_password_bcrypt,
 };
@@ -11,7 +11,7 @@ use lockgate_registry::accounts::{
 use super::Failure;
 use super::places::Places;
 use crate::environment::Environment;
-use crate::setup::leave_to_readers;
+use crate::setup::for_readers;
 use crate::source::Source;
 use crate::terminal;
 
@@ -67,9 +67,12 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     match &arguments.command {
         Command::Add(add) => {
             let (name, accounts) = add.named.open(environment)?;
-            accounts.add(&name, &add.hash()?).map_err(Failure::new)?;
-            // The file may be new, and root's.
-            add.named.place.leave_to_reader(environment)?;
+            let hash = add.hash()?;
+            let add_it = || accounts.add(&name, &hash).map_err(Failure::new);
+            match add.named.place.config(environment)? {
+                Some(config) => for_readers(&config, &add.named.place.places.home(environment), add_it)?,
+                None => add_it()?,
+            }
             println!("added {name}");
         }
         Command::Passwd(change) => {
@@ -105,12 +108,25 @@ impl Named {
 }
 
 impl Place {
+    /// The configuration, when it is what names the file.
+    fn config(&self, environment: &Environment) -> Result<Option<Config>, Failure> {
+        match &self.file {
+            Some(_) => Ok(None),
+            None => self.load(environment).map(Some),
+        }
+    }
+
+    fn load(&self, environment: &Environment) -> Result<Config, Failure> {
+        let source = Source::new(self.places.config_file(environment), environment, None);
+        Ok(source.load()?.config)
+    }
+
     fn accounts(&self, environment: &Environment) -> Result<Accounts, Failure> {
         if let Some(file) = &self.file {
             return Ok(Accounts::new(file));
         }
         let path = self.places.config_file(environment);
-        let config = Source::new(path.clone(), environment, None).load()?.config;
+        let config = self.load(environment)?;
         let htpasswd = config.auth.htpasswd.ok_or_else(|| {
             let path = path.display();
             Failure::configuration(format!(
@@ -118,18 +134,6 @@ impl Place {
             ))
         })?;
         Ok(Accounts::new(htpasswd.path))
-    }
-}
-
-impl Place {
-    fn leave_to_reader(&self, environment: &Environment) -> Result<(), Failure> {
-        if self.file.is_some() {
-            return Ok(());
-        }
-        let config = Source::new(self.places.config_file(environment), environment, None)
-            .load()?
-            .config;
-        Ok(leave_to_readers(&config, &self.places.home(environment))?)
     }
 }
 

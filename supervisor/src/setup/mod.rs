@@ -221,20 +221,42 @@ fn data(config: &Config, wish: &Wish<'_>, decided: &Decided) -> Result<Option<Gi
 
 /// Makes what the registry could not, and leaves each file to its reader.
 fn entrust(config: &Config, home: &Home, decided: &Decided) -> Result<(), SetupError> {
+    let owners = decided.owners();
     if let Some(issuer) = &config.auth.issuer {
+        let (missing, directory) = (
+            !issuer.key.exists(),
+            issuer.key.parent().filter(|parent| !parent.exists()),
+        );
         lockgate_registry::auth::ensure_token_key(&issuer.key)?;
+        if let Some(users) = owners.as_ref().filter(|_| missing) {
+            ownership::give_new(&issuer.key, directory, &users.registry)?;
+        }
     }
-    if let Some(users) = decided.owners() {
+    if let Some(users) = owners {
         ownership::settle(config, home, &users)?;
     }
     Ok(())
 }
 
-/// After a command of root's that wrote files: they are their reader's again.
-pub(crate) fn leave_to_readers(config: &Config, home: &Home) -> Result<(), SetupError> {
-    if !home.run().is_dir() {
-        return Ok(());
+/// Runs a command that writes the file of accounts. What root writes is its reader's afterwards.
+pub(crate) fn for_readers<E: From<SetupError>>(
+    config: &Config,
+    home: &Home,
+    write: impl FnOnce() -> Result<(), E>,
+) -> Result<(), E> {
+    if !nix::unistd::geteuid().is_root() {
+        return write();
     }
-    let decided = users::decide(config, home, tree::found(&config.storage.root).as_ref())?;
-    entrust(config, home, &decided)
+    let accounts = config.auth.htpasswd.as_ref().filter(|htpasswd| !htpasswd.path.exists());
+    // Before it is there: a file of root's would be in the way.
+    let tree = tree::found(&config.storage.root);
+    let decided = users::decide(config, home, tree.as_ref()).map_err(SetupError::from)?;
+    write()?;
+    if let (Some(accounts), Some(users)) = (accounts, decided.owners()) {
+        ownership::give_new(&accounts.path, None, &users.registry).map_err(SetupError::from)?;
+    }
+    if home.run().is_dir() {
+        entrust(config, home, &decided)?;
+    }
+    Ok(())
 }

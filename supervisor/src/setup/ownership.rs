@@ -72,6 +72,18 @@ pub(crate) fn settle(config: &Config, home: &Home, users: &Users) -> Result<(), 
     Ok(())
 }
 
+/// A secret that was made now, and the directory if that was: neither is anybody else's yet.
+pub(crate) fn give_new(file: &Path, directory: Option<&Path>, reader: &Account) -> Result<(), OwnershipError> {
+    if let Some(directory) = directory {
+        let entered = Account {
+            user: 0,
+            ..reader.clone()
+        };
+        place(directory, &entered, ENTERED)?;
+    }
+    place(file, reader, 0o600)
+}
+
 /// Of a directory that is there.
 fn place(directory: &Path, owner: &Account, mode: u32) -> Result<(), OwnershipError> {
     match change(directory, owner, mode) {

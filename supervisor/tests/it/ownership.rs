@@ -99,6 +99,29 @@ fn each_file_belongs_to_its_reader_also_after_later_commands() {
 }
 
 #[test]
+fn what_our_own_commands_make_beside_a_configuration_elsewhere_is_the_registrys() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let auth = "auth: {htpasswd: {realm: r, path: accounts}, issuer: {path: /auth/token}}\n";
+    let config = sandbox.write("config.yml", &format!("{PLAIN}{auth}"));
+    let config = ["--config", config.to_str().unwrap()];
+    sandbox.write("input", "a long password\n");
+    let mut add = sandbox.command(&[&["user", "add", "bob", "--password-stdin"][..], &config].concat());
+    add.stdin(fs::File::open(sandbox.path("input")).unwrap());
+    Ran::of(add).expect(0);
+    for _ in 0..2 {
+        let running = sandbox.start(&config);
+        let (_, registry, group) = users(&sandbox);
+        assert_ne!(registry, 0, "{}", running.log());
+        assert_eq!(owner(&sandbox, "accounts"), (registry, group, 0o600));
+        assert_eq!(owner(&sandbox, "auth/token.key"), (registry, group, 0o600));
+        assert_eq!(owner(&sandbox, "auth"), (0, group, 0o710));
+    }
+}
+
+#[test]
 fn users_can_be_configured_and_unknown_ones_are_an_error() {
     let sandbox = Sandbox::new();
     let with = |process: &str| {

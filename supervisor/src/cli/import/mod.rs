@@ -14,7 +14,7 @@ use self::docker_auth::DockerAuth;
 use super::Failure;
 use super::places::Places;
 use crate::environment::Environment;
-use crate::setup::leave_to_readers;
+use crate::setup::for_readers;
 use crate::source::Source;
 
 /// Takes over accounts and rights from another system. Nothing is changed unless all of it can be.
@@ -63,12 +63,13 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let after = source.accept(with_rules)?;
     let accounts: Vec<_> = found.users.iter().map(account).collect::<Result<_, _>>()?;
 
-    add(&Accounts::new(&htpasswd.path), &accounts)?;
+    for_readers(&before.config, &from.places.home(environment), || {
+        add(&Accounts::new(&htpasswd.path), &accounts)
+    })?;
     if after.text != before.text {
         replace(&path, &after.text)?;
         println!("added {} rules to {}", found.acl.len(), path.display());
     }
-    leave_to_readers(&after.config, &from.places.home(environment))?;
     for name in &found.without_password {
         println!("{name:?} has no password in {file}: no account was made");
     }
