@@ -13,6 +13,7 @@ mod limits;
 pub(crate) mod reach;
 mod report;
 mod rules;
+mod user_error;
 pub(crate) mod users;
 
 use std::io;

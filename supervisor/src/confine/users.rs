@@ -2,7 +2,6 @@
 //! other's files or memory; both share a group, through which they share data and sockets.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 
 use lockgate_certs::files::Owner;
@@ -12,6 +11,7 @@ use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid};
 
 use super::capabilities;
 use super::reach::barrier;
+pub(crate) use super::user_error::UserError;
 use crate::supervise::child::Role;
 
 /// Names looked up in the system's database, and the numbers taken where it has none: an image may hold no database.
@@ -57,60 +57,6 @@ pub(crate) enum Decided {
         /// What a person should know about it.
         remarks: Vec<String>,
     },
-}
-
-/// A user that cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UserError {
-    /// Nobody is called so.
-    #[error("process.{key} = {name}: there is no such {kind}; make it (`{make}`), or leave the key out")]
-    Unknown {
-        key: &'static str,
-        name: String,
-        kind: &'static str,
-        make: String,
-    },
-    /// The database cannot be asked.
-    #[error("process.{key} = {name}: cannot be looked up: {source}")]
-    Lookup {
-        key: &'static str,
-        name: String,
-        source: io::Error,
-    },
-    /// Only root becomes others.
-    #[error(
-        "process.{key} = {name}: started as user {present}, which can run nothing as another; start as root, or leave the key out"
-    )]
-    NotRoot {
-        key: &'static str,
-        name: String,
-        present: u32,
-    },
-    /// Root without the means.
-    #[error(
-        "process.{key} = {name}: {reason}; grant CAP_SETUID, CAP_SETGID and CAP_CHOWN (docker: --cap-add), or leave the key out"
-    )]
-    Unable {
-        key: &'static str,
-        name: String,
-        reason: String,
-    },
-    /// A user that cannot get at its files.
-    #[error(
-        "{}: closed to user {user}, who needs {}; move that, open it with chmod, or leave process.proxyuser and process.registryuser out",
-        .barrier.display(), .path.display()
-    )]
-    Unreachable {
-        user: String,
-        barrier: PathBuf,
-        path: PathBuf,
-    },
-    /// Data of somebody else.
-    #[error(
-        "{}: belongs to user {owner}, not to {user} (process.registryuser); give it away with `lockgate start --chown`, or set process.registryuser: {owner}",
-        .root.display()
-    )]
-    OthersData { root: PathBuf, owner: u32, user: String },
 }
 
 impl Decided {
