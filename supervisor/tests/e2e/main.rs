@@ -7,6 +7,7 @@
 //! This needs root and the clients that `.ci/run` installs. What is missing is named on standard error and the test is
 //! skipped, except when `CI=true`: then it fails.
 
+mod acme;
 mod anonymous;
 mod containerd;
 mod cosign;

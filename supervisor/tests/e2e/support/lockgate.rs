@@ -30,6 +30,15 @@ impl<'m> Lockgate<'m> {
 
     /// Sets one up, lets `edit` change its `config.yml` as a person does, and starts it.
     pub(crate) fn start_with(machine: &'m Machine, edit: impl FnOnce(&str) -> String) -> Self {
+        Self::start_with_variables(machine, &[], edit)
+    }
+
+    /// The same, started with these variables in its environment.
+    pub(crate) fn start_with_variables(
+        machine: &'m Machine,
+        variables: &[(&str, &str)],
+        edit: impl FnOnce(&str) -> String,
+    ) -> Self {
         let home = machine.path("lockgate");
         listening(command(machine, &binary(), &home, &["setup"])).ok();
         let file = home.join("config.yml");
@@ -37,7 +46,9 @@ impl<'m> Lockgate<'m> {
         let edited = edit(&text);
         assert_ne!(edited, text, "nothing was changed");
         fs::write(file, edited).expect("config.yml");
-        Self::launch(machine, command(machine, &binary(), &home, &["start"]))
+        let mut start = command(machine, &binary(), &home, &["start"]);
+        start.envs(variables.iter().copied());
+        Self::launch(machine, start)
     }
 
     fn launch(machine: &'m Machine, mut start: Command) -> Self {
