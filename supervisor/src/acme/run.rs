@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use lockgate_certs::files::{Owner, WriteError};
 use lockgate_certs::{Reason, load, validity};
 use lockgate_config::{Config, Home, Tls};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::challenge::{Answers, preference};
 use super::http::Http;
@@ -54,6 +55,8 @@ pub(crate) fn run(config: &Config, home: &Home, port: u16, reader: Option<Owner>
     let tls = config.http.tls.as_ref();
     let acme = tls.and_then(Tls::acme).ok_or(AcmeError::NotAsked)?;
     let place = Place::of(acme);
+    // Before the attempt is kept: a stop in between would leave one that never was.
+    let mut engine = Engine::start()?;
     let before = place.attempt();
     let attempt = Attempt::begin(before.clone(), &acme.hosts, SystemTime::now(), jitter());
     place.keep_attempt(&attempt)?;
@@ -68,7 +71,9 @@ pub(crate) fn run(config: &Config, home: &Home, port: u16, reader: Option<Owner>
         kinds: &kinds,
         answers: &answers,
     };
-    let ordered = within_deadline(&http, &wanted).and_then(|pem| keep(&place, &acme.hosts, &pem));
+    let ordered = engine
+        .order(&http, &wanted)
+        .and_then(|pem| keep(&place, &acme.hosts, &pem));
     match &ordered {
         Ok(()) => place.forget_attempt().map_err(AcmeError::Place)?,
         Err(AcmeError::Stopped) => match before {
@@ -80,22 +85,42 @@ pub(crate) fn run(config: &Config, home: &Home, port: u16, reader: Option<Owner>
     ordered
 }
 
-fn within_deadline(http: &Http, wanted: &Wanted<'_>) -> Result<String, AcmeError> {
-    let system = |what| move |source| AcmeError::System { what, source };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(system("start the runtime"))?;
-    runtime.block_on(async {
-        let mut terminated = signal(SignalKind::terminate()).map_err(system("listen to signals"))?;
-        let mut interrupted = signal(SignalKind::interrupt()).map_err(system("listen to signals"))?;
-        tokio::select! {
-            ordered = order(http, wanted) => Ok(ordered?),
-            () = tokio::time::sleep(DEADLINE) => Err(AcmeError::Late),
-            _ = terminated.recv() => Err(AcmeError::Stopped),
-            _ = interrupted.recv() => Err(AcmeError::Stopped),
-        }
-    })
+/// What the order runs on.
+struct Engine {
+    runtime: Runtime,
+    terminated: Signal,
+    interrupted: Signal,
+}
+
+impl Engine {
+    /// From now on, being told to stop is heard.
+    fn start() -> Result<Self, AcmeError> {
+        let system = |what| move |source| AcmeError::System { what, source };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(system("start the runtime"))?;
+        let heard = runtime.enter();
+        let told = |kind| signal(kind).map_err(system("listen to signals"));
+        let (terminated, interrupted) = (told(SignalKind::terminate())?, told(SignalKind::interrupt())?);
+        drop(heard);
+        Ok(Self {
+            runtime,
+            terminated,
+            interrupted,
+        })
+    }
+
+    fn order(&mut self, http: &Http, wanted: &Wanted<'_>) -> Result<String, AcmeError> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                ordered = order(http, wanted) => Ok(ordered?),
+                () = tokio::time::sleep(DEADLINE) => Err(AcmeError::Late),
+                _ = self.terminated.recv() => Err(AcmeError::Stopped),
+                _ = self.interrupted.recv() => Err(AcmeError::Stopped),
+            }
+        })
+    }
 }
 
 /// The present certificate is only replaced by one that can be shown.
