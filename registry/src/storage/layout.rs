@@ -19,6 +19,8 @@
 //!   staging/<process>/<number>                       files before their rename; distribution never looks here
 //! ```
 //!
+//! `<root>/lockgate.lock` says which instance serves the root; distribution never looks there.
+//!
 //! A link is a file that holds a digest as text, without a newline.
 
 use std::path::{Path, PathBuf};
@@ -43,6 +45,11 @@ impl Layout {
             repositories: version.join("repositories"),
             staging: version.join("staging"),
         }
+    }
+
+    /// Says which instance serves `root`.
+    pub(crate) fn owner_file(root: &Path) -> PathBuf {
+        root.join("lockgate.lock")
     }
 
     /// The directory that a hand-off's path is relative to.

@@ -17,6 +17,7 @@ use std::io;
 use std::sync::Arc;
 
 use lockgate_config::{Config, Home, LoadError};
+use lockgate_registry::storage::filesystem::OwnerError;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -71,6 +72,9 @@ pub(crate) enum ServeError {
     /// The data directory.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// Who serves it.
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
     /// The system.
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
@@ -82,7 +86,7 @@ impl ServeError {
         use lockgate_proxy::RunError as Proxy;
         use lockgate_registry::RunError as Registry;
         let hopeless = match self {
-            Self::Configuration(_) | Self::Address { .. } => true,
+            Self::Configuration(_) | Self::Address { .. } | Self::Owner(_) => true,
             Self::Registry(error) => matches!(error, Registry::Configuration { .. } | Registry::Storage { .. }),
             Self::Proxy(error) => matches!(error, Proxy::Configuration { .. } | Proxy::Certificate(_)),
             Self::Socket(_) | Self::Inherited(_) | Self::Tree(_) | Self::System { .. } => false,

@@ -1,6 +1,7 @@
 //! `lockgate registry`: the registry alone, behind somebody's proxy, or behind ours.
 
 use lockgate_config::{Address, Config};
+use lockgate_registry::storage::filesystem::{Instance, Owner};
 use lockgate_registry::{Control, Front, Listener};
 use tokio::sync::mpsc::Receiver;
 
@@ -8,7 +9,7 @@ use super::inherited::{Inherited, Socket};
 use super::{Call, Half, ServeError};
 use crate::confine::Rules;
 use crate::setup::tree;
-use crate::supervise::child::Role;
+use crate::supervise::child::{INSTANCE_VARIABLE, Role};
 use crate::supervise::sockets::{listen_tcp, listen_unix};
 
 /// The name of its socket among `LISTEN_FDNAMES`.
@@ -46,6 +47,8 @@ fn make_what_is_missing(config: &Config) -> Result<(), ServeError> {
 }
 
 fn serve_half(half: &Half, reload: Receiver<Config>, listener: Listener) -> Result<(), ServeError> {
+    let storage = &half.config.storage;
+    let _owner = Owner::take(&storage.root, &instance(half), storage.read_only)?;
     let control = Control {
         front: if half.is_supervised() {
             Front::Lockgate
@@ -59,6 +62,15 @@ fn serve_half(half: &Half, reload: Receiver<Config>, listener: Listener) -> Resu
     };
     let serving = lockgate_registry::run(half.config.clone(), listener, control);
     super::run(half, super::runtime()?, serving)
+}
+
+/// A child is one with its supervisor, before and after a hand-over.
+fn instance(half: &Half) -> Instance {
+    let told = half.call.environment.value(INSTANCE_VARIABLE);
+    match told.filter(|_| half.is_supervised()) {
+        Some(told) => Instance::told(told),
+        None => Instance::of_process(std::process::id()),
+    }
 }
 
 fn listener(call: &Call, config: &Config) -> Result<Listener, ServeError> {

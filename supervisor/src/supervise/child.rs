@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use command_fds::{CommandFdExt, FdMapping};
+use lockgate_registry::storage::filesystem::Instance;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -22,6 +23,9 @@ use crate::source::LISTEN_VARIABLE;
 
 /// The first descriptor of LISTEN_FDS: `SD_LISTEN_FDS_START` of sd_listen_fds(3).
 const FIRST_SOCKET: i32 = 3;
+
+/// Tells a child which instance it belongs to: one alone serves a storage root.
+pub(crate) const INSTANCE_VARIABLE: &str = "LOCKGATE_INSTANCE";
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +130,7 @@ impl Child {
             .arg(std::process::id().to_string())
             .args(&setting.arguments)
             .envs(setting.variables.iter().map(|(name, value)| (name, value)))
+            .env(INSTANCE_VARIABLE, Instance::of_process(std::process::id()).as_str())
             .env("NOTIFY_SOCKET", notify)
             .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
             .env("LISTEN_FDS", names.len().to_string())

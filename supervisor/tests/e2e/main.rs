@@ -9,6 +9,7 @@
 
 mod acme;
 mod anonymous;
+mod container;
 mod containerd;
 mod cosign;
 mod crane;

@@ -15,6 +15,7 @@ mod harness;
 mod inside;
 mod layering;
 mod logs;
+mod owner;
 mod ownership;
 mod pebble;
 mod pid_one;

@@ -4,7 +4,7 @@
 //! blobs  uploads  manifests  tags  referrers  catalog  health     one file a concern
 //!    │      └─ writer ─ hash_state                                a thread that hashes and writes
 //!    └──────── reader                                             page cache inline, disk on a thread
-//! link   lease   locks                                            digests in files; who may write
+//! link   lease   locks   owner                                    digests in files; who may write, who may serve
 //! durable ─ staging ─ fault                                       the only changes that a reader sees
 //! ```
 //!
@@ -22,6 +22,7 @@ use super::{Error, Layout, Result};
 use durable::Durable;
 use lease::Leases;
 use locks::RepositoryLocks;
+pub use owner::{Instance, Owner, OwnerError};
 use reader::Buffers;
 use staging::Staging;
 
@@ -36,6 +37,7 @@ mod lease;
 mod link;
 mod locks;
 mod manifests;
+mod owner;
 mod purge;
 mod reader;
 mod referrers;

@@ -1,0 +1,210 @@
+//! One instance serves a storage root; its old and its new process may both do so while one hands over to the other.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::durable::FILE_MODE;
+use crate::storage::Layout;
+
+/// An instance that is ending lets go within `TRIES` times `PAUSE`.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Why this instance does not get the root.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnerError {
+    /// Another instance serves it.
+    #[error(
+        "{root} is served by another running instance (pid {pid}, says {path}); stop that, or give this one a \
+         storage.filesystem.rootdirectory of its own"
+    )]
+    Held {
+        /// The storage root.
+        root: PathBuf,
+        /// The lock file.
+        path: PathBuf,
+        /// Of the other instance, as it sees itself; 0 when it did not say.
+        pid: u32,
+    },
+    /// The lock file cannot be used.
+    #[error("{path}: {source}")]
+    File {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Who an instance is: `<pid> <something that tells it from an earlier process, or one in a container, of that pid>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance(String);
+
+impl Instance {
+    /// The process `pid`; it stays the same instance across execve(2).
+    pub fn of_process(pid: u32) -> Self {
+        // Field 22 of proc_pid_stat(5), when it started; counted behind the command's name, which may hold anything.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let started = stat.rsplit(") ").next().and_then(|fields| fields.split(' ').nth(19));
+        Self(format!("{pid} {}", started.unwrap_or("-")))
+    }
+
+    /// One that told what [`Self::as_str`] says.
+    pub fn told(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// As text, on one line.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The right to serve a storage root, until dropped.
+///
+/// An flock on `<root>/lockgate.lock`, which holds the instance: whoever comes first gets it exclusively, says who it
+/// is, and keeps it shared; another process of the same instance may then share it. The kernel lets go of it with the
+/// last of them, however they end. A filesystem without locks, or one that is read-only, goes without.
+#[derive(Debug)]
+pub struct Owner {
+    _lock: Option<File>,
+}
+
+impl Owner {
+    /// Takes `root` for `instance`. One that only reads it goes on, with a warning, beside another that serves it.
+    pub fn take(root: &Path, instance: &Instance, reads_only: bool) -> Result<Self, OwnerError> {
+        let path = Layout::owner_file(root);
+        match hold(root, &path, instance) {
+            Ok(lock) => Ok(Self { _lock: lock }),
+            Err(error @ OwnerError::Held { .. }) if reads_only => {
+                tracing::warn!("{error}; going on, since this one only reads it");
+                Ok(Self { _lock: None })
+            }
+            Err(OwnerError::File { source, .. }) if source.kind() == ErrorKind::ReadOnlyFilesystem => {
+                tracing::warn!(path = %path.display(), "not locked: the filesystem is read-only");
+                Ok(Self { _lock: None })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn hold(root: &Path, path: &Path, instance: &Instance) -> Result<Option<File>, OwnerError> {
+    let failed = |source| OwnerError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = open(path).map_err(failed)?;
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            std::thread::sleep(PAUSE);
+        }
+        match file.try_lock() {
+            Ok(()) => {
+                write(&mut file, instance).map_err(failed)?;
+                // flock(2) may let go in between; whoever comes in then is first.
+                if share(&file).map_err(failed)? {
+                    return Ok(Some(file));
+                }
+            }
+            Err(TryLockError::WouldBlock) => {
+                if read(&mut file).map_err(failed)? == *instance && share(&file).map_err(failed)? {
+                    return Ok(Some(file));
+                }
+            }
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
+    let holder = read(&mut file).map_err(failed)?;
+    Err(OwnerError::Held {
+        root: root.to_owned(),
+        path: path.to_owned(),
+        pid: holder.0.split(' ').next().and_then(|pid| pid.parse().ok()).unwrap_or(0),
+    })
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .open(path)
+}
+
+fn share(file: &File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn write(file: &mut File, instance: &Instance) -> io::Result<()> {
+    file.rewind()?;
+    file.set_len(0)?;
+    writeln!(file, "{}", instance.0)
+}
+
+fn read(file: &mut File) -> io::Result<Instance> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    Ok(Instance(text.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_instance_is_refused_and_told_who_serves() {
+        let root = tempfile::tempdir().unwrap();
+        let (one, other) = (Instance::told("17 1000"), Instance::told("17 2000"));
+        let first = Owner::take(root.path(), &one, false).unwrap();
+        let error = Owner::take(root.path(), &other, false).unwrap_err().to_string();
+        assert!(
+            error.contains("pid 17") && error.contains(root.path().to_str().unwrap()),
+            "{error}"
+        );
+        Owner::take(root.path(), &other, true).expect("it only reads");
+        drop(first);
+        Owner::take(root.path(), &other, false).expect("it is free");
+    }
+
+    #[test]
+    fn a_second_process_of_the_instance_shares_it_and_goes_on_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let (one, other) = (Instance::told("17 1000"), Instance::told("18 1000"));
+        let old = Owner::take(root.path(), &one, false).unwrap();
+        let new = Owner::take(root.path(), &one, false).unwrap();
+        drop(old);
+        assert!(
+            Owner::take(root.path(), &other, false).is_err(),
+            "the new one still serves"
+        );
+        drop(new);
+        Owner::take(root.path(), &other, false).unwrap();
+    }
+
+    #[test]
+    fn what_a_dead_instance_left_binds_nobody() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(Layout::owner_file(root.path()), "1 1\n").unwrap();
+        Owner::take(root.path(), &Instance::told("2 2"), false).unwrap();
+    }
+
+    #[test]
+    fn an_instance_is_a_process_and_when_it_started() {
+        let own = Instance::of_process(std::process::id());
+        assert_eq!(own, Instance::of_process(std::process::id()));
+        let started: u64 = own.as_str().split(' ').nth(1).unwrap().parse().unwrap();
+        assert!(started > 0);
+        assert_ne!(own, Instance::of_process(1));
+    }
+}
