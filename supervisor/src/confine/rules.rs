@@ -42,13 +42,15 @@ pub(super) enum Access {
 }
 
 /// What libraries open: the number of processors that a container may use, whether memory may be given back, randomness.
-const OF_SYSTEM: [(&str, Access); 6] = [
+const OF_SYSTEM: [(&str, Access); 7] = [
     ("/proc/self", Access::Read),
     ("/sys/fs/cgroup", Access::Read),
     ("/sys/devices/system/cpu", Access::Read),
     ("/proc/sys/vm/overcommit_memory", Access::Read),
     ("/dev/null", Access::Device),
     ("/dev/urandom", Access::Read),
+    // Where the C library is linked in, random bytes come from the devices: this one tells when the other is seeded.
+    ("/dev/random", Access::Read),
 ];
 
 impl Rules {

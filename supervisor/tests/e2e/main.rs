@@ -24,5 +24,6 @@ mod podman;
 mod regctl;
 mod rust_client;
 mod skopeo;
+mod soak;
 mod support;
 mod upgrade;

@@ -1,0 +1,268 @@
+//! Everything at once for a while: memory, descriptors and threads stay where they are.
+//!
+//! `LOCKGATE_SOAK_SECONDS=600` by hand, in a release build. The load runs in the machine: the test starts its own program
+//! again in there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::support::clients::{self, say};
+use super::support::lockgate::Lockgate;
+use super::support::machine::{Machine, Run};
+
+/// Seconds in CI.
+const USUAL: u64 = 20;
+const SAMPLES: u32 = 40;
+/// Different contents of each worker: what is pushed again and again fills no disk.
+const CONTENTS: usize = 8;
+/// Between the second quarter and the last one, beside a quarter more.
+const MEMORY_KIB: u64 = 12 * 1024;
+const DESCRIPTORS: u64 = 48;
+const THREADS: u64 = 24;
+
+// proves: MOSI-18
+#[test]
+fn mixed_load_leaves_memory_and_descriptors_flat() {
+    let Some(machine) = clients::require(&["curl"]).then(Machine::start).flatten() else {
+        return;
+    };
+    let lockgate = Lockgate::start(&machine);
+    let seconds = std::env::var("LOCKGATE_SOAK_SECONDS").unwrap_or(USUAL.to_string());
+    let mut load = machine.daemon(std::env::current_exe().expect("this program"));
+    load.args(["--exact", "soak::in_the_machine", "--ignored", "--nocapture"])
+        .env("SOAK_SECONDS", seconds)
+        .env("SOAK_URL", format!("https://{}/v2/", lockgate.address()))
+        .env("SOAK_LOGIN", lockgate.credentials())
+        .env("SOAK_AUTHORITY", lockgate.authority())
+        .env("SOAK_REGISTRY", lockgate.pid_of("registry").to_string())
+        .env("SOAK_PROXY", lockgate.pid_of("proxy").to_string());
+    let said = load.ok();
+    said.lines()
+        .filter_map(|line| line.strip_prefix("soak: "))
+        .for_each(say);
+}
+
+/// What the workers share.
+struct Load {
+    url: String,
+    login: String,
+    authority: String,
+    end: Instant,
+    /// How often curl said what: HTTP status, or its own exit code.
+    answers: Mutex<BTreeMap<String, u64>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    pss_kib: u64,
+    descriptors: u64,
+    threads: u64,
+}
+
+#[test]
+#[ignore = "the test above runs it in its machine"]
+fn in_the_machine() {
+    let variable = |name: &str| std::env::var(name).expect("set by the test above");
+    let seconds: u64 = variable("SOAK_SECONDS").parse().expect("a number");
+    let registry: u32 = variable("SOAK_REGISTRY").parse().expect("a pid");
+    let proxy: u32 = variable("SOAK_PROXY").parse().expect("a pid");
+    let processes = [
+        ("supervisor", parent_of(registry)),
+        ("proxy", proxy),
+        ("registry", registry),
+    ];
+    let load = Load {
+        url: variable("SOAK_URL"),
+        login: variable("SOAK_LOGIN"),
+        authority: variable("SOAK_AUTHORITY"),
+        end: Instant::now() + Duration::from_secs(seconds),
+        answers: Mutex::default(),
+    };
+    let scratch = tempfile::tempdir().expect("a directory");
+    let mut samples: Vec<Vec<Sample>> = processes.iter().map(|_| Vec::new()).collect();
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let (load, scratch) = (&load, scratch.path());
+            scope.spawn(move || load.push_pull_delete(scratch, worker));
+        }
+        scope.spawn(|| load.be_rude(scratch.path()));
+        for _ in 0..SAMPLES {
+            std::thread::sleep(Duration::from_secs(seconds) / SAMPLES);
+            for (samples, (_, pid)) in samples.iter_mut().zip(processes) {
+                samples.push(sample(pid));
+            }
+        }
+    });
+    let answers = load.answers.into_inner().expect("no worker panicked");
+    println!("\nsoak: {seconds} s: {answers:?}");
+    for (samples, (name, _)) in samples.iter().zip(processes) {
+        let quarter = samples.len() / 4;
+        let (early, late) = (most(&samples[quarter..2 * quarter]), most(&samples[3 * quarter..]));
+        println!("soak: {name}: second quarter {early:?}, last {late:?}");
+        assert!(
+            late.pss_kib <= early.pss_kib * 5 / 4 + MEMORY_KIB,
+            "{name}: {samples:?}"
+        );
+        assert!(
+            late.descriptors <= early.descriptors * 5 / 4 + DESCRIPTORS,
+            "{name}: {samples:?}"
+        );
+        assert!(late.threads <= early.threads * 5 / 4 + THREADS, "{name}: {samples:?}");
+    }
+    let failed: Vec<_> = answers
+        .keys()
+        .filter(|answer| answer.starts_with('5') || answer.starts_with("curl"))
+        .collect();
+    assert!(failed.is_empty(), "{answers:?}");
+}
+
+impl Load {
+    /// New and known layers, manifests, tags, deletes; HTTP/1.1 and HTTP/2 by turns, each request on a new connection.
+    fn push_pull_delete(&self, scratch: &Path, worker: usize) {
+        let name = format!("soak/{worker}");
+        for round in 0.. {
+            if Instant::now() >= self.end {
+                break;
+            }
+            let http = if round % 2 == 0 { "--http1.1" } else { "--http2" };
+            let file = scratch.join(format!("layer{worker}"));
+            let mut content = format!("{worker} {}", round % CONTENTS).into_bytes().repeat(1 << 17);
+            content.extend((round % CONTENTS).to_le_bytes());
+            fs::write(&file, &content).expect("layer");
+            let layer = digest(&content);
+            let begun = self.curl(http, &["--request", "POST"], &format!("{name}/blobs/uploads/"));
+            let Some(upload) = begun else { continue };
+            let data = format!("@{}", file.display());
+            let join = if upload.contains('?') { '&' } else { '?' };
+            let octets = "Content-Type: application/octet-stream";
+            self.curl(
+                http,
+                &["--request", "PUT", "--header", octets, "--data-binary", &data],
+                &format!("{upload}{join}digest={layer}"),
+            );
+            let kind = "application/vnd.oci.image";
+            let manifest = format!(
+                r#"{{"schemaVersion":2,"mediaType":"{kind}.manifest.v1+json","config":{{"mediaType":"{kind}.config.v1+json","digest":"{layer}","size":{size}}},"layers":[]}}"#,
+                size = content.len()
+            );
+            let of = format!("Content-Type: {kind}.manifest.v1+json");
+            self.curl(
+                http,
+                &["--request", "PUT", "--header", &of, "--data-binary", &manifest],
+                &format!("{name}/manifests/latest"),
+            );
+            self.curl(http, &[], &format!("{name}/tags/list"));
+            self.curl(http, &[], &format!("{name}/manifests/latest"));
+            self.curl(http, &[], &format!("{name}/blobs/{layer}"));
+            self.curl(
+                http,
+                &["--request", "DELETE"],
+                &format!("{name}/manifests/{}", digest(manifest.as_bytes())),
+            );
+            self.curl(http, &["--request", "DELETE"], &format!("{name}/blobs/{layer}"));
+        }
+    }
+
+    /// Wrong passwords; uploads and downloads that are given up.
+    fn be_rude(&self, scratch: &Path) {
+        let large = scratch.join("large");
+        fs::write(&large, vec![7; 4 << 20]).expect("layer");
+        let data = format!("@{}", large.display());
+        let given_up = ["--limit-rate", "500k", "--max-time", "0.5"];
+        while Instant::now() < self.end {
+            self.curl("--http1.1", &["--user", "nobody:wrong"], "");
+            if let Some(upload) = self.curl("--http2", &["--request", "POST"], "rude/blobs/uploads/") {
+                let patch = [&["--request", "PATCH", "--data-binary", &data], &given_up[..]].concat();
+                self.curl("--http1.1", &patch, &upload);
+                self.curl("--http2", &["--request", "DELETE"], &upload);
+            }
+            self.curl("--http2", &given_up, "soak/0/tags/list");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Counts the answer, and gives its `Location`.
+    fn curl(&self, http: &str, options: &[&str], target: &str) -> Option<String> {
+        let url = if target.starts_with("https:") {
+            target.to_owned()
+        } else {
+            format!("{}{target}", self.url)
+        };
+        let output = Command::new("curl")
+            .args([
+                "--silent",
+                "--output",
+                "/dev/null",
+                "--cacert",
+                &self.authority,
+                "--user",
+                &self.login,
+                http,
+            ])
+            .args(options)
+            .args(["--write-out", "%{http_code} %header{location}", &url])
+            .output()
+            .expect("curl");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (status, location) = said.split_once(' ').unwrap_or((&said, ""));
+        // 28: given up, as told.
+        let answer = match output.status.code() {
+            Some(0) => status.to_owned(),
+            Some(28) => "given up".to_owned(),
+            code => format!("curl {code:?} {options:?}"),
+        };
+        *self
+            .answers
+            .lock()
+            .expect("no worker panicked")
+            .entry(answer)
+            .or_default() += 1;
+        (output.status.success() && status == "202" && !location.is_empty()).then(|| location.to_owned())
+    }
+}
+
+fn digest(content: &[u8]) -> String {
+    use sha2::Digest as _;
+    let hash = sha2::Sha256::digest(content);
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+fn parent_of(pid: u32) -> u32 {
+    number(&format!("/proc/{pid}/status"), "PPid:")
+        .try_into()
+        .expect("a pid")
+}
+
+fn sample(pid: u32) -> Sample {
+    Sample {
+        pss_kib: number(&format!("/proc/{pid}/smaps_rollup"), "Pss:"),
+        descriptors: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64),
+        threads: number(&format!("/proc/{pid}/status"), "Threads:"),
+    }
+}
+
+fn number(file: &str, field: &str) -> u64 {
+    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field))
+        .expect("the field");
+    line.split_whitespace()
+        .next()
+        .and_then(|word| word.parse().ok())
+        .expect("a number")
+}
+
+fn most(samples: &[Sample]) -> Sample {
+    let most = |field: fn(&Sample) -> u64| samples.iter().map(field).max().unwrap_or_default();
+    Sample {
+        pss_kib: most(|sample| sample.pss_kib),
+        descriptors: most(|sample| sample.descriptors),
+        threads: most(|sample| sample.threads),
+    }
+}
