@@ -30,8 +30,10 @@ pub enum OwnerError {
         pid: u32,
     },
     /// The lock file cannot be used.
-    #[error("{path}: {source}")]
+    #[error("storage.filesystem.rootdirectory = {root}: cannot lock {path}: {source}")]
     File {
+        /// The storage root.
+        root: PathBuf,
         /// The lock file.
         path: PathBuf,
         /// What the system said.
@@ -70,7 +72,7 @@ impl Instance {
 /// last of them, however they end. A filesystem without locks, or one that is read-only, goes without.
 #[derive(Debug)]
 pub struct Owner {
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Owner {
@@ -78,22 +80,34 @@ impl Owner {
     pub fn take(root: &Path, instance: &Instance, reads_only: bool) -> Result<Self, OwnerError> {
         let path = Layout::owner_file(root);
         match hold(root, &path, instance) {
-            Ok(lock) => Ok(Self { _lock: lock }),
+            Ok(lock) => Ok(Self { lock }),
             Err(error @ OwnerError::Held { .. }) if reads_only => {
                 tracing::warn!("{error}; going on, since this one only reads it");
-                Ok(Self { _lock: None })
+                Ok(Self { lock: None })
             }
             Err(OwnerError::File { source, .. }) if source.kind() == ErrorKind::ReadOnlyFilesystem => {
                 tracing::warn!(path = %path.display(), "not locked: the filesystem is read-only");
-                Ok(Self { _lock: None })
+                Ok(Self { lock: None })
             }
             Err(error) => Err(error),
         }
     }
 }
 
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // The last process of the instance says that nobody serves. Best effort: the text alone means nothing.
+        if let Some(file) = &self.lock
+            && file.try_lock().is_ok()
+        {
+            let _ = file.set_len(0);
+        }
+    }
+}
+
 fn hold(root: &Path, path: &Path, instance: &Instance) -> Result<Option<File>, OwnerError> {
     let failed = |source| OwnerError::File {
+        root: root.to_owned(),
         path: path.to_owned(),
         source,
     };
