@@ -46,6 +46,8 @@ pub struct Control {
     pub ready: Box<dyn FnOnce() + Send>,
     /// Completes when the registry shall drain: finish what is in flight, then end.
     pub drain: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Where `http.debug` is served.
+    pub debug: Option<Listener>,
     /// Configurations to go on with; each is already checked.
     pub reload: mpsc::Receiver<Config>,
 }
@@ -90,18 +92,27 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
         front,
         ready,
         drain,
+        debug,
         reload,
     } = control;
     let storage = open_storage(&config)?;
     let access = Access::new(&config.auth).map_err(|error| wrong("auth", &error))?;
     let registry = service_of(&config, storage.clone())?;
-    let app = App::new(registry, access, Settings::new(&config, front));
+    let app = App::new(registry, access, Settings::new(&config, front), counts(&config));
 
     // Whoever says that it is over has a deadline of their own: the shorter of the two, or the longer after a hand-over.
     let patience = config.http.drain_timeout.max(config.http.hand_over_timeout);
     let server = server(app.clone(), listener, patience).map_err(RunError::Serve)?;
     let handle = server.handle();
-    let background = Background::start(&config, &app, storage, reload, front);
+    let mut background = Background::start(&config, &app, storage, reload, front);
+    if let (Some(listener), Some(debug)) = (debug, &config.http.debug) {
+        let server = http::debug::server(app.clone(), listener, debug).map_err(RunError::Serve)?;
+        background.0.push(tokio::spawn(async {
+            if let Err(error) = server.await {
+                tracing::error!(%error, "http.debug is no longer served");
+            }
+        }));
+    }
     let serving = tokio::spawn(server);
     tracing::info!(storage = %config.storage.root.display(), "registry serves");
     ready();
@@ -114,6 +125,15 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
         .await
         .map_err(|error| RunError::Serve(error.into()))?
         .map_err(RunError::Serve)
+}
+
+/// Whether somebody can ask for counters.
+fn counts(config: &Config) -> bool {
+    config
+        .http
+        .debug
+        .as_ref()
+        .is_some_and(|debug| debug.prometheus.is_some())
 }
 
 fn server(app: Arc<App>, listener: Listener, patience: Duration) -> std::io::Result<Server> {

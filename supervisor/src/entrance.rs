@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use lockgate_config::{Address, Http};
 
 use crate::environment::Environment;
-use crate::serve::{Inherited, PUBLIC_NAME, REDIRECT_NAME};
+use crate::serve::{DEBUG_NAME, Inherited, PUBLIC_NAME, REDIRECT_NAME};
 use crate::setup::Prepared;
 use crate::setup::listen::with_port;
-use crate::supervise::sockets::{Socket, SocketError, listen_tcp};
+use crate::supervise::sockets::{Socket, SocketError, listen_tcp, listen_unix};
 
 /// After a crash, the children that it left let go of their sockets within this time.
 const CRASH_PATIENCE: Duration = Duration::from_secs(2);
@@ -56,20 +56,25 @@ fn wanted(http: &Http) -> Vec<Wanted<'_>> {
         key: "http.redirecthttps",
         address,
     }));
+    wanted.extend(http.debug.as_ref().map(|debug| Wanted {
+        name: DEBUG_NAME,
+        key: "http.debug.addr",
+        address: &debug.addr,
+    }));
     wanted
 }
 
 /// The sockets that `http` asks for: those of `known` that fit, and the others newly opened.
-pub(crate) fn open(http: &Http, known: &[Socket]) -> Result<Vec<Socket>, EntranceError> {
+pub(crate) fn open(http: &Http, known: &[&Socket]) -> Result<Vec<Socket>, EntranceError> {
     open_patiently(http, known, Duration::ZERO)
 }
 
 /// The same at the beginning. After a crash, addresses may be in use for a moment longer.
-pub(crate) fn open_first(http: &Http, known: &[Socket], after_crash: bool) -> Result<Vec<Socket>, EntranceError> {
+pub(crate) fn open_first(http: &Http, known: &[&Socket], after_crash: bool) -> Result<Vec<Socket>, EntranceError> {
     open_patiently(http, known, if after_crash { CRASH_PATIENCE } else { Duration::ZERO })
 }
 
-fn open_patiently(http: &Http, known: &[Socket], patience: Duration) -> Result<Vec<Socket>, EntranceError> {
+fn open_patiently(http: &Http, known: &[&Socket], patience: Duration) -> Result<Vec<Socket>, EntranceError> {
     wanted(http)
         .into_iter()
         .map(|Wanted { name, key, address }| {
@@ -80,8 +85,16 @@ fn open_patiently(http: &Http, known: &[Socket], patience: Duration) -> Result<V
                     source,
                 });
             }
+            if let (DEBUG_NAME, Address::Unix(path)) = (name, address) {
+                return Ok(Socket {
+                    name: name.to_owned(),
+                    asked: address.clone(),
+                    address: address.clone(),
+                    descriptor: listen_unix(path)?.into(),
+                });
+            }
             let (host, port) = tcp(key, address)?;
-            let socket = listen_patiently(host, port, patience)?;
+            let socket = listen_patiently(host, port, patience).map_err(|error| error.at(key))?;
             Ok(of(name, address, with_port(host, port, &socket), socket))
         })
         .collect()

@@ -149,6 +149,12 @@ impl Debug {
             prometheus.warning("enabled", "without effect: http.debug.addr is not set");
         }
         let addr = absolute(debug, debug.parse("addr")?);
+        if !addr.is_loopback() {
+            debug.warning(
+                "addr",
+                "other machines can reach it, and it asks nobody for a password; 127.0.0.1 keeps it to this one",
+            );
+        }
         Some(Self {
             addr,
             prometheus: enabled.then(|| path.unwrap_or_else(|| "/metrics".into())),

@@ -1,13 +1,13 @@
 //! What every request needs: the rules, the rights, the settings of the HTTP layer, and how healthy the storage is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::header::{HeaderName, HeaderValue};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use lockgate_config::Config;
 
 use super::forwarded::Trust;
+use super::metrics::Metrics;
 use crate::Front;
 use crate::auth::Access;
 use crate::service::Registry;
@@ -17,7 +17,10 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     pub(crate) access: Access,
     pub(crate) settings: ArcSwap<Settings>,
-    healthy: AtomicBool,
+    /// `http.debug.prometheus`
+    pub(crate) metrics: Option<Metrics>,
+    /// Why the storage does not work.
+    problem: ArcSwapOption<String>,
 }
 
 /// What the configuration says about HTTP; replaced as a whole on reload.
@@ -44,22 +47,32 @@ pub(crate) enum Delivery {
 }
 
 impl App {
-    pub(crate) fn new(registry: Registry, access: Access, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(registry: Registry, access: Access, settings: Settings, metrics: bool) -> Arc<Self> {
         Arc::new(Self {
             registry,
             access,
             settings: ArcSwap::from_pointee(settings),
-            healthy: AtomicBool::new(true),
+            metrics: metrics.then(Metrics::new),
+            problem: ArcSwapOption::empty(),
         })
     }
 
     /// Whether the storage works, as far as the health check knows.
     pub(crate) fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed)
+        self.problem.load().is_none()
     }
 
-    pub(crate) fn set_healthy(&self, healthy: bool) {
-        self.healthy.store(healthy, Ordering::Relaxed);
+    /// What the health check found, while it is unhealthy.
+    pub(crate) fn why_unhealthy(&self) -> Option<Arc<String>> {
+        self.problem.load_full()
+    }
+
+    pub(crate) fn set_healthy(&self) {
+        self.problem.store(None);
+    }
+
+    pub(crate) fn set_unhealthy(&self, reason: String) {
+        self.problem.store(Some(Arc::new(reason)));
     }
 }
 

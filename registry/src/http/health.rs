@@ -21,14 +21,14 @@ pub(crate) async fn watch(app: Arc<App>, storage: Arc<dyn Storage>, settings: St
                     tracing::info!("storage is healthy again");
                 }
                 failures = 0;
-                app.set_healthy(true);
+                app.set_healthy();
             }
             Err(error) => {
                 failures += 1;
                 tracing::warn!(%error, failures, "storage check failed");
                 if failures >= settings.threshold && app.is_healthy() {
                     tracing::error!("storage is unhealthy: the API answers 503 until it recovers");
-                    app.set_healthy(false);
+                    app.set_unhealthy(error.to_string());
                 }
             }
         }

@@ -33,6 +33,13 @@ pub(crate) async fn serve(request: HttpRequest, payload: Payload, app: Data<App>
         .origin(request.headers(), request.peer_addr().map(|peer| peer.ip()));
     let request_id = request_id(&request, origin.trusted);
     let span = tracing::info_span!("request", request_id = %request_id);
+    let path = request.uri().path();
+    let measured = app.metrics.as_ref().map(|metrics| {
+        metrics.begin(
+            request.method(),
+            path.strip_prefix(settings.prefix.as_str()).unwrap_or(""),
+        )
+    });
 
     let mut sender = Principal::ANONYMOUS;
     let answered = answer(&app, &settings, &origin, &request, payload, &mut sender)
@@ -40,6 +47,9 @@ pub(crate) async fn serve(request: HttpRequest, payload: Payload, app: Data<App>
         .await;
     let mut response = span.in_scope(|| answered.unwrap_or_else(ApiError::into_response));
     add_headers(&mut response, &settings, &sender);
+    if let Some(measured) = measured {
+        measured.answered(response.status().as_u16());
+    }
     if settings.access_log {
         span.in_scope(|| log_access(&request, &response, &origin, &sender, began));
     }

@@ -255,6 +255,7 @@ fn serve(
             // Dropping the sender is the signal.
             let _ = drained.await;
         }),
+        debug: None,
         reload,
     };
     runtime

@@ -22,7 +22,7 @@ use crate::reach::Reach;
 use crate::setup::{Prepared, SetupError, Wish, prepare, prepare_directories, tree};
 use crate::source::{Accepted, LISTEN_VARIABLE, Source};
 use crate::supervise::acme::Orders;
-use crate::supervise::child::{Child, Role, Setting};
+use crate::supervise::child::{Setting, pair_of};
 use crate::supervise::generation::Generation;
 use crate::supervise::hand_over::{Cause, Successor, registry_socket};
 use crate::supervise::renewal::Renewal;
@@ -148,10 +148,7 @@ fn begin(ground: Ground<'_>) -> Result<(Supervisor, Banner), Failure> {
     let registry = registry_socket(&plan.home, &path)?;
     let ears = Ears::open(&plan.home)?;
     let now = Instant::now();
-    let children = [
-        Child::new(Role::Proxy, entrances, Life::new(now)),
-        Child::new(Role::Registry, vec![registry], Life::new(now)),
-    ];
+    let children = pair_of(entrances, registry, [Life::new(now), Life::new(now)]);
     let supervisor = Supervisor::new(plan, ears, Generation::new(1, setting, children));
     Ok((supervisor, banner))
 }
@@ -219,10 +216,14 @@ fn equip(ground: &Ground<'_>, will: Option<&Will>) -> Result<(Equipment, Vec<Soc
 
 fn entrances(prepared: &mut Prepared, will: Option<&Will>, ground: &Ground<'_>) -> Result<Vec<Socket>, EntranceError> {
     match will {
-        Some(will) => entrance::open(&prepared.accepted.config.http, will.current.entrances()),
+        Some(will) => entrance::open(&prepared.accepted.config.http, &will.current.entrances()),
         None => {
             let handed_down = entrance::handed_down(prepared, ground.environment)?;
-            entrance::open_first(&prepared.accepted.config.http, &handed_down, ground.lock.after_crash)
+            entrance::open_first(
+                &prepared.accepted.config.http,
+                &handed_down.iter().collect::<Vec<_>>(),
+                ground.lock.after_crash,
+            )
         }
     }
 }

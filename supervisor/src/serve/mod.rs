@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 pub(crate) use inherited::Inherited;
 pub(crate) use process::tie_to;
 pub(crate) use proxy::{PUBLIC_NAME, REDIRECT_NAME, serve as proxy};
-pub(crate) use registry::{SOCKET_NAME as REGISTRY_NAME, serve as registry};
+pub(crate) use registry::{DEBUG_NAME, SOCKET_NAME as REGISTRY_NAME, serve as registry};
 use signals::{Orders, Reloads};
 
 use crate::confine::{self, Rules, Standing};

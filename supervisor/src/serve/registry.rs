@@ -14,6 +14,11 @@ use crate::supervise::sockets::{listen_tcp, listen_unix};
 
 /// The name of its socket among `LISTEN_FDNAMES`.
 pub(crate) const SOCKET_NAME: &str = "registry";
+/// The name of the debug listener.
+pub(crate) const DEBUG_NAME: &str = "debug";
+
+/// Where clients come in, and where `http.debug` is served.
+type Listeners = (Listener, Option<Listener>);
 
 /// Serves until told to stop.
 pub(crate) fn serve(call: Call) -> Result<(), ServeError> {
@@ -27,7 +32,7 @@ pub(crate) fn serve(call: Call) -> Result<(), ServeError> {
             if call.supervisor.is_none() {
                 make_what_is_missing(config)?;
             }
-            Ok((Rules::of(Role::Registry, config, &call.home), listener(call, config)?))
+            Ok((Rules::of(Role::Registry, config, &call.home), listeners(call, config)?))
         },
     );
     super::last_words(
@@ -46,7 +51,7 @@ fn make_what_is_missing(config: &Config) -> Result<(), ServeError> {
     Ok(())
 }
 
-fn serve_half(half: &Half, reload: Receiver<Config>, listener: Listener) -> Result<(), ServeError> {
+fn serve_half(half: &Half, reload: Receiver<Config>, (listener, debug): Listeners) -> Result<(), ServeError> {
     let storage = &half.config.storage;
     let _owner = Owner::take(&storage.root, &instance(half), storage.read_only)?;
     let control = Control {
@@ -58,6 +63,7 @@ fn serve_half(half: &Half, reload: Receiver<Config>, listener: Listener) -> Resu
         ready: half.ready(),
         // Its proxy has left by then: what is in flight is nothing that a client waits for.
         drain: Box::pin(half.orders.leave()),
+        debug,
         reload,
     };
     let serving = lockgate_registry::run(half.config.clone(), listener, control);
@@ -73,7 +79,7 @@ fn instance(half: &Half) -> Instance {
     }
 }
 
-fn listener(call: &Call, config: &Config) -> Result<Listener, ServeError> {
+fn listeners(call: &Call, config: &Config) -> Result<Listeners, ServeError> {
     let mut inherited = Inherited::of_process(&call.environment);
     let socket = match inherited.named_or_first(SOCKET_NAME).map_err(ServeError::Inherited)? {
         Some(socket) => socket,
@@ -82,8 +88,25 @@ fn listener(call: &Call, config: &Config) -> Result<Listener, ServeError> {
             Address::Unix(path) => Socket::Unix(listen_unix(path)?),
         },
     };
-    Ok(match socket {
+    let debug = match (
+        &config.http.debug,
+        inherited.named(DEBUG_NAME).map_err(ServeError::Inherited)?,
+    ) {
+        (None, _) => None,
+        (Some(_), Some(socket)) => Some(socket),
+        (Some(debug), None) => Some(match &debug.addr {
+            Address::Tcp { host, port } => {
+                Socket::Tcp(listen_tcp(host, *port).map_err(|error| error.at("http.debug.addr"))?)
+            }
+            Address::Unix(path) => Socket::Unix(listen_unix(path)?),
+        }),
+    };
+    Ok((listener_of(socket), debug.map(listener_of)))
+}
+
+fn listener_of(socket: Socket) -> Listener {
+    match socket {
         Socket::Tcp(socket) => Listener::Tcp(socket),
         Socket::Unix(socket) => Listener::Unix(socket),
-    })
+    }
 }

@@ -19,6 +19,7 @@ use super::will;
 use crate::confine::Rules;
 use crate::confine::users::Users;
 use crate::descriptors::{pair, send_text};
+use crate::serve::DEBUG_NAME;
 use crate::source::LISTEN_VARIABLE;
 
 /// The first descriptor of LISTEN_FDS: `SD_LISTEN_FDS_START` of sd_listen_fds(3).
@@ -87,6 +88,17 @@ pub(crate) struct Child {
     pub(crate) address: String,
     /// The other end of its stdin: configurations go in here.
     pub(crate) channel: Option<OwnedFd>,
+}
+
+/// Both, due as their lives say. `entrances`: the front door's sockets, and perhaps the debug listener, which is the
+/// registry's.
+pub(crate) fn pair_of(entrances: Vec<Socket>, registry: Socket, [first, second]: [Life; 2]) -> [Child; 2] {
+    let (debug, public): (Vec<_>, Vec<_>) = entrances.into_iter().partition(|socket| socket.name == DEBUG_NAME);
+    let of_registry = std::iter::once(registry).chain(debug).collect();
+    [
+        Child::new(Role::Proxy, public, first),
+        Child::new(Role::Registry, of_registry, second),
+    ]
 }
 
 impl Child {

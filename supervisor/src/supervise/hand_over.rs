@@ -16,7 +16,7 @@ use lockgate_config::{Config, Home};
 use nix::sys::signal::Signal;
 
 use super::Supervisor;
-use super::child::{Child, Role, Setting};
+use super::child::{Setting, pair_of};
 use super::generation::Generation;
 use super::sockets::{Socket, SocketError, listen_unix, remove_stale};
 use super::state::Life;
@@ -53,10 +53,7 @@ impl Successor {
     ) -> Result<Self, SocketError> {
         let now = Instant::now();
         let socket = registry_socket(home, &private_name(home))?;
-        let children = [
-            Child::new(Role::Proxy, entrances, Life::held(now)),
-            Child::new(Role::Registry, vec![socket], Life::new(now)),
-        ];
+        let children = pair_of(entrances, socket, [Life::held(now), Life::new(now)]);
         Ok(Self {
             generation: Generation::new(number + 1, setting, children),
             config,

@@ -102,8 +102,8 @@ impl Supervisor {
         let users = self.current.setting.users.as_ref();
         tree::make(&accepted.config.storage.root, users.map(|users| &users.registry))
             .map_err(|error| error.to_string())?;
-        let [proxy, _] = &self.current.children;
-        let entrances = entrance::open(&accepted.config.http, &proxy.sockets).map_err(|error| error.to_string())?;
+        let known: Vec<_> = self.current.children.iter().flat_map(|child| &child.sockets).collect();
+        let entrances = entrance::open(&accepted.config.http, &known).map_err(|error| error.to_string())?;
         let setting = Setting {
             configuration: accepted.text,
             rules,

@@ -22,21 +22,31 @@ const LONGEST_SOCKET_PATH: usize = 107;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SocketError {
     /// The name stands for no address.
-    #[error("http.addr {address}: the host name cannot be resolved: {source}")]
-    Unresolved { address: String, source: io::Error },
+    #[error("{key} {address}: the host name cannot be resolved: {source}")]
+    Unresolved {
+        key: &'static str,
+        address: String,
+        source: io::Error,
+    },
     /// Somebody else listens there.
     #[error(
-        "http.addr {address}: already in use by another program (`ss -ltnp` names it); choose another port with --listen"
+        "{key} {address}: already in use by another program (`ss -ltnp` names it); choose another port{}",
+        with_listen(key)
     )]
-    InUse { address: String },
+    InUse { key: &'static str, address: String },
     /// A port below 1024, as a normal user.
     #[error(
-        "http.addr {address}: not permitted; ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another with --listen"
+        "{key} {address}: not permitted; ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another{}",
+        with_listen(key)
     )]
-    NotPermitted { address: String },
+    NotPermitted { key: &'static str, address: String },
     /// Anything else.
-    #[error("http.addr {address}: {source}")]
-    Tcp { address: String, source: io::Error },
+    #[error("{key} {address}: {source}")]
+    Tcp {
+        key: &'static str,
+        address: String,
+        source: io::Error,
+    },
     /// A Unix socket's path does not fit.
     #[error("{}: longer than the {LONGEST_SOCKET_PATH} bytes that a Unix socket's path may have; choose a shorter --home", .path.display())]
     TooLong { path: PathBuf },
@@ -77,6 +87,29 @@ impl Socket {
     }
 }
 
+/// The key of the address that most sockets are for.
+const ADDR: &str = "http.addr";
+
+/// What else can be done about the port, where the command line has a say.
+fn with_listen(key: &str) -> &'static str {
+    if key == ADDR { " with --listen" } else { "" }
+}
+
+impl SocketError {
+    /// The same for an address of another key.
+    #[must_use]
+    pub(crate) fn at(mut self, name: &'static str) -> Self {
+        if let Self::Unresolved { key, .. }
+        | Self::InUse { key, .. }
+        | Self::NotPermitted { key, .. }
+        | Self::Tcp { key, .. } = &mut self
+        {
+            *key = name;
+        }
+        self
+    }
+}
+
 /// Listens on TCP. An empty host is every address, IPv4 and IPv6; a name is its first address, IPv4 before IPv6.
 pub(crate) fn listen_tcp(host: &str, port: u16) -> Result<TcpListener, SocketError> {
     let address = Address::Tcp {
@@ -94,7 +127,13 @@ pub(crate) fn listen_tcp(host: &str, port: u16) -> Result<TcpListener, SocketErr
     }
     let candidates = match (host, port).to_socket_addrs() {
         Ok(candidates) => candidates.collect::<Vec<_>>(),
-        Err(source) => return Err(SocketError::Unresolved { address, source }),
+        Err(source) => {
+            return Err(SocketError::Unresolved {
+                key: ADDR,
+                address,
+                source,
+            });
+        }
     };
     let Some(first) = candidates
         .iter()
@@ -102,7 +141,11 @@ pub(crate) fn listen_tcp(host: &str, port: u16) -> Result<TcpListener, SocketErr
         .or(candidates.first())
     else {
         let source = io::Error::from(io::ErrorKind::NotFound);
-        return Err(SocketError::Unresolved { address, source });
+        return Err(SocketError::Unresolved {
+            key: ADDR,
+            address,
+            source,
+        });
     };
     open_tcp(*first, false).map_err(|errno| tcp_error(address, errno))
 }
@@ -130,9 +173,10 @@ fn open_tcp(address: SocketAddr, dual_stack: bool) -> Result<TcpListener, Errno>
 
 fn tcp_error(address: String, errno: Errno) -> SocketError {
     match errno {
-        Errno::EADDRINUSE => SocketError::InUse { address },
-        Errno::EACCES | Errno::EPERM => SocketError::NotPermitted { address },
+        Errno::EADDRINUSE => SocketError::InUse { key: ADDR, address },
+        Errno::EACCES | Errno::EPERM => SocketError::NotPermitted { key: ADDR, address },
         other => SocketError::Tcp {
+            key: ADDR,
             address,
             source: other.into(),
         },

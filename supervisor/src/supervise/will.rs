@@ -194,9 +194,9 @@ impl Will {
 }
 
 impl Heir {
-    /// Its front door's sockets.
-    pub(crate) fn entrances(&self) -> &[Socket] {
-        &self.children[0].sockets
+    /// Its sockets.
+    pub(crate) fn entrances(&self) -> Vec<&Socket> {
+        self.children.iter().flat_map(|child| &child.sockets).collect()
     }
 
     /// As a generation whose children start again with `setting`, should they have to.

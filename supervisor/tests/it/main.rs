@@ -7,6 +7,7 @@ mod certificates;
 mod commands;
 mod configuration;
 mod confinement;
+mod debug;
 mod first_run;
 mod halves;
 mod hand_over;
