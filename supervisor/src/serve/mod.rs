@@ -5,6 +5,7 @@
 //! ready, alive, last words ◀── NOTIFY_SOCKET
 //! ```
 
+mod descriptors;
 mod inherited;
 mod process;
 mod proxy;
@@ -124,6 +125,12 @@ impl Half {
         }
         let accepted = configuration(&call)?;
         logging.reload(&accepted.config.log, &call.home.log());
+        let few = descriptors::raise(&accepted.config)
+            .map_err(|errno| system("raise the number of descriptors", errno.into()))?;
+        // Clients come in through the front door, where there is one.
+        if let Some(few) = few.filter(|_| call.supervisor.is_none() || role == Role::Proxy) {
+            tracing::warn!("{few}");
+        }
         let (rules, opened) = open(&call, &accepted.config)?;
         confine(&call, &rules)?;
         let reloads = Reloads {
