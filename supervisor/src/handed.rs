@@ -7,8 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lockgate_certs::Pair;
 use lockgate_certs::files::{Existing, Owner, WriteError, write_private_for};
+use lockgate_certs::load::certified_key;
+use lockgate_certs::{LoadError, Pair};
 use lockgate_config::{CertificateSource, Config, Home};
 use nix::unistd::geteuid;
 
@@ -31,6 +32,9 @@ pub(crate) enum HandError {
         path: PathBuf,
         source: io::Error,
     },
+    /// The user's files, which are no pair; told by their own names, not by those of the copies.
+    #[error("{key}: {source}")]
+    Unusable { key: &'static str, source: LoadError },
     /// The copy.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -85,6 +89,8 @@ impl Handed {
         }
         for pair in &mut handed.pairs {
             pair.copy(owner)?;
+            let Pair { certificate, key } = &pair.from;
+            certified_key(certificate, key).map_err(|source| HandError::Unusable { key: pair.key, source })?;
         }
         Ok(handed)
     }

@@ -111,7 +111,7 @@ impl From<SetupError> for Failure {
 impl From<HandError> for Failure {
     fn from(error: HandError) -> Self {
         match error {
-            HandError::Unreadable { .. } => Self::configuration(error),
+            HandError::Unreadable { .. } | HandError::Unusable { .. } => Self::configuration(error),
             HandError::Write(_) => Self::new(error),
         }
     }

@@ -78,3 +78,50 @@ fn each_sink_has_a_level_of_its_own_and_files_are_opened_again() {
             .then_some(())
     });
 }
+
+#[test]
+fn each_process_reopens_its_file_and_each_sink_can_be_silent() {
+    // proves: MOSI-09
+    let sandbox = Sandbox::new();
+    let log = "log: {console: {level: debug}, file: {level: silent}}\n";
+    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + log));
+    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    assert_eq!(running.get("/v2/"), "200");
+    eventually("the access line", || {
+        running.log().contains("GET /v2/ 200").then_some(())
+    });
+    let logs = |name: &str| sandbox.path(&format!("lockgate/log/{name}.log"));
+    let processes = ["supervisor", "proxy", "registry"];
+    for process in processes {
+        assert_eq!(
+            std::fs::read_to_string(logs(process)).unwrap_or_default(),
+            "",
+            "{process} is silent"
+        );
+    }
+
+    sandbox.write(
+        "config.yml",
+        &(PLAIN.to_owned() + "log: {console: {level: silent}, file: {level: debug}}\n"),
+    );
+    sandbox.run(&["reload"]).expect(0);
+    for process in processes {
+        eventually("a line of each", || {
+            (!std::fs::read(logs(process)).unwrap().is_empty()).then_some(())
+        });
+        std::fs::rename(logs(process), sandbox.path(process)).unwrap();
+    }
+    let said = running.log();
+    running.signal(Signal::SIGUSR1);
+    for process in processes {
+        eventually("a new file of each", || logs(process).exists().then_some(()));
+    }
+    sandbox.run(&["reload"]).expect(0);
+    assert_eq!(running.get("/v2/"), "200");
+    for process in processes {
+        eventually("lines in the new file of each", || {
+            (!std::fs::read(logs(process)).unwrap().is_empty()).then_some(())
+        });
+    }
+    assert_eq!(running.log(), said, "the console is silent");
+}
