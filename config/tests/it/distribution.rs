@@ -59,7 +59,13 @@ fn the_development_configurations_load() {
     for (text, warnings) in [
         (
             include_str!("fixtures/distribution-2-dev.yml"),
-            ["storage.cache.blobdescriptor", "redis", "notifications.events", "auth"],
+            [
+                "storage.cache.blobdescriptor",
+                "http.debug.addr",
+                "redis",
+                "notifications.events",
+                "auth",
+            ],
         ),
         (
             include_str!("fixtures/distribution-3-dev.yml"),
