@@ -72,6 +72,7 @@ fn the_development_configurations_load() {
             [
                 "storage.cache.blobdescriptor",
                 "storage.tag.concurrencylimit",
+                "http.debug.addr",
                 "auth",
                 "",
             ],
