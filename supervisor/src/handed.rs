@@ -231,6 +231,8 @@ fn copy_of(directory: &Path, name: &str) -> Pair {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use lockgate_certs::leaf::{LeafRequest, self_signed};
+
     use super::*;
 
     const CONFIG: &str = "version: 0.1\nstorage: filesystem\nhttp: {tls: {certificate: a.crt, key: a.key}, \
@@ -248,34 +250,49 @@ mod tests {
         }
     }
 
+    /// Another key each time.
+    fn write_pair(directory: &Path, name: &str) {
+        let issued = self_signed(&LeafRequest::for_hosts(&["a.example".to_owned()]).unwrap()).unwrap();
+        let pair = copy_of(directory, name);
+        issued.write(&pair, Existing::Overwrite, None).unwrap();
+    }
+
     #[test]
     fn copies_are_private_named_by_the_configuration_and_follow_their_sources() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
-        for name in ["a.crt", "a.key", "b.crt", "b.key"] {
-            std::fs::write(at(name), name).unwrap();
-        }
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        write_pair(directory.path(), "a");
+        write_pair(directory.path(), "b");
         let mut config = config(directory.path());
         let mut handed = Handed::over(&config, &at("handed"), owner(directory.path())).unwrap();
         use_copies(&mut config, &at("handed"));
         let alias = &config.http.aliases[0];
         assert_eq!(alias.key, at("handed/alias-*.example.net.key"));
-        assert_eq!(std::fs::read_to_string(&alias.key).unwrap(), "b.key");
+        assert_eq!(read(&alias.key), read(&at("b.key")));
         assert_eq!(alias.key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 
-        std::fs::write(at("a.key"), "another key").unwrap();
-        let copy = at("handed/default.key");
+        let (old, copy) = (read(&at("a.key")), at("handed/default.key"));
+        write_pair(directory.path(), "a");
         handed.refresh(Instant::now());
-        assert_eq!(
-            std::fs::read_to_string(&copy).unwrap(),
-            "a.key",
-            "not looked at twice a second"
-        );
+        assert_eq!(read(&copy), old, "not looked at twice a second");
         handed.refresh(Instant::now() + INTERVAL);
-        assert_eq!(std::fs::read_to_string(&copy).unwrap(), "another key");
+        assert_eq!(read(&copy), read(&at("a.key")));
+        let certificate = read(&at("a.crt"));
         std::fs::remove_file(at("a.crt")).unwrap();
         handed.refresh(Instant::now() + 3 * INTERVAL);
-        assert_eq!(std::fs::read_to_string(at("handed/default.crt")).unwrap(), "a.crt");
+        assert_eq!(read(&at("handed/default.crt")), certificate);
+    }
+
+    #[test]
+    fn a_pair_that_does_not_fit_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        write_pair(directory.path(), "a");
+        std::fs::write(directory.path().join("b.crt"), "no certificate").unwrap();
+        std::fs::write(directory.path().join("b.key"), "no key").unwrap();
+        let config = config(directory.path());
+        let error = Handed::over(&config, &directory.path().join("handed"), owner(directory.path())).unwrap_err();
+        assert!(error.to_string().starts_with("http.aliases: "), "{error}");
     }
 
     #[test]
