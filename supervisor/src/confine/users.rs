@@ -157,8 +157,7 @@ impl Users {
 
 /// Decides for this process. `tree`: the data that is there, unless it is to be given away (`--chown`).
 pub(crate) fn decide(config: &Config, home: &Home, tree: Option<&Tree>) -> Result<Decided, UserError> {
-    let process = &config.process;
-    let configured = configured(process);
+    let configured = configured(&config.process);
     if !geteuid().is_root() {
         return match configured {
             Some((key, id)) if !is_present(key, id)? => Err(UserError::NotRoot {
@@ -169,7 +168,7 @@ pub(crate) fn decide(config: &Config, home: &Home, tree: Option<&Tree>) -> Resul
             _ => Ok(Decided::Present { reason: None }),
         };
     }
-    let mut users = Users::wanted(process)?;
+    let users = Users::wanted(&config.process)?;
     if let Some(reason) = unable(&users) {
         return match configured {
             Some((key, id)) if !is_present(key, id)? => Err(UserError::Unable {
@@ -180,22 +179,14 @@ pub(crate) fn decide(config: &Config, home: &Home, tree: Option<&Tree>) -> Resul
             _ => Ok(Decided::Present { reason: Some(reason) }),
         };
     }
+    apart(users, config, home, tree)
+}
+
+/// Decides for root, which can start processes as `users`: where the data and the way to the files allow it.
+fn apart(mut users: Users, config: &Config, home: &Home, tree: Option<&Tree>) -> Result<Decided, UserError> {
     let mut remarks = Vec::new();
     if let Some(tree) = tree.filter(|tree| tree.user != users.registry.user) {
-        if process.registry_user.is_some() {
-            return Err(UserError::OthersData {
-                root: tree.root.clone(),
-                owner: tree.user,
-                user: users.registry.to_string(),
-            });
-        }
-        remarks.push(format!(
-            "{}: belongs to user {}, so the registry runs as that user; `lockgate start --chown` gives it to {}",
-            tree.root.display(),
-            tree.user,
-            users.registry
-        ));
-        users.serve_as_owner(tree, process.group.is_some());
+        remarks.push(users.give_way_to(tree, &config.process)?);
     }
     if users.proxy.user == users.registry.user {
         remarks.push(format!(
@@ -203,40 +194,60 @@ pub(crate) fn decide(config: &Config, home: &Home, tree: Option<&Tree>) -> Resul
             users.proxy.user
         ));
     }
-    for (role, path) in needed(config, home) {
-        let account = users.of(role);
-        let Some(barrier) = barrier(&path, account, home.root()) else {
-            continue;
-        };
-        let owned_by_root = tree.is_none_or(|tree| tree.user == 0);
-        if configured.is_none() && owned_by_root {
-            return Ok(Decided::Present {
-                reason: Some(format!(
-                    "{}: closed to user {account}, who needs {}; for users of their own choose another place, or open \
-                     it with chmod",
-                    barrier.display(),
-                    path.display()
-                )),
-            });
-        }
-        return Err(UserError::Unreachable {
-            user: account.to_string(),
-            barrier,
-            path,
+    let Some((account, barrier, path)) = first_barrier(&users, config, home) else {
+        return Ok(Decided::Apart { users, remarks });
+    };
+    let owned_by_root = tree.is_none_or(|tree| tree.user == 0);
+    if configured(&config.process).is_none() && owned_by_root {
+        return Ok(Decided::Present {
+            reason: Some(format!(
+                "{}: closed to user {account}, who needs {}; for users of their own choose another place, or open it \
+                 with chmod",
+                barrier.display(),
+                path.display()
+            )),
         });
     }
-    Ok(Decided::Apart { users, remarks })
+    Err(UserError::Unreachable {
+        user: account.to_string(),
+        barrier,
+        path,
+    })
+}
+
+/// Who cannot get where, and what is in the way.
+fn first_barrier(users: &Users, config: &Config, home: &Home) -> Option<(Account, PathBuf, PathBuf)> {
+    needed(config, home).into_iter().find_map(|(role, path)| {
+        let account = users.of(role);
+        let barrier = barrier(&path, account, home.root())?;
+        Some((account.clone(), barrier, path))
+    })
 }
 
 impl Users {
-    /// The tree's owner reads and writes it. What others wrote for its group, the proxy reads through that.
-    fn serve_as_owner(&mut self, tree: &Tree, keep_group: bool) {
+    /// The tree's owner reads and writes it, unless another was chosen. What others wrote for its group, the proxy reads
+    /// through that. Gives the remark that tells of it.
+    fn give_way_to(&mut self, tree: &Tree, process: &Process) -> Result<String, UserError> {
+        if process.registry_user.is_some() {
+            return Err(UserError::OthersData {
+                root: tree.root.clone(),
+                owner: tree.user,
+                user: self.registry.to_string(),
+            });
+        }
+        let remark = format!(
+            "{}: belongs to user {}, so the registry runs as that user; `lockgate start --chown` gives it to {}",
+            tree.root.display(),
+            tree.user,
+            self.registry
+        );
         self.registry.user = tree.user;
         self.registry.name = tree.user.to_string();
-        if !keep_group {
+        if process.group.is_none() {
             self.registry.group = tree.group;
             self.proxy.group = tree.group;
         }
+        Ok(remark)
     }
 }
 
