@@ -33,6 +33,7 @@ pub mod trust;
 mod certificate;
 mod host_name;
 mod private_key;
+mod stamp;
 mod subject;
 
 pub use authority::Authority;
@@ -44,4 +45,5 @@ pub use private_key::PrivateKeyPem;
 pub use reload::{Event, Resolver};
 pub use renewal::{Reason, Validity, is_self_signed, renewal, validity};
 pub use server::{ClientAuth, MinimumVersion, ServerOptions, install_provider, provider, server_config};
+pub use stamp::Stamp;
 pub use subject::Subject;

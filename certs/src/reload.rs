@@ -3,8 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -13,6 +12,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::HostName;
 use crate::load::{self, LoadError, Pair};
+use crate::stamp::Stamp;
 
 /// Chooses the certificate of a connection: the exact name, then a wildcard over one label, then the default.
 pub struct Resolver {
@@ -182,30 +182,8 @@ impl Watched {
     }
 }
 
-/// What tells one version of a file from another. The inode tells a renamed file, also one with an old time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-/// Of what the paths lead to: certbot's `live/` holds symbolic links.
 fn stamps(pair: &Pair) -> [Option<Stamp>; 2] {
-    [stamp(&pair.certificate), stamp(&pair.key)]
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some(Stamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-    })
+    [Stamp::of(&pair.certificate), Stamp::of(&pair.key)]
 }
 
 fn load_all(default: Pair, aliases: Vec<(String, Pair)>) -> Result<Vec<Watched>, LoadError> {

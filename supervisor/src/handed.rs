@@ -3,13 +3,12 @@
 //! right on its directory nor a group.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lockgate_certs::files::{Existing, Owner, WriteError, write_private_for};
 use lockgate_certs::load::certified_key;
-use lockgate_certs::{LoadError, Pair};
+use lockgate_certs::{LoadError, Pair, Stamp};
 use lockgate_config::{CertificateSource, Config, Home};
 use nix::unistd::geteuid;
 
@@ -57,9 +56,6 @@ struct Copied {
     /// What the files were when they were copied, or could not be.
     seen: [Option<Stamp>; 2],
 }
-
-/// Inode, size, modification time.
-type Stamp = (u64, u64, (i64, i64));
 
 impl Handed {
     /// Copies every pair that `config` names into `directory`, for `owner` alone.
@@ -143,10 +139,7 @@ impl Handed {
 
 impl Copied {
     fn stamps(&self) -> [Option<Stamp>; 2] {
-        [&self.from.certificate, &self.from.key].map(|path| {
-            let found = path.metadata().ok()?;
-            Some((found.ino(), found.size(), (found.mtime(), found.mtime_nsec())))
-        })
+        [Stamp::of(&self.from.certificate), Stamp::of(&self.from.key)]
     }
 
     fn copy(&mut self, owner: Owner) -> Result<(), HandError> {
@@ -229,7 +222,7 @@ fn copy_of(directory: &Path, name: &str) -> Pair {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use lockgate_certs::leaf::{LeafRequest, self_signed};
 

@@ -1,21 +1,13 @@
 //! Looks whether a file has changed, and waits until whoever writes it has finished.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use lockgate_certs::Stamp;
 
 /// How often to look: one `stat` call. A change counts once it was seen twice: editors write in several steps, and
 /// half a configuration may be a valid one.
 const INTERVAL: Duration = Duration::from_secs(1);
-
-/// What tells one state of a file from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-}
 
 /// A file that somebody may change.
 #[derive(Debug)]
@@ -29,7 +21,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Its present state is known.
     pub(super) fn new(path: &Path, now: Instant) -> Self {
-        let known = stamp(path);
+        let known = Stamp::of(path);
         Self {
             path: path.to_owned(),
             known,
@@ -49,7 +41,7 @@ impl Watch {
             return false;
         }
         self.next = now + INTERVAL;
-        let found = stamp(&self.path);
+        let found = Stamp::of(&self.path);
         let settled = found == self.seen;
         self.seen = found;
         let changed = settled && found.is_some() && found != self.known;
@@ -61,18 +53,8 @@ impl Watch {
 
     /// The present state was taken up.
     pub(super) fn taken_up(&mut self) {
-        self.known = stamp(&self.path);
+        self.known = Stamp::of(&self.path);
     }
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some(Stamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-    })
 }
 
 #[cfg(test)]
