@@ -5,7 +5,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use lockgate_certs::machine;
+use lockgate_certs::{machine, trust};
 use lockgate_config::{Address, Config, Tls};
 
 /// A resolver that does not answer must not keep the banner waiting.
@@ -21,8 +21,8 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
-    /// `http.host`, else the first of `hosts`, else the first that a certificate is ordered for, else the one address that is listened on, else the machine's name when
-    /// it leads here, else `localhost`.
+    /// `http.host`, else the first of `hosts`, else the first that a certificate is ordered for, else the one address
+    /// that is listened on, else the machine's name when it leads here, else `localhost`.
     pub(crate) fn of(config: &Config, hosts: &[String], address: &Address) -> Self {
         let scheme = if config.http.tls.is_some() { "https" } else { "http" };
         if let Some(url) = &config.http.host {
@@ -61,13 +61,9 @@ impl Reach {
         }
     }
 
-    /// As image references begin: the port is left out where it is the scheme's own.
+    /// As image references begin.
     pub(crate) fn reference(&self) -> String {
-        if self.port == default_port(&self.scheme) {
-            self.host.clone()
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        trust::reference(&self.host, self.port, default_port(&self.scheme))
     }
 
     /// The host alone.
@@ -83,7 +79,11 @@ impl Reach {
 
 impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.reference())
+        write!(f, "{}://{}", self.scheme, self.host)?;
+        match self.port == default_port(&self.scheme) {
+            true => Ok(()),
+            false => write!(f, ":{}", self.port),
+        }
     }
 }
 
@@ -118,10 +118,14 @@ fn machine_name() -> Option<String> {
 mod tests {
     use super::*;
 
-    fn reach(text: &str, hosts: &[&str], address: &str) -> String {
+    fn found(text: &str, hosts: &[&str], address: &str) -> Reach {
         let config = Config::parse(std::path::Path::new("/c/config.yml"), text.as_bytes(), &[]).unwrap();
         let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
-        Reach::of(&config, &hosts, &address.parse().unwrap()).to_string()
+        Reach::of(&config, &hosts, &address.parse().unwrap())
+    }
+
+    fn reach(text: &str, hosts: &[&str], address: &str) -> String {
+        found(text, hosts, address).to_string()
     }
 
     #[test]
@@ -136,5 +140,11 @@ mod tests {
         assert_eq!(reach(plain, &[], "127.0.0.1:5000"), "http://localhost:5000");
         assert_eq!(reach(plain, &[], "192.0.2.1:80"), "http://192.0.2.1");
         assert_eq!(reach(plain, &[], "[2001:db8::1]:5000"), "http://[2001:db8::1]:5000");
+
+        let short = found(&tls, &["mosi"], ":443");
+        assert_eq!(
+            (short.to_string(), short.reference()),
+            ("https://mosi".into(), "mosi:443".into())
+        );
     }
 }

@@ -8,6 +8,19 @@ use crate::certificate::{Certificate, fingerprint};
 use crate::host_name::{HostName, HostNameError};
 use crate::load::{self, LoadError};
 
+/// Left out of URLs.
+const HTTPS: u16 = 443;
+
+/// How the names of a registry's images begin. The port is left out where it is the `usual` one of the scheme; but a
+/// name without a dot is an account of Docker Hub then (`splitDockerDomain` in distribution's reference/normalize.go).
+pub fn reference(host: &str, port: u16, usual: u16) -> String {
+    let is_told_from_an_account = host == "localhost" || host.contains(['.', ':']);
+    match port == usual && is_told_from_an_account {
+        true => host.to_owned(),
+        false => format!("{host}:{port}"),
+    }
+}
+
 /// The host by which clients reach the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
@@ -90,25 +103,25 @@ impl Target {
         &self.fingerprint
     }
 
-    /// As image references name it: the port is left out when it is 443.
+    /// As image references name it.
     pub fn reference(&self) -> String {
-        match self.port {
-            443 => self.host.to_string(),
-            port => format!("{}:{port}", self.host),
-        }
+        reference(&self.host.to_string(), self.port, HTTPS)
     }
 
     /// Names of certs.d directories. Clients look for exactly what the reference says, and `host` and `host:443` are
     /// two references for one registry.
     pub(super) fn directories(&self) -> Vec<String> {
         match self.port {
-            443 => vec![self.host.to_string(), format!("{}:443", self.host)],
+            HTTPS => vec![self.host.to_string(), format!("{}:{HTTPS}", self.host)],
             port => vec![format!("{}:{port}", self.host)],
         }
     }
 
     pub(super) fn url(&self, path: &str) -> String {
-        format!("https://{}{path}", self.reference())
+        match self.port {
+            HTTPS => format!("https://{}{path}", self.host),
+            port => format!("https://{}:{port}{path}", self.host),
+        }
     }
 
     pub(super) fn host(&self) -> &Host {

@@ -121,9 +121,28 @@ fn docker_desktop_on_windows() {
         &[
             r"\.docker\certs.d\mosi\ca.crt",
             r"\.docker\certs.d\mosi 443\ca.crt",
-            "docker login mosi\n",
+            "docker login mosi:443\n",
         ],
     );
+}
+
+// proves: MOSI-01
+#[test]
+fn no_registry_is_taken_for_an_account_of_docker_hub() {
+    for (host, port, expected) in [
+        ("registry.example.com", 443, "registry.example.com"),
+        ("registry.example.com", 5443, "registry.example.com:5443"),
+        ("192.168.0.12", 443, "192.168.0.12"),
+        ("[fd00::1]", 443, "[fd00::1]"),
+        ("localhost", 443, "localhost"),
+        ("mosi", 443, "mosi:443"),
+        ("mosi", 5443, "mosi:5443"),
+    ] {
+        assert_eq!(reference(host, port, 443), expected);
+    }
+    let fixture = Fixture::new();
+    let text = instructions(Client::Docker, &fixture.target("mosi", 443));
+    assert_holds(&text, &["docker login mosi:443\n", "https://mosi/lockgate/ca.crt"]);
 }
 
 // proves: TRUST-03, MOSI-21
