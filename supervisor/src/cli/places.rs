@@ -10,7 +10,8 @@ use crate::environment::Environment;
 /// `--home`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HomeArgument {
-    /// The directory that holds everything [default: $LOCKGATE_HOME, else ./lockgate]
+    /// The directory that holds everything [default: $LOCKGATE_HOME, else ./lockgate, or ./lockgate-home
+    /// where that is the program]
     #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
 }
@@ -22,9 +23,18 @@ impl HomeArgument {
             .home
             .clone()
             .or_else(|| environment.value("LOCKGATE_HOME").map(PathBuf::from));
-        let path = named.unwrap_or_else(|| PathBuf::from("lockgate"));
+        let path = named.unwrap_or_else(usual_home);
         // Only an empty path or a working directory that is gone cannot be made absolute; using it will say so.
         Home::new(std::path::absolute(&path).unwrap_or(path))
+    }
+}
+
+/// `lockgate`, here. Where the program itself has that name it is `lockgate-home`, and stays so when the program is moved.
+fn usual_home() -> PathBuf {
+    let [usual, beside_program] = ["lockgate", "lockgate-home"].map(PathBuf::from);
+    match usual.is_dir() || !(usual.exists() || beside_program.is_dir()) {
+        true => usual,
+        false => beside_program,
     }
 }
 

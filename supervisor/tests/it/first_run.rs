@@ -272,6 +272,19 @@ fn an_address_may_be_a_whole_home_elsewhere() {
 }
 
 #[test]
+fn the_program_may_lie_where_the_home_would() {
+    // proves: MOSI-01
+    let sandbox = Sandbox::new();
+    let program = sandbox.path("lockgate");
+    std::fs::copy(env!("CARGO_BIN_EXE_lockgate"), &program).unwrap();
+    sandbox.run(&["setup", "--listen", "127.0.0.1:0"]).expect(0);
+    assert!(sandbox.path("lockgate-home/config.yml").exists());
+    std::fs::remove_file(program).unwrap();
+    sandbox.run(&["user", "list"]).expect(0);
+    assert!(!sandbox.path("lockgate").exists(), "the home is found again without it");
+}
+
+#[test]
 fn both_processes_carry_their_names() {
     let sandbox = Sandbox::new();
     let _running = sandbox.start_plain();
