@@ -91,7 +91,8 @@ impl Handed {
         Ok(handed)
     }
 
-    /// For a proxy that runs as another user; below `home`, in a directory that root alone writes.
+    /// For a proxy that runs as another user, or as root without root's right to read everything; below `home`, in a
+    /// directory that root alone writes.
     pub(crate) fn over_to(users: Option<&Users>, config: &Config, home: &Home) -> Result<Option<Self>, HandError> {
         let Some(users) = users else { return Ok(None) };
         let directory = home.leaf_key().with_file_name("handed");

@@ -10,7 +10,7 @@ use super::Failure;
 use super::places::Places;
 use crate::banner::Banner;
 use crate::certificates::OwnCertificates;
-use crate::confine::users::{self, Users};
+use crate::confine::users::{self, Decided};
 use crate::confine::{self, Rules};
 use crate::entrance::{self, EntranceError};
 use crate::environment::Environment;
@@ -204,13 +204,7 @@ fn equip(ground: &Ground<'_>, will: Option<&Will>) -> Result<(Equipment, Vec<Soc
         authority: prepared.certificates.as_ref().map(|_| home.ca_certificate()),
     };
     let listen = overridden.then_some(&address);
-    let equipment = equipment(
-        home,
-        prepared.source,
-        prepared.accepted,
-        listen,
-        prepared.decided.users(),
-    )?;
+    let equipment = equipment(home, prepared.source, prepared.accepted, listen, &prepared.decided)?;
     Ok((equipment, entrances, banner))
 }
 
@@ -237,7 +231,7 @@ fn in_force(ground: &Ground<'_>, will: &Will) -> Result<Equipment, Failure> {
     let accepted = source.accept(will.configuration.clone())?;
     let tree = tree::found(&accepted.config.storage.root);
     let decided = users::decide(&accepted.config, &ground.home, tree.as_ref()).map_err(SetupError::from)?;
-    equipment(&ground.home, source, accepted, listen, decided.users())
+    equipment(&ground.home, source, accepted, listen, &decided)
 }
 
 /// `listen`: the address that overrides the file's.
@@ -246,10 +240,10 @@ fn equipment(
     source: Source,
     accepted: Accepted,
     listen: Option<&Address>,
-    users: Option<&Users>,
+    decided: &Decided,
 ) -> Result<Equipment, Failure> {
     let path = source.path();
-    let handed = Handed::over_to(users, &accepted.config, home)?;
+    let handed = Handed::over_to(decided.owners().as_ref(), &accepted.config, home)?;
     let listen = listen.map(|address| (LISTEN_VARIABLE.to_owned(), address.to_string()));
     let setting = Setting {
         arguments: ["--config".into(), path.into(), "--home".into(), home.root().into()].into(),
@@ -258,7 +252,7 @@ fn equipment(
             .chain(handed.as_ref().map(Handed::variable))
             .collect(),
         configuration: accepted.text,
-        users: users.cloned(),
+        users: decided.users().cloned(),
         rules: Rules::of_both(&localized(&accepted.config, handed.as_ref()), home),
     };
     Ok(Equipment {

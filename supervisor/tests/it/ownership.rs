@@ -232,6 +232,22 @@ fn a_place_that_only_root_may_enter_is_served_by_root_without_its_capabilities()
 }
 
 #[test]
+fn a_key_of_somebody_else_is_served_also_by_root_without_its_capabilities() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    fs::set_permissions(sandbox.path(""), Permissions::from_mode(0o700)).unwrap();
+    let made = ["cert", "new", "--self-signed", "--out", "mine", "--name", "a.example"];
+    sandbox.run(&made).expect(0);
+    chown(sandbox.path("mine/registry.key"), Some(7001), Some(7001)).unwrap();
+    let tls = "  tls:\n    certificate: mine/registry.crt\n    key: mine/registry.key\n";
+    let config = sandbox.write("config.yml", &format!("{PLAIN}{tls}"));
+    let _running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    assert_eq!(users(&sandbox).0, 0);
+}
+
+#[test]
 fn root_without_the_right_to_become_others_says_so_and_serves() {
     if !is_root() {
         return;
