@@ -17,7 +17,7 @@ use lockgate_registry::storage::{
 };
 use tempfile::TempDir;
 
-use crate::storage_suite::{content, manifest, name, read, sha256, tag, upload};
+use crate::storage_suite::{content, manifest, name, put, read, sha256, tag, upload};
 
 const CRASHES: u64 = 220;
 /// Crashes that one directory goes through.
@@ -205,8 +205,9 @@ async fn check(root: &Path, expected: &Expected, context: &str) {
             assert!(storage.has_manifest(&repository, &digest).await.unwrap(), "{context}");
         }
     }
-    // What is left of uploads can be gone on with or purged; what was staged is gone.
+    // What is left of uploads can be gone on with or purged; what was staged is gone with the first change.
     storage.purge_uploads(Duration::ZERO, false).await.unwrap();
+    put(&storage, "after", b"the crash").await;
     let staging = fs::read_dir(root.join("docker/registry/v2/staging")).unwrap();
     assert_eq!(staging.count(), 1, "{context}");
 }

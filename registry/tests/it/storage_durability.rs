@@ -6,11 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bytes::Bytes;
 use lockgate_registry::oci::Algorithm;
 use lockgate_registry::storage::filesystem::Settings;
-use lockgate_registry::storage::{BlobStore as _, FilesystemStorage, UploadStore as _};
+use lockgate_registry::storage::{
+    BlobStore as _, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
+};
+use tempfile::TempDir;
 
-use crate::storage_suite::{content, manifest, name, put, sha256, skip_except_in_ci};
+use crate::storage_suite::{content, manifest, name, put, sha256, skip_except_in_ci, tag};
 
 const CALLS: &str = "trace=mkdir,mkdirat,write,writev,pwrite64,pwritev,fsync,fdatasync,rename,renameat,renameat2";
 
@@ -41,7 +45,10 @@ async fn child() {
 
 #[test]
 fn data_renames_and_directories_are_synced_before_each_acknowledgement() {
-    let Some(trace) = trace() else { return };
+    let root = tempfile::tempdir().unwrap();
+    let Some(trace) = trace("child", &root.path().join("root"), &["-e", CALLS]) else {
+        return;
+    };
     let steps = parse(&trace);
     let placed = check(&steps).unwrap_or_else(|missing| panic!("{missing}\n{steps:#?}"));
 
@@ -65,6 +72,78 @@ fn data_renames_and_directories_are_synced_before_each_acknowledgement() {
         let without: Vec<_> = without.cloned().collect();
         assert!(check(&without).is_err(), "not noticed: no sync of {path:?}");
     }
+}
+
+/// Runs as a child under strace: comes after one that died.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a child of `what_is_built_on_a_dead_processes_changes_waits_until_they_are_on_disk`"]
+async fn heir() {
+    let root = std::env::var("TRACE_ROOT").unwrap();
+    let storage = FilesystemStorage::open(Path::new(&root), Settings::default()).unwrap();
+    let found = storage.resolve_tag(&name("a"), &tag("latest")).await.unwrap();
+    println!("\nserves: {}", storage.manifest(&name("a"), &found).await.is_ok());
+    let built = storage.mount_blob(&name("a"), &name("b"), &sha256(b"layer")).await;
+    println!("\nacknowledged: {}", built.is_ok());
+    let another = Bytes::from_static(b"another layer");
+    let put = async || storage.put_blob(&name("b"), &sha256(&another), another.clone()).await;
+    // strace counts the calls that it lets fail in each thread.
+    let mut tries = 0..100;
+    while put().await.is_err() {
+        tries.next().expect("it fails for ever");
+    }
+    println!("\nacknowledged: true");
+}
+
+/// A tree with an image in it, and the staging directory of a process that died.
+fn tree_of_the_dead() -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    runtime.block_on(async {
+        let storage = FilesystemStorage::open(root.path(), Settings::default()).unwrap();
+        put(&storage, "a", b"layer").await;
+        manifest(&storage, "a", "{}", None, &["latest"]).await;
+    });
+    std::fs::create_dir(root.path().join("docker/registry/v2/staging/of-a-dead-process")).unwrap();
+    root
+}
+
+/// A restart waits for no disk, which may be busy for seconds; what is acknowledged does.
+#[test]
+fn what_is_built_on_a_dead_processes_changes_waits_until_they_are_on_disk() {
+    let root = tree_of_the_dead();
+    let slow = ["-e", "trace=write,syncfs", "-e", "inject=syncfs:delay_exit=1500000"];
+    let Some(trace) = trace("heir", root.path(), &slow) else {
+        return;
+    };
+    let at = |text: &str| {
+        let found = trace.find(text);
+        found.unwrap_or_else(|| panic!("{text} is missing:\n{trace}"))
+    };
+    assert!(at("serves: true") < at("syncfs resumed"), "{trace}");
+    assert!(at("syncfs resumed") < at("acknowledged: true"), "{trace}");
+    assert_eq!(trace.matches("syncfs(").count(), 1, "once is enough:\n{trace}");
+    assert!(
+        !root
+            .path()
+            .join("docker/registry/v2/staging/of-a-dead-process")
+            .exists()
+    );
+}
+
+#[test]
+fn nothing_is_acknowledged_on_what_cannot_be_brought_to_disk() {
+    let root = tree_of_the_dead();
+    // The thread's attempt, and the first change's own.
+    let broken = ["-e", "trace=write,syncfs", "-e", "inject=syncfs:error=EIO:when=1"];
+    let Some(trace) = trace("heir", root.path(), &broken) else {
+        return;
+    };
+    assert!(trace.matches("INJECTED").count() >= 2, "{trace}");
+    let answers: Vec<_> = ["serves: true", "acknowledged: false", "acknowledged: true"]
+        .into_iter()
+        .map(|answer| trace.find(answer))
+        .collect();
+    assert!(answers.iter().all(Option::is_some) && answers.is_sorted(), "{trace}");
 }
 
 #[derive(Debug, Clone)]
@@ -160,19 +239,26 @@ fn step(call: &str) -> Option<Step> {
     }
 }
 
-/// `None` without strace, or where tracing is not allowed.
-fn trace() -> Option<String> {
-    let root = tempfile::tempdir().unwrap();
-    let output = root.path().join("trace");
+/// What `test` does with the storage at `root`; `None` without strace, or where tracing is not allowed.
+fn trace(test: &str, root: &Path, options: &[&str]) -> Option<String> {
+    let output = tempfile::NamedTempFile::new().unwrap();
     let status = Command::new("strace")
-        .args(["-f", "-y", "-qq", "-s", "32", "-e", CALLS, "-o"])
-        .arg(&output)
+        .args(["-f", "-y", "-qq", "-s", "32"])
+        .args(options)
+        .arg("-o")
+        .arg(output.path())
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "storage_durability::child", "--ignored", "--nocapture"])
-        .env("TRACE_ROOT", root.path().join("root"))
+        .args([
+            "--exact",
+            &format!("storage_durability::{test}"),
+            "--ignored",
+            "--nocapture",
+        ])
+        .env("TRACE_ROOT", root)
         .output();
     match status {
         Ok(done) if done.status.success() => Some(std::fs::read_to_string(output).unwrap()),
+        Ok(done) if !done.stdout.is_empty() => panic!("{}", String::from_utf8_lossy(&done.stderr)),
         other => {
             skip_except_in_ci(&format!(
                 "the order of system calls is not checked, install strace: {other:?}"

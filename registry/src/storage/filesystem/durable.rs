@@ -7,9 +7,10 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fault;
+use super::inherited::Inherited;
 use super::staging::Staging;
 use crate::storage::{Error, Result};
 
@@ -23,13 +24,15 @@ pub(super) struct Durable {
     /// Directories that this process made and whose entry in their parent may not be on disk yet. Whoever writes below
     /// one of them syncs it, also when another thread made it.
     fresh: Mutex<HashSet<PathBuf>>,
+    inherited: Arc<Inherited>,
 }
 
 impl Durable {
-    pub(super) fn new(staging: Staging) -> Self {
+    pub(super) fn new(staging: Staging, inherited: Arc<Inherited>) -> Self {
         Self {
             staging,
             fresh: Mutex::default(),
+            inherited,
         }
     }
 
@@ -101,13 +104,15 @@ impl Durable {
         self.place(&staged.path, path, prepared)
     }
 
-    /// Renames a synced file of this filesystem to `path`, over what is there.
+    /// Renames a synced file of this filesystem to `path`, over what is there. Everything is acknowledged after one of
+    /// these, so it is here that what was found there already has to be on disk too.
     pub(super) fn place(&self, from: &Path, path: &Path, prepared: Prepared) -> Result<()> {
         fault::point("rename");
         fs::rename(from, path).map_err(Error::io("rename to", path))?;
         fault::point("sync directory");
         sync_dir(parent(path))?;
-        self.settle(prepared)
+        self.settle(prepared)?;
+        self.inherited.settle()
     }
 
     /// Removes a file; whether it was there.

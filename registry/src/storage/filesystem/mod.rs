@@ -5,13 +5,12 @@
 //!    │      └─ writer ─ hash_state                                a thread that hashes and writes
 //!    └──────── reader                                             page cache inline, disk on a thread
 //! link   lease   locks   owner                                    digests in files; who may write, who may serve
-//! durable ─ staging ─ fault                                       the only changes that a reader sees
+//! durable ─ staging ─ inherited ─ fault                           the only changes that a reader sees
 //! ```
 //!
 //! Small reads (links, manifests) happen inline: they come from the page cache, and a hop to another thread costs more
 //! than they do. Changes and listings run on tokio's blocking threads, `max_threads` at once.
 
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use super::{Error, Layout, Result};
 use durable::Durable;
+use inherited::Inherited;
 use lease::Leases;
 use locks::RepositoryLocks;
 pub use owner::{Instance, Owner, OwnerError};
@@ -33,6 +33,7 @@ mod durable;
 pub mod fault;
 mod hash_state;
 mod health;
+mod inherited;
 mod lease;
 mod link;
 mod locks;
@@ -77,25 +78,23 @@ struct Inner {
 }
 
 impl FilesystemStorage {
-    /// Opens the tree below `root` and makes what is missing of it. Removes what dead processes left half-written.
+    /// Opens the tree below `root` and makes what is missing of it. What dead processes left is read at once and brought
+    /// to disk meanwhile; changes wait for that.
     /// A tree on a read-only filesystem can be read, and is healthy.
     pub fn open(root: &Path, settings: Settings) -> Result<Self> {
         let layout = Layout::new(root);
         let opened = make_tree(root, &layout).and_then(|()| Staging::open(layout.staging()));
-        let (staging, crashed) = match opened {
+        let (staging, dead) = match opened {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::ReadOnlyFilesystem => {
                 tracing::warn!(root = %root.display(), "storage is on a read-only filesystem: nothing can be pushed");
-                (Staging::read_only(layout.staging()), false)
+                (Staging::read_only(layout.staging()), Vec::new())
             }
             opened => opened?,
         };
-        if crashed {
-            // What that process renamed but did not live to sync is visible, and would be taken for durable.
-            sync_filesystem(root)?;
-            tracing::info!(root = %root.display(), "an earlier process did not end in order; storage synced");
-        }
+        let inherited = Arc::new(Inherited::from(root, dead));
+        inherited.settle_meanwhile();
         let inner = Inner {
-            durable: Durable::new(staging),
+            durable: Durable::new(staging, inherited),
             locks: RepositoryLocks::default(),
             leases: Arc::default(),
             buffers: Arc::default(),
@@ -147,12 +146,4 @@ fn make_tree(root: &Path, layout: &Layout) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn sync_filesystem(root: &Path) -> Result<()> {
-    let directory = fs::File::open(root).map_err(Error::io("open", root))?;
-    match rustix::fs::syncfs(directory).map_err(io::Error::from) {
-        Err(error) if error.kind() != ErrorKind::Unsupported => Err(Error::io("sync", root)(error)),
-        _ => Ok(()),
-    }
 }

@@ -1,7 +1,7 @@
 //! The place for files that are being written; one directory per process, locked while the process lives.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,22 +18,19 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Makes a directory of its own below `staging` and removes those of dead processes.
-    /// Also gives whether there were any, which means that one did not end in order.
-    pub(super) fn open(staging: &Path) -> Result<(Self, bool)> {
+    /// Makes a directory of its own below `staging`. Also gives those of dead processes, which did not end in order.
+    pub(super) fn open(staging: &Path) -> Result<(Self, Vec<PathBuf>)> {
         let failed = |operation| Error::io(operation, staging);
         // Held meanwhile, so that no other process takes a directory for dead that is not locked yet.
         let gate = File::open(staging).map_err(failed("open"))?;
         gate.lock().map_err(failed("lock"))?;
 
-        let mut crashed = false;
+        let mut dead = Vec::new();
         for entry in fs::read_dir(staging).map_err(failed("list"))? {
             let path = entry.map_err(failed("list"))?.path();
-            // What cannot be removed takes space, no more.
-            crashed |= remove_if_dead(&path).unwrap_or_else(|error| {
-                tracing::warn!(path = %path.display(), %error, "what a dead process staged is not removed");
-                true
-            });
+            if is_dead(&path) {
+                dead.push(path);
+            }
         }
         let directory = staging.join(uuid::Uuid::new_v4().to_string());
         make_dir(&directory).map_err(Error::io("create directory", &directory))?;
@@ -44,7 +41,7 @@ impl Staging {
             next: AtomicU64::new(0),
             lock: Some(lock),
         };
-        Ok((staging, crashed))
+        Ok((staging, dead))
     }
 
     /// For a filesystem that is read-only, where whatever is staged fails with just that.
@@ -76,10 +73,11 @@ impl Drop for Staging {
     }
 }
 
-fn remove_if_dead(directory: &Path) -> io::Result<bool> {
-    match File::open(directory)?.try_lock() {
-        Ok(()) => fs::remove_dir_all(directory).map(|()| true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
+/// Nobody holds its lock. One that cannot be asked counts as dead: a sync too many does no harm.
+fn is_dead(directory: &Path) -> bool {
+    match File::open(directory) {
+        Ok(directory) => !matches!(directory.try_lock(), Err(TryLockError::WouldBlock)),
+        // Gone by now: it ended in order.
+        Err(error) => error.kind() != ErrorKind::NotFound,
     }
 }
