@@ -7,6 +7,7 @@ mod certificates;
 mod commands;
 mod configuration;
 mod confinement;
+mod connections;
 mod debug;
 mod failures;
 mod first_run;
