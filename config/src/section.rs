@@ -9,6 +9,9 @@ use crate::findings::Findings;
 use crate::raw::{Content, Key, Node, Shape, join, without_userinfo};
 use crate::{Mistake, duration, size};
 
+/// A millisecond: no duration that anybody wants is shorter.
+const NANOSECONDS_ON_PURPOSE: u64 = 1_000_000;
+
 /// One section of the configuration, there or not. Readers answer `None` for what is unset (null and empty text
 /// included) and for what is wrong.
 pub(crate) struct Section<'a> {
@@ -104,7 +107,12 @@ impl<'a> Section<'a> {
         let node = self.set(name)?;
         match &node.content {
             Content::Number(number) => match number.as_u64() {
-                Some(nanoseconds) => Some(Duration::from_nanos(nanoseconds)),
+                Some(nanoseconds) => {
+                    if (1..NANOSECONDS_ON_PURPOSE).contains(&nanoseconds) {
+                        self.warning(name, "a bare number is nanoseconds; write the unit, as in 60s");
+                    }
+                    Some(Duration::from_nanos(nanoseconds))
+                }
                 None => self.wrong(name, &format!("expected a duration such as {}", duration::EXAMPLES)),
             },
             _ => self.parse_with(name, duration::parse),

@@ -88,7 +88,7 @@ fn about(value: &Node, key: &Key, path: &str, expected: String) -> Mistake {
         key: path.to_owned(),
         value: shown,
         expected,
-        variable: value.variable.clone(),
+        variable: value.origin().cloned(),
     }
 }
 
@@ -113,7 +113,7 @@ fn unknown(value: &Node, name: &str, keys: &'static [Key], path: &str) -> Mistak
         key: join(path, name),
         value: None,
         expected,
-        variable: value.variable.clone(),
+        variable: value.origin().cloned(),
     }
 }
 

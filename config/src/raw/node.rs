@@ -72,6 +72,17 @@ impl Node {
         self
     }
 
+    /// The variable that set it, or one of those that set everything below it.
+    pub(crate) fn origin(&self) -> Option<&String> {
+        let below: Vec<&Self> = match &self.content {
+            Content::List(items) => items.iter().collect(),
+            Content::Map(entries) => entries.iter().map(|(_, node)| node).collect(),
+            _ => Vec::new(),
+        };
+        let origins: Option<Vec<_>> = below.into_iter().map(Self::origin).collect();
+        self.variable.as_ref().or_else(|| origins?.first().copied())
+    }
+
     pub(crate) fn is_null(&self) -> bool {
         matches!(self.content, Content::Null)
     }

@@ -28,7 +28,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Node, Fault> {
             message: "not UTF-8".into(),
         }
     })?;
-    let mut value: Value = serde_yaml::from_str(text).map_err(|error| fault(&error))?;
+    let mut value: Value = serde_yaml::from_str(text).map_err(|error| with_hint(fault(&error), text))?;
     value.apply_merge().map_err(|error| fault(&error))?;
     Ok(Node::from_yaml(value))
 }
@@ -46,6 +46,15 @@ fn fault(error: &serde_yaml::Error) -> Fault {
         message
     };
     Fault { line, column, message }
+}
+
+/// The parser's words for a tab say nothing of one.
+fn with_hint(mut fault: Fault, text: &str) -> Fault {
+    let line = text.lines().nth(fault.line.saturating_sub(1)).unwrap_or_default();
+    if line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t') {
+        fault.message = "indented with a tab; YAML takes blanks".into();
+    }
+    fault
 }
 
 #[cfg(test)]
@@ -71,6 +80,10 @@ mod tests {
             "{fault:?}"
         );
         assert!(fault.line > 0, "{fault:?}");
+
+        let fault = fault_of(b"log:\n\tlevel: info\n");
+        assert_eq!(fault.line, 2, "{fault:?}");
+        assert!(fault.message.contains("tab"), "{fault:?}");
 
         let fault = fault_of(b"log:\n  level: \xff\n");
         assert_eq!((fault.line, fault.column), (2, 10));

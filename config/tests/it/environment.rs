@@ -270,6 +270,15 @@ fn mistakes_name_the_variable() {
         told.contains("log = \"loud\": expected a section") && told.contains("(from REGISTRY_LOG)"),
         "{told}"
     );
+    // A section that only variables made.
+    let told = lines(&mistakes_with(
+        HOME_LAB,
+        &[("REGISTRY_STORAGE_S3_BUCKET", "x"), ("REGISTRY_STORAGE_S3_REGION", "y")],
+    ));
+    assert!(
+        told.contains("storage.s3: not supported") && told.contains("(from REGISTRY_STORAGE_S3_BUCKET)"),
+        "{told}"
+    );
 }
 
 /// A pair from variables replaces the certificate that a generated file asks for.

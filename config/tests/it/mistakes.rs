@@ -2,7 +2,7 @@
 
 use lockgate_config::LoadError;
 
-use crate::harness::{File, lines, mistakes};
+use crate::harness::{File, config, lines, mistakes};
 
 // part of: MOSI-02
 #[test]
@@ -170,6 +170,17 @@ health: {storagedriver: {enabled: true, interval: 10}}
     ] {
         assert!(told.contains(key), "{key} in:\n{told}");
     }
+}
+
+#[test]
+fn a_number_without_a_unit_is_what_distribution_reads_and_told() {
+    let config = config("version: 0.1\nstorage: filesystem\nhttp: {draintimeout: 60}\n");
+    assert_eq!(config.http.drain_timeout.as_nanos(), 60);
+    let told = lines(&config.warnings);
+    assert!(
+        told.contains("http.draintimeout") && told.contains("nanoseconds"),
+        "{told}"
+    );
 }
 
 #[test]

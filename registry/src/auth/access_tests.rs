@@ -424,6 +424,7 @@ async fn a_bad_configuration_leaves_the_old_one_in_force() {
     bad.htpasswd.as_mut().unwrap().path = "/nowhere".into();
     let error = fixture.access.reload(&bad).unwrap_err().to_string();
     assert!(error.starts_with("auth.htpasswd.path: /nowhere: "), "{error}");
+    assert!(error.contains("lockgate user add"), "{error}");
     let mut bad = fixture.auth.clone();
     bad.acl.as_mut().unwrap()[1].matches.name = Some("/(/".into());
     assert!(

@@ -18,6 +18,9 @@ pub enum AccessError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There are no accounts yet.
+    #[error("auth.htpasswd.path: {path}: there is no such file; `lockgate user add NAME` makes it", path = .0.display())]
+    NoAccounts(PathBuf),
     /// A rule.
     #[error(transparent)]
     Rule(#[from] InvalidRule),

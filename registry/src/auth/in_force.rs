@@ -1,5 +1,6 @@
 //! One configuration, in force: its accounts, rules and tokens.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -139,6 +140,7 @@ fn open_accounts(path: &PathBuf, before: Option<&InForce>) -> Result<Arc<Account
         Some(file) => Ok(file),
         None => match AccountFile::open(path) {
             Ok(file) => Ok(Arc::new(file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(AccessError::NoAccounts(path.clone())),
             Err(source) => Err(AccessError::File {
                 key: "auth.htpasswd.path",
                 path: path.clone(),
