@@ -8,7 +8,7 @@ pub(crate) mod tree;
 
 use std::io;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lockgate_certs::Reason;
 use lockgate_certs::files::{Existing, WriteError, write_private};
@@ -200,7 +200,8 @@ fn data(config: &Config, wish: &Wish<'_>, decided: &Decided) -> Result<Option<Gi
         if wish.chown {
             return Err(SetupError::Chown);
         }
-        if wish.serve || wish.config.is_none() {
+        // A service may not make it later: systemd lets it write to what is there.
+        if wish.serve || wish.config.is_none() || decided.owners().is_some() {
             tree::make(root, None)?;
         }
         return Ok(None);
@@ -244,16 +245,22 @@ pub(crate) fn for_readers<E: From<SetupError>>(
     home: &Home,
     write: impl FnOnce() -> Result<(), E>,
 ) -> Result<(), E> {
+    let path = config.auth.htpasswd.as_ref().map(|htpasswd| htpasswd.path.as_path());
+    let missing = path.filter(|path| !path.exists());
+    let directory = missing.and_then(Path::parent).filter(|parent| !parent.exists());
+    let write = || {
+        directory.map_or(Ok(()), directories::accounts)?;
+        write()
+    };
     if !nix::unistd::geteuid().is_root() {
         return write();
     }
-    let accounts = config.auth.htpasswd.as_ref().filter(|htpasswd| !htpasswd.path.exists());
     // Before it is there: a file of root's would be in the way.
     let tree = tree::found(&config.storage.root);
     let decided = users::decide(config, home, tree.as_ref()).map_err(SetupError::from)?;
     write()?;
-    if let (Some(accounts), Some(users)) = (accounts, decided.owners()) {
-        ownership::give_new(&accounts.path, None, &users.registry).map_err(SetupError::from)?;
+    if let (Some(accounts), Some(users)) = (missing, decided.owners()) {
+        ownership::give_new(accounts, directory, &users.registry).map_err(SetupError::from)?;
     }
     if home.run().is_dir() {
         entrust(config, home, &decided)?;

@@ -104,7 +104,7 @@ fn what_our_own_commands_make_beside_a_configuration_elsewhere_is_the_registrys(
         return;
     }
     let sandbox = Sandbox::new();
-    let auth = "auth: {htpasswd: {realm: r, path: accounts}, issuer: {path: /auth/token}}\n";
+    let auth = "auth: {htpasswd: {realm: r, path: who/accounts}, issuer: {path: /auth/token}}\n";
     let config = sandbox.write("config.yml", &format!("{PLAIN}{auth}"));
     let config = ["--config", config.to_str().unwrap()];
     sandbox.write("input", "a long password\n");
@@ -115,7 +115,8 @@ fn what_our_own_commands_make_beside_a_configuration_elsewhere_is_the_registrys(
         let running = sandbox.start(&config);
         let (_, registry, group) = users(&sandbox);
         assert_ne!(registry, 0, "{}", running.log());
-        assert_eq!(owner(&sandbox, "accounts"), (registry, group, 0o600));
+        assert_eq!(owner(&sandbox, "who/accounts"), (registry, group, 0o600));
+        assert_eq!(owner(&sandbox, "who"), (0, group, 0o710));
         assert_eq!(owner(&sandbox, "auth/token.key"), (registry, group, 0o600));
         assert_eq!(owner(&sandbox, "auth"), (0, group, 0o710));
     }
