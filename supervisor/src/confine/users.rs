@@ -15,9 +15,9 @@ pub(crate) use super::user_error::UserError;
 use crate::supervise::child::Role;
 
 /// Names looked up in the system's database, and the numbers taken where it has none: an image may hold no database.
-const PROXY: (&str, u32) = ("lockgate-proxy", 65_532);
-const REGISTRY: (&str, u32) = ("lockgate-registry", 65_533);
-const GROUP: (&str, u32) = ("lockgate", 65_532);
+pub(crate) const PROXY: (&str, u32) = ("lockgate-proxy", 65_532);
+pub(crate) const REGISTRY: (&str, u32) = ("lockgate-registry", 65_533);
+pub(crate) const GROUP: (&str, u32) = ("lockgate", 65_532);
 
 /// A user to run as.
 #[derive(Debug, Clone, PartialEq, Eq)]

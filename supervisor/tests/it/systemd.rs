@@ -284,3 +284,54 @@ fn with_a_socket_unit_not_even_a_restart_refuses() {
     systemd.service(&["stop", "uninstall"]).expect(0);
     assert_eq!(systemd.answer(), "000");
 }
+
+/// Everything lies where a package would put it, the certificate as certbot does, and a blob takes the whole way.
+const ELSEWHERE: &str = r#"
+set -eu
+mkdir -p /srv/etc /etc/letsencrypt/archive /etc/letsencrypt/live/localhost
+chmod 700 /etc/letsencrypt/archive /etc/letsencrypt/live
+/srv/bin/lockgate cert new --self-signed --name localhost --out /etc/letsencrypt/archive/localhost
+for file in registry.crt registry.key; do
+    ln -s ../../archive/localhost/$file /etc/letsencrypt/live/localhost/$file
+done
+cat >/srv/etc/config.yml <<END
+version: 0.1
+storage: {filesystem: {rootdirectory: /var/lib/images}}
+log: {file: {directory: /var/lib/log}}
+auth: {htpasswd: {realm: test, path: /srv/etc/accounts/htpasswd}}
+http:
+  addr: :443
+  tls: {certificate: /etc/letsencrypt/live/localhost/registry.crt, key: /etc/letsencrypt/live/localhost/registry.key}
+END
+echo secret-of-anna | /srv/bin/lockgate user add anna --password-stdin --config /srv/etc/config.yml --home "$0"
+"#;
+
+const PUSH_AND_PULL: &str = r#"
+set -eu
+digest=sha256:$(printf content | sha256sum | cut -d' ' -f1)
+ask() { curl -sSkf --user anna:secret-of-anna "$@"; }
+ask -H 'Content-Type: application/octet-stream' --data-binary content \
+    "https://localhost/v2/app/blobs/uploads/?digest=$digest"
+ask "https://localhost/v2/app/blobs/$digest"
+"#;
+
+#[test]
+fn a_service_is_confined_and_uses_what_lies_elsewhere() {
+    let Some(systemd) = Systemd::boot() else { return };
+    systemd.inside(&["sh", "-c", ELSEWHERE, HOME]).expect(0);
+    let service = |verbs: &[&str]| systemd.service(&[verbs, &["--config", "/srv/etc/config.yml"]].concat());
+    let ran = service(&["install", "start"]);
+    assert_eq!(ran.code, Some(0), "{}\n{}\n{}", ran.stdout, ran.stderr, systemd.log());
+    let pulled = systemd.inside(&["sh", "-c", PUSH_AND_PULL]);
+    assert_eq!(pulled.stdout, "content", "{}\n{}", pulled.stderr, systemd.log());
+    systemd
+        .inside(&["test", "-d", "/var/lib/images/docker/registry/v2/repositories/app"])
+        .expect(0);
+    for process in ["proxy", "registry"] {
+        let log = format!("/var/lib/log/{process}.log");
+        let log = systemd.inside(&["cat", &log]).expect(0).stdout;
+        assert!(log.contains("confined: user ") && !log.contains("user 0,"), "{log}");
+        assert!(log.contains("own files alone"), "{log}");
+    }
+    service(&["stop", "uninstall"]).expect(0);
+}

@@ -10,7 +10,7 @@ use crate::cli::setup::say_account;
 use crate::service::{
     Definition, Manager, Scope, SocketUnit, UnitFile, Written, make_accounts, service_unit, socket_unit,
 };
-use crate::setup::{Wish, prepare};
+use crate::setup::{Wish, prepare, prepare_directories};
 
 /// Suffixes of the socket units that an installation may have.
 pub(super) const SOCKETS: [&str; 2] = ["", "-redirect"];
@@ -59,7 +59,9 @@ pub(super) fn install(service: &Service<'_>) -> Result<(), Failure> {
 }
 
 /// What `lockgate setup` makes, so that the first password is told here and does not end up in the system's log.
+/// The home is there in any case: systemd makes it writable before it starts anything.
 fn set_up(service: &Service<'_>) -> Result<(), Failure> {
+    prepare_directories(&service.home)?;
     let prepared = prepare(&Wish {
         home: &service.home,
         config: service.config.clone(),
