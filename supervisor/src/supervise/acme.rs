@@ -203,10 +203,12 @@ impl Orders {
             return Some(error.clone());
         }
         let place = Place::of(acme);
-        let is_there =
-            validity(&place.certificate(), &acme.hosts).is_ok_and(|valid| valid.not_after > SystemTime::now());
+        let is_valid_for =
+            |hosts| validity(&place.certificate(), hosts).is_ok_and(|valid| valid.not_after > SystemTime::now());
+        let is_there = is_valid_for(&acme.hosts);
         let state = match is_there {
             true => "the present certificate goes on",
+            false if is_valid_for(&[]) => "the present certificate goes on, without all names",
             false => "until then clients are shown one that they do not trust",
         };
         match place.attempt().filter(|attempt| attempt.hosts == acme.hosts) {

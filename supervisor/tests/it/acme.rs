@@ -222,6 +222,29 @@ fn a_failure_keeps_the_present_certificate_and_waits_longer_each_time() {
 }
 
 #[test]
+fn a_new_name_takes_no_certificate_from_the_others() {
+    if !Pebble::is_here() {
+        return;
+    }
+    let site = Site::new();
+    site.configure("");
+    let old = site.keep_certificate(60);
+    let _running = site.start();
+    assert_eq!(site.ask(&old).unwrap(), "200");
+    // Nobody listens where the server should be.
+    let more = site
+        .sandbox
+        .read("config.yml")
+        .replace(HOST, &format!("{HOST}, more.lockgate.lan"));
+    site.sandbox.write("config.yml", &more);
+    let problem = eventually("a failure", || {
+        Some(site.problem()).filter(|problem| problem.contains("attempt 1"))
+    });
+    assert!(problem.contains("goes on, without all names"), "{problem}");
+    assert_eq!(site.ask(&old).unwrap(), "200");
+}
+
+#[test]
 fn a_name_that_leads_elsewhere_is_told_with_the_servers_reason() {
     if !Pebble::is_here() {
         return;
