@@ -1,10 +1,11 @@
 //! Where things are: the home and the configuration, as each command takes them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lockgate_config::Home;
 
+use crate::banner::shell_word;
 use crate::environment::Environment;
 
 /// `--home`
@@ -52,6 +53,16 @@ impl Places {
     /// The home.
     pub(crate) fn home(&self, environment: &Environment) -> Home {
         self.home.home(environment)
+    }
+
+    /// As a shell takes them, absolute.
+    pub(crate) fn written(&self, environment: &Environment) -> String {
+        let word = |path: &Path| shell_word(&path.display().to_string());
+        let home = format!(" --home {}", word(self.home(environment).root()));
+        match &self.config {
+            Some(_) => format!("{home} --config {}", word(&self.config_file(environment))),
+            None => home,
+        }
     }
 
     /// The configuration file: the one that was named, or the home's.

@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     if let Some(account) = &prepared.account {
         say_account(account, &home);
     }
-    println!("next: lockgate start --home {}", home.root().display());
+    println!("next: lockgate start{}", arguments.wishes.places.written(environment));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, chown};
 use std::process::{Command, Stdio};
 
-use crate::harness::{Ran, Running, Sandbox, ready_pid, status};
+use crate::harness::{PLAIN, Ran, Running, Sandbox, ready_pid, status};
 
 /// What the first run leaves, with the modes that matter.
 const FILES: [(&str, u32); 7] = [
@@ -282,6 +282,22 @@ fn the_program_may_lie_where_the_home_would() {
     std::fs::remove_file(program).unwrap();
     sandbox.run(&["user", "list"]).expect(0);
     assert!(!sandbox.path("lockgate").exists(), "the home is found again without it");
+}
+
+#[test]
+fn the_command_to_go_on_with_can_be_copied() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.write("my config.yml", PLAIN);
+    let made = sandbox
+        .run(&["setup", "--home", "a home", "--config", "my config.yml"])
+        .expect(0);
+    let home = sandbox.path("a home");
+    let next = format!(
+        "next: lockgate start --home '{}' --config '{}'\n",
+        home.display(),
+        config.display()
+    );
+    assert!(made.stdout.ends_with(&next), "{}", made.stdout);
 }
 
 #[test]
