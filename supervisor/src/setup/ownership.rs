@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use lockgate_config::{Config, Home};
 
-use super::tree::change;
+use super::tree::{change, real};
 use crate::confine::users::{Account, Users};
 
 /// A file whose owner could not be set.
@@ -46,7 +46,7 @@ pub(crate) fn settle(config: &Config, home: &Home, users: &Users) -> Result<(), 
         user: home_owner,
         ..root.clone()
     };
-    place(home.root(), &of_home, SHARED)?;
+    place(&real(home.root()), &of_home, SHARED)?;
     of_root(&home.run(), SOCKETS)?;
     of_root(&home.challenges(), SOCKETS)?;
     of_root(&home.log(), EVERYBODYS_OWN)?;

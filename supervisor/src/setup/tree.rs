@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lch
 use std::path::{Path, PathBuf};
 
 use lockgate_registry::storage::Layout;
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use crate::confine::users::{Account, Tree};
@@ -46,7 +47,7 @@ pub(crate) fn make(root: &Path, owner: Option<&Account>) -> Result<(), TreeError
     let layout = Layout::new(root);
     // An empty place that root has made is for this.
     if let Some(owner) = owner.filter(|_| root.is_dir() && found(root).is_none()) {
-        change(root, owner, DIRECTORY).map_err(|source| TreeError {
+        change(&real(root), owner, DIRECTORY).map_err(|source| TreeError {
             path: root.to_owned(),
             source,
         })?;
@@ -77,7 +78,7 @@ pub(crate) fn make(root: &Path, owner: Option<&Account>) -> Result<(), TreeError
 /// Gives everything below `root` to `owner`, with the modes that the registry would have chosen.
 pub(crate) fn give(root: &Path, owner: &Account) -> Result<Given, TreeError> {
     let mut given = Given::default();
-    let mut directories = vec![root.to_owned()];
+    let mut directories = vec![real(root)];
     while let Some(directory) = directories.pop() {
         let failed = |source| TreeError {
             path: directory.clone(),
@@ -105,10 +106,19 @@ pub(crate) fn give(root: &Path, owner: &Account) -> Result<Given, TreeError> {
     Ok(given)
 }
 
+/// Where a place that the administrator named is: it may be a link, say to another disk. What lies below may not.
+pub(crate) fn real(named: &Path) -> PathBuf {
+    named.canonicalize().unwrap_or_else(|_| named.to_owned())
+}
+
 /// Through a descriptor: whoever owned the tree may put a link in the way meanwhile.
 pub(crate) fn change(path: &Path, owner: &Account, mode: u32) -> io::Result<()> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    let opened = File::options().read(true).custom_flags(flags.bits()).open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(errno) if errno == Errno::ELOOP as i32 => io::Error::other("is a link; put what it leads to here"),
+        _ => error,
+    })?;
     let found = file.metadata()?;
     if found.is_file() && found.nlink() > 1 {
         return Err(io::Error::other("has a second name elsewhere, and is left as it is"));

@@ -233,6 +233,25 @@ fn a_place_that_only_root_may_enter_is_served_by_root_without_its_capabilities()
 }
 
 #[test]
+fn the_home_and_the_data_may_be_links_to_another_disk() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    for (link, disk) in [("lockgate", "disk"), ("disk/data", "disk/images")] {
+        fs::create_dir(sandbox.path(disk)).unwrap();
+        std::os::unix::fs::symlink(sandbox.path(disk), sandbox.path(link)).unwrap();
+    }
+    for chown in [&[][..], &["--chown"]] {
+        let _running = sandbox.start(chown);
+        let (proxy, registry, group) = users(&sandbox);
+        assert!(proxy != 0 && registry != 0);
+        assert_eq!(owner(&sandbox, "disk"), (0, group, 0o750));
+        assert_eq!(owner(&sandbox, "disk/images"), (registry, group, 0o2750));
+    }
+}
+
+#[test]
 fn a_key_of_somebody_else_is_served_also_by_root_without_its_capabilities() {
     if !is_root() {
         return;
