@@ -127,7 +127,7 @@ impl Handed {
                 continue;
             }
             match pair.copy(self.owner) {
-                Ok(()) => tracing::debug!(certificate = %pair.from.certificate.display(), "copied for the proxy"),
+                Ok(()) => tracing::info!(certificate = %pair.from.certificate.display(), "copied for the proxy"),
                 Err(error) => {
                     tracing::error!("the old certificate goes on: {error}");
                     // Said once for each state of the files.

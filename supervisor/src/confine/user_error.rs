@@ -1,7 +1,7 @@
 //! Why nobody can be run as.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A user that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +41,8 @@ pub(crate) enum UserError {
     },
     /// A user that cannot get at its files.
     #[error(
-        "{}: closed to user {user}, who needs {}; move that, open it with chmod, or leave process.proxyuser and process.registryuser out",
-        .barrier.display(), .path.display()
+        "{}; move that, open it with chmod, or leave process.proxyuser and process.registryuser out",
+        closed(.user, .barrier, .path)
     )]
     Unreachable {
         user: String,
@@ -55,4 +55,13 @@ pub(crate) enum UserError {
         .root.display()
     )]
     OthersData { root: PathBuf, owner: u32, user: String },
+}
+
+/// What is in the way of whom: a directory on the way, or the file itself.
+pub(super) fn closed(user: &str, barrier: &Path, path: &Path) -> String {
+    let closed = format!("{}: closed to user {user}", barrier.display());
+    match barrier == path {
+        true => closed,
+        false => format!("{closed}, who needs {}", path.display()),
+    }
 }

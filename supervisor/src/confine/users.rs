@@ -12,6 +12,7 @@ use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid};
 use super::capabilities;
 use super::reach::barrier;
 pub(crate) use super::user_error::UserError;
+use super::user_error::closed;
 use crate::supervise::child::Role;
 
 /// Names looked up in the system's database, and the numbers taken where it has none: an image may hold no database.
@@ -201,10 +202,8 @@ fn apart(mut users: Users, config: &Config, home: &Home, tree: Option<&Tree>) ->
     if configured(&config.process).is_none() && owned_by_root {
         return Ok(Decided::Present {
             reason: Some(format!(
-                "{}: closed to user {account}, who needs {}; for users of their own choose another place, or open it \
-                 with chmod",
-                barrier.display(),
-                path.display()
+                "{}; for users of their own choose another place, or open it with chmod",
+                closed(&account.to_string(), &barrier, &path)
             )),
         });
     }
