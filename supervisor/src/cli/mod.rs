@@ -11,7 +11,7 @@ mod registry;
 mod reload;
 mod service;
 mod setup;
-mod start;
+pub(crate) mod start;
 mod status;
 mod stop;
 mod upgrade;

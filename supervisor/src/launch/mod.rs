@@ -1,0 +1,57 @@
+//! From a command line to a supervision: as the first binary in this process, or in the place of another.
+//!
+//! ```text
+//! ground ─▶ equip: configuration, certificates, sockets ─▶ begin ─────▶ Supervisor
+//!                               will of the binary before ─▶ take over ─┘
+//! ```
+
+mod equipment;
+mod take_over;
+
+use std::time::Instant;
+
+use lockgate_config::Home;
+
+use crate::banner::Banner;
+use crate::cli::Failure;
+use crate::cli::start::Wishes;
+use crate::environment::Environment;
+use crate::lock::Lock;
+use crate::logging::Logging;
+use crate::supervise::child::pair_of;
+use crate::supervise::generation::Generation;
+use crate::supervise::hand_over::registry_socket;
+use crate::supervise::signals::Signals;
+use crate::supervise::sockets::remove_stale;
+use crate::supervise::state::Life;
+use crate::supervise::{Ears, Supervisor};
+use equipment::{equip, plan};
+pub(crate) use take_over::take_over;
+
+/// What is there before any configuration is read.
+pub(crate) struct Ground<'a> {
+    pub(crate) wishes: &'a Wishes,
+    pub(crate) environment: &'a Environment,
+    pub(crate) home: Home,
+    pub(crate) lock: Lock,
+    pub(crate) signals: Signals,
+    pub(crate) logging: Logging,
+}
+
+/// Both children are due to be started.
+pub(crate) fn begin(ground: Ground<'_>) -> Result<(Supervisor, Banner), Failure> {
+    let (equipment, entrances, mut banner) = equip(&ground, None)?;
+    let setting = equipment.setting.clone();
+    let plan = plan(ground, equipment, &banner.reach);
+    banner.certificate_problem = plan.orders.problem();
+    let path = plan.home.registry_socket();
+    // This home is locked, so whoever still listens there was left by a crash and finishes what it has. What cannot be
+    // removed is told of next.
+    let _ = remove_stale(&path);
+    let registry = registry_socket(&plan.home, &path)?;
+    let ears = Ears::open(&plan.home)?;
+    let now = Instant::now();
+    let children = pair_of(entrances, registry, [Life::new(now), Life::new(now)]);
+    let supervisor = Supervisor::new(plan, ears, Generation::new(1, setting, children));
+    Ok((supervisor, banner))
+}
