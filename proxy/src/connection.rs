@@ -181,9 +181,7 @@ impl Drop for Connection {
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // Pingora asks for one byte when all it wants to know is whether the client is still there. An answer of
-        // "yes, and it sent its next request" would end the present one.
-        let is_probe = !this.http2 && out.remaining() == 1;
+        let is_probe = !this.http2 && asks_whether_anybody_is_there(out);
         if !this.ahead.is_empty() {
             if is_probe {
                 return Poll::Pending;
@@ -203,6 +201,13 @@ impl AsyncRead for Connection {
             None => Poll::Ready(Ok(())),
         }
     }
+}
+
+/// Pingora reads one byte, into an array, when all it wants to know is whether the client is still there. An answer of
+/// "yes, and it sent its next request" would end the present one. The last byte of a body is asked for alone as well,
+/// but into memory that nothing has been written to.
+fn asks_whether_anybody_is_there(out: &ReadBuf<'_>) -> bool {
+    out.remaining() == 1 && out.capacity() == 1 && out.initialized().len() == 1
 }
 
 impl AsyncWrite for Connection {

@@ -46,6 +46,29 @@ async fn bodies_of_any_framing_arrive_whole() {
     assert_eq!(seen[2].body[..5], [3; 5]);
 }
 
+/// Pingora asks for it in the same words as whether the client is still there.
+#[tokio::test]
+async fn a_last_byte_that_comes_alone_is_not_waited_for_in_vain() {
+    let door = Door::open().await;
+    let _registry = door.registry(|seen| ok("", &seen.body_length.to_string()));
+    let mut http1 = Http1::connect(&door).await;
+    for length in [1, 2, 3, 1000, 64 * 1024 + 1] {
+        // Each piece is a record of its own, and has time to be read as one.
+        for _ in 0..4 {
+            http1
+                .send(format!(
+                    "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+                ))
+                .await;
+            tokio::task::yield_now().await;
+            http1.send(vec![1; length - 1]).await;
+            tokio::task::yield_now().await;
+            http1.send([1]).await;
+            assert_eq!(http1.answer(false).await.text(), length.to_string());
+        }
+    }
+}
+
 /// What Go's client does with a body whose length it does not know.
 #[tokio::test]
 async fn a_body_that_ends_with_an_empty_frame_ends_once() {
