@@ -55,15 +55,32 @@ struct Copied {
     to: Pair,
     /// What the files were when they were copied, or could not be.
     seen: [Option<Stamp>; 2],
+    /// Why the present files were not copied.
+    problem: Option<String>,
 }
 
 impl Handed {
-    /// Copies every pair that `config` names into `directory`, for `owner` alone.
+    /// Copies every pair that `config` names into `directory`, for `owner` alone; nothing when one of them cannot be used.
     pub(crate) fn over(config: &Config, directory: &Path, owner: Owner) -> Result<Self, HandError> {
+        let mut handed = Self::there(config, directory, owner);
+        let read: Result<Vec<_>, _> = handed.pairs.iter().map(Copied::read).collect();
+        let read = read?;
+        if !handed.pairs.is_empty() {
+            make_directories(directory, owner.group)?;
+        }
+        for (pair, read) in handed.pairs.iter_mut().zip(read) {
+            pair.write(read, owner)?;
+        }
+        handed.next = Instant::now() + INTERVAL;
+        Ok(handed)
+    }
+
+    /// Goes on with copies that are there already. Whether their sources have changed meanwhile is seen soon.
+    fn there(config: &Config, directory: &Path, owner: Owner) -> Self {
         let mut config = config.clone();
-        let mut pairs = Vec::new();
-        for (key, name, certificate, private) in pairs_of(&mut config) {
-            let copied = Copied {
+        let pairs = pairs_of(&mut config)
+            .into_iter()
+            .map(|(key, name, certificate, private)| Copied {
                 key,
                 to: copy_of(directory, &name),
                 from: Pair {
@@ -71,38 +88,47 @@ impl Handed {
                     key: private.clone(),
                 },
                 seen: [None, None],
-            };
-            pairs.push(copied);
-        }
-        let mut handed = Self {
+                problem: None,
+            })
+            .collect();
+        Self {
             directory: directory.to_owned(),
             owner,
             pairs,
-            next: Instant::now() + INTERVAL,
-        };
-        if !handed.pairs.is_empty() {
-            make_directories(directory, owner.group)?;
+            next: Instant::now(),
         }
-        for pair in &mut handed.pairs {
-            pair.copy(owner)?;
-            let Pair { certificate, key } = &pair.from;
-            certified_key(certificate, key).map_err(|source| HandError::Unusable { key: pair.key, source })?;
-        }
-        Ok(handed)
     }
 
     /// For a proxy that runs as another user, or as root without root's right to read everything; below `home`, in a
     /// directory that root alone writes.
     pub(crate) fn over_to(users: Option<&Users>, config: &Config, home: &Home) -> Result<Option<Self>, HandError> {
         let Some(users) = users else { return Ok(None) };
-        let directory = home.leaf_key().with_file_name("handed");
-        Self::over(config, &directory, users.proxy.owner()).map(Some)
+        Self::over(config, &directory_in(home), users.proxy.owner()).map(Some)
     }
 
-    /// Goes on with another configuration, or with the old one when a pair of the new one cannot be read.
+    /// The same for a proxy that has its copies from the binary before.
+    pub(crate) fn left_to(users: Option<&Users>, config: &Config, home: &Home) -> Option<Self> {
+        users.map(|users| Self::there(config, &directory_in(home), users.proxy.owner()))
+    }
+
+    /// Goes on with another configuration, or with the old one when a pair of the new one cannot be used.
     pub(crate) fn follow(&mut self, config: &Config) -> Result<(), HandError> {
         *self = Self::over(config, &self.directory, self.owner)?;
         Ok(())
+    }
+
+    /// Goes on with the configuration that was in force before.
+    pub(crate) fn go_back_to(&mut self, config: &Config) {
+        if self.follow(config).is_err() {
+            // Told of when it is tried again.
+            *self = Self::there(config, &self.directory, self.owner);
+        }
+    }
+
+    /// What is wrong with the sources, while the copies are still good.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let problems: Vec<_> = self.pairs.iter().filter_map(|pair| pair.problem.clone()).collect();
+        (!problems.is_empty()).then(|| problems.join("\n"))
     }
 
     /// What children are told.
@@ -115,7 +141,7 @@ impl Handed {
         (!self.pairs.is_empty()).then_some(self.next)
     }
 
-    /// Copies anew what has changed. A source that cannot be read leaves the copy as it is.
+    /// Copies anew what has changed. A source that cannot be used leaves the copy as it is.
     pub(crate) fn refresh(&mut self, now: Instant) {
         if now < self.next {
             return;
@@ -126,14 +152,14 @@ impl Handed {
             if found == pair.seen {
                 continue;
             }
-            match pair.copy(self.owner) {
+            let copied = pair.read().and_then(|read| pair.write(read, self.owner));
+            match &copied {
                 Ok(()) => tracing::info!(certificate = %pair.from.certificate.display(), "copied for the proxy"),
-                Err(error) => {
-                    tracing::error!("the old certificate goes on: {error}");
-                    // Said once for each state of the files.
-                    pair.seen = found;
-                }
+                Err(error) => tracing::error!("the old certificate goes on: {error}"),
             }
+            pair.problem = copied.err().map(|error| format!("the old one goes on: {error}"));
+            // Said once for each state of the files.
+            pair.seen = found;
         }
     }
 }
@@ -143,8 +169,10 @@ impl Copied {
         [Stamp::of(&self.from.certificate), Stamp::of(&self.from.key)]
     }
 
-    fn copy(&mut self, owner: Owner) -> Result<(), HandError> {
-        let found = self.stamps();
+    /// What can be copied: a pair that does not fit would stand in the way of a proxy that comes back.
+    fn read(&self) -> Result<Read, HandError> {
+        // Before the rest: a change in between is seen as one by the next look.
+        let stamps = self.stamps();
         let read = |path: &Path| {
             std::fs::read(path).map_err(|source| HandError::Unreadable {
                 key: self.key,
@@ -152,13 +180,31 @@ impl Copied {
                 source,
             })
         };
-        let (certificate, key) = (read(&self.from.certificate)?, read(&self.from.key)?);
+        let Pair { certificate, key } = &self.from;
+        let contents = (read(certificate)?, read(key)?);
+        certified_key(certificate, key).map_err(|source| HandError::Unusable { key: self.key, source })?;
+        Ok(Read { stamps, contents })
+    }
+
+    fn write(&mut self, read: Read, owner: Owner) -> Result<(), HandError> {
+        let (certificate, key) = read.contents;
         // Between the two writes the pair does not fit: the proxy keeps the old one until it does.
         write_private_for(owner, &self.to.key, key, Existing::Overwrite)?;
         write_private_for(owner, &self.to.certificate, certificate, Existing::Overwrite)?;
-        self.seen = found;
+        self.seen = read.stamps;
         Ok(())
     }
+}
+
+/// The contents of a pair, and what its files were before they were read.
+struct Read {
+    stamps: [Option<Stamp>; 2],
+    /// Certificate, key.
+    contents: (Vec<u8>, Vec<u8>),
+}
+
+fn directory_in(home: &Home) -> PathBuf {
+    home.leaf_key().with_file_name("handed")
 }
 
 /// A directory, and the one that it is in: the group enters both, and the present user alone writes.
@@ -273,9 +319,22 @@ mod tests {
         handed.refresh(Instant::now() + INTERVAL);
         assert_eq!(read(&copy), read(&at("a.key")));
         let certificate = read(&at("a.crt"));
+        assert_eq!(handed.problem(), None);
         std::fs::remove_file(at("a.crt")).unwrap();
         handed.refresh(Instant::now() + 3 * INTERVAL);
         assert_eq!(read(&at("handed/default.crt")), certificate);
+        std::fs::copy(at("b.crt"), at("a.crt")).unwrap();
+        handed.refresh(Instant::now() + 5 * INTERVAL);
+        assert_eq!(
+            read(&at("handed/default.crt")),
+            certificate,
+            "a pair that does not fit is not copied"
+        );
+        let problem = handed.problem().unwrap();
+        assert!(problem.contains(&*at("a.key").to_string_lossy()), "{problem}");
+        write_pair(directory.path(), "a");
+        handed.refresh(Instant::now() + 7 * INTERVAL);
+        assert_eq!((handed.problem(), read(&copy)), (None, read(&at("a.key"))));
     }
 
     #[test]
@@ -287,6 +346,7 @@ mod tests {
         let config = config(directory.path());
         let error = Handed::over(&config, &directory.path().join("handed"), owner(directory.path())).unwrap_err();
         assert!(error.to_string().starts_with("http.aliases: "), "{error}");
+        assert!(!directory.path().join("handed").exists(), "all of them or none");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::child::Child;
 use super::control::{ProcessStatus, Status};
 use super::generation::Generation;
 use super::state::Phase;
+use crate::handed::Handed;
 
 impl Supervisor {
     /// How everything is at this moment.
@@ -20,7 +21,7 @@ impl Supervisor {
             config: self.plan.source.path().to_owned(),
             drain_timeout_seconds: self.plan.config.http.drain_timeout.as_secs(),
             reload_error: self.reload_error.clone(),
-            certificate_problem: self.plan.orders.problem(),
+            certificate_problem: self.certificate_problem(),
             generation: self.current.number,
             replacing: self.next.is_some() || self.probe.is_some(),
             upgrade_error: self.upgrade_error.clone(),
@@ -32,6 +33,11 @@ impl Supervisor {
                 .filter(|process| process.pid.is_some())
                 .collect(),
         }
+    }
+
+    fn certificate_problem(&self) -> Option<String> {
+        let handed = self.plan.handed.as_ref().and_then(Handed::problem);
+        self.plan.orders.problem().or(handed)
     }
 }
 
