@@ -17,7 +17,7 @@ mod stop;
 mod upgrade;
 mod user;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::{Parser, Subcommand};
 
@@ -76,6 +76,13 @@ enum Command {
     /// Order a certificate by ACME; started by the supervisor
     #[command(hide = true)]
     Acme(acme::Arguments),
+}
+
+/// Whether `arguments`, which follow the program's name, are a command line; else what is wrong with them.
+fn understand(arguments: &[OsString]) -> Result<(), String> {
+    let all = std::iter::once(OsStr::new("lockgate")).chain(arguments.iter().map(OsString::as_os_str));
+    let wrong = |error: clap::Error| error.to_string().lines().next().unwrap_or_default().to_owned();
+    Cli::try_parse_from(all).map(drop).map_err(wrong)
 }
 
 /// Does what the command line says; gives the exit code.

@@ -1,5 +1,6 @@
 //! `lockgate upgrade`: the binary that is called takes over from the one that runs.
 
+use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use super::status::not_answering;
 use crate::environment::Environment;
 use crate::source::Source;
 use crate::supervise::control::{Begun, ProcessStatus, Request, Status, ask};
+use crate::supervise::probe::say_accepted;
 use crate::supervise::will::PROTOCOL;
 
 const POLL: Duration = Duration::from_millis(20);
@@ -29,11 +31,14 @@ pub(crate) struct Arguments {
     /// Say whether this binary could take over: from one that leaves it so, with this configuration
     #[arg(long, value_name = "PROTOCOL", hide = true)]
     accepts: Option<u32>,
+    /// With --accepts: how the running one was started
+    #[arg(last = true, hide = true, requires = "accepts")]
+    started: Vec<OsString>,
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     if let Some(protocol) = arguments.accepts {
-        return accept(protocol, &arguments.places, environment);
+        return accept(protocol, arguments, environment);
     }
     let home = arguments.places.home(environment);
     let socket = home.control_socket();
@@ -86,13 +91,20 @@ fn names(processes: &[ProcessStatus]) -> String {
     processes.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-fn accept(protocol: u32, places: &Places, environment: &Environment) -> Result<(), Failure> {
+fn accept(protocol: u32, arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
+    let version = env!("CARGO_PKG_VERSION");
     if protocol != PROTOCOL {
         return Err(Failure::new(format!(
-            "version {} takes over by protocol {PROTOCOL}, the running one speaks {protocol}: stop it and start this one",
-            env!("CARGO_PKG_VERSION")
+            "version {version} takes over by protocol {PROTOCOL}, the running one speaks {protocol}: stop it and start this one"
         )));
     }
-    Source::new(places.config_file(environment), environment, None).load()?;
+    // It will be executed with these.
+    if let Err(error) = super::understand(&arguments.started) {
+        return Err(Failure::usage(format!(
+            "version {version} does not understand how the running one was started: {error}"
+        )));
+    }
+    Source::new(arguments.places.config_file(environment), environment, None).load()?;
+    say_accepted();
     Ok(())
 }

@@ -26,6 +26,7 @@ mod drain;
 mod end;
 pub(crate) mod generation;
 pub(crate) mod hand_over;
+pub(crate) mod probe;
 mod readiness;
 mod reload;
 pub(crate) mod renewal;
@@ -41,12 +42,12 @@ use acme::Orders;
 use control::{Begun, ControlSocket, Request};
 use generation::Generation;
 use hand_over::Successor;
+use probe::Probe;
 use readiness::NotifySocket;
 use renewal::Renewal;
 use signals::Signals;
 use sockets::SocketError;
 use state::EX_CONFIG;
-use upgrade::Probe;
 use watch::Watch;
 
 use crate::handed::Handed;
@@ -286,7 +287,9 @@ impl Supervisor {
             self.abandon_hand_over(&failure.to_string());
         }
         self.give_up_if_hopeless();
-        self.end_late_probe(now);
+        if let Some(probe) = &mut self.probe {
+            probe.end_if_late(now);
+        }
         if let Some(handed) = &mut self.plan.handed {
             handed.refresh(now);
         }
@@ -315,7 +318,7 @@ impl Supervisor {
         let order = self.plan.orders.next().filter(|_| self.may_order());
         let others = [
             self.next_ping,
-            self.probe_deadline(),
+            self.probe.as_ref().map(Probe::deadline),
             Some(self.file.next()),
             handed,
             order,
@@ -397,15 +400,6 @@ impl Supervisor {
             }
         }
         Ok(())
-    }
-
-    /// Replaces the running binary by the one that lies where it was started from.
-    fn upgrade_in_place(&mut self) {
-        match &self.plan.binary {
-            // What comes of it is logged, and seen in `status`.
-            Ok(path) => drop(self.begin_upgrade(&path.clone())),
-            Err(error) => tracing::error!(%error, "not upgraded: it is unknown where the program lies"),
-        }
     }
 
     fn answer(&mut self) -> Result<(), SuperviseError> {

@@ -6,41 +6,25 @@
 //! ```
 
 use std::ffi::{CString, OsString};
-use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, dup2_stdin, execve};
 
-use super::Supervisor;
 use super::end::End;
-use super::will;
-use crate::descriptors::in_memory;
+use super::probe::Probe;
+use super::{Supervisor, will};
 
-/// A binary that has not answered by then is none of ours.
-const PROBE_LIMIT: Duration = Duration::from_secs(20);
-/// As much of what it says is passed on.
-const LONGEST_ANSWER: u64 = 4096;
-
-/// A new binary that is being asked.
-#[derive(Debug)]
-pub(super) struct Probe {
-    pid: Pid,
-    binary: PathBuf,
-    output: File,
-    deadline: Instant,
-}
+/// Why nothing is begun any more.
+pub(super) const ENDING: &str = "the registry is being stopped";
 
 impl Supervisor {
     /// Begins to replace the running binary by the one at `path`. An error says why it cannot begin.
     pub(super) fn begin_upgrade(&mut self, path: &Path) -> Result<(), String> {
         let busy = if self.is_ending {
-            Some("the registry is being stopped")
+            Some(ENDING)
         } else if self.probe.is_some() {
             Some("an upgrade has begun already")
         } else if self.next.is_some() {
@@ -48,73 +32,53 @@ impl Supervisor {
         } else {
             None
         };
-        let begun = match busy {
-            Some(reason) => Err(reason.to_owned()),
-            None => self
-                .ask_binary(path)
-                .map_err(|error| format!("{}: {error}", path.display())),
-        };
-        match &begun {
-            Ok(()) => {
+        if let Some(reason) = busy {
+            tracing::error!("not upgraded: {reason}");
+            return Err(reason.to_owned());
+        }
+        match Probe::ask(path, &self.current.setting) {
+            Ok(probe) => {
+                self.probe = Some(probe);
                 self.upgrade_error = None;
                 tracing::info!(binary = %path.display(), "upgrading");
+                Ok(())
             }
-            Err(reason) => tracing::error!("not upgraded: {reason}"),
+            Err(error) => {
+                let refused = format!("{}: {error}", path.display());
+                self.refuse_upgrade(refused.clone());
+                Err(refused)
+            }
         }
-        begun
     }
 
-    fn ask_binary(&mut self, path: &Path) -> io::Result<()> {
-        let output = in_memory("")?;
-        let setting = &self.current.setting;
-        let mut command = Command::new(path);
-        command
-            .args(["upgrade", "--accepts", &will::PROTOCOL.to_string()])
-            .args(&setting.arguments)
-            .envs(setting.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(output.try_clone()?);
-        let child = command.spawn()?;
-        self.probe = Some(Probe {
-            pid: Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?),
-            binary: path.to_owned(),
-            output,
-            deadline: Instant::now() + PROBE_LIMIT,
-        });
-        Ok(())
-    }
-
-    /// When the binary that is being asked has to have answered.
-    pub(super) fn probe_deadline(&self) -> Option<Instant> {
-        self.probe.as_ref().map(|probe| probe.deadline)
-    }
-
-    /// Ends a binary that does not answer; its end will be seen.
-    pub(super) fn end_late_probe(&mut self, now: Instant) {
-        if let Some(probe) = &mut self.probe
-            && now >= probe.deadline
-        {
-            // It is gone already, or goes now.
-            let _ = kill(probe.pid, Signal::SIGKILL);
-            probe.deadline = now + PROBE_LIMIT;
+    /// Replaces the running binary by the one that lies where it was started from.
+    pub(super) fn upgrade_in_place(&mut self) {
+        match &self.plan.binary {
+            // What comes of it is logged, and seen in `status`.
+            Ok(path) => drop(self.begin_upgrade(&path.clone())),
+            Err(error) => {
+                let reason = format!("it is unknown where the program lies: {error}");
+                self.refuse_upgrade(reason);
+            }
         }
+    }
+
+    fn refuse_upgrade(&mut self, reason: String) {
+        tracing::error!("not upgraded: {reason}");
+        self.upgrade_error = Some(reason);
     }
 
     /// The process `pid` ended: if it was the binary that was asked, its answer is there.
     pub(super) fn hear_probe(&mut self, pid: Pid, end: End) {
-        let Some(probe) = self.probe.take_if(|probe| probe.pid == pid) else {
+        let Some(probe) = self.probe.take_if(|probe| probe.pid() == pid) else {
             return;
         };
-        let refused = if end.code() == Some(0) {
+        let refused = match probe.refusal(end) {
+            Some(reason) => reason,
             // Comes back only when it failed.
-            format!("{}: {}", probe.binary.display(), self.become_binary(&probe.binary))
-        } else {
-            let binary = probe.binary.display().to_string();
-            format!("{binary} refused: {} ({end})", probe.said().unwrap_or_default().trim())
+            None => self.become_binary(probe.binary()).to_string(),
         };
-        tracing::error!("not upgraded: {refused}");
-        self.upgrade_error = Some(refused);
+        self.refuse_upgrade(format!("{}: {refused}", probe.binary().display()));
     }
 
     fn become_binary(&mut self, binary: &Path) -> io::Error {
@@ -143,15 +107,6 @@ impl Supervisor {
         let failed = execve(&path, &arguments, &variables);
         dup2_stdin(&before)?;
         Ok(failed?)
-    }
-}
-
-impl Probe {
-    fn said(mut self) -> io::Result<String> {
-        let mut said = String::new();
-        self.output.rewind()?;
-        self.output.take(LONGEST_ANSWER).read_to_string(&mut said)?;
-        Ok(said)
     }
 }
 

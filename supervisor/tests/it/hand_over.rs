@@ -102,11 +102,11 @@ fn keep_alive(address: &str, answered: &AtomicU64, enough: &AtomicBool) -> std::
     }
 }
 
-fn pids(sandbox: &Sandbox) -> [Pid; 2] {
+pub(crate) fn pids(sandbox: &Sandbox) -> [Pid; 2] {
     ["proxy", "registry"].map(|process| ready_pid(sandbox, process))
 }
 
-fn nothing_leaves(sandbox: &Sandbox) {
+pub(crate) fn nothing_leaves(sandbox: &Sandbox) {
     eventually("the end of the old processes", || {
         let status = status(sandbox);
         let leaving = status["leaving"].as_array()?;
@@ -115,7 +115,7 @@ fn nothing_leaves(sandbox: &Sandbox) {
 }
 
 /// The program under another name, as an installation has it.
-fn install(sandbox: &Sandbox, name: &str) -> PathBuf {
+pub(crate) fn install(sandbox: &Sandbox, name: &str) -> PathBuf {
     let path = sandbox.path(name);
     std::fs::copy(env!("CARGO_BIN_EXE_lockgate"), &path).unwrap();
     path
@@ -426,7 +426,7 @@ fn a_stop_during_a_hand_over_ends_old_and_new() {
 }
 
 /// An address that nobody listens on. Another program may be faster; then the test says so.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }

@@ -27,4 +27,5 @@ mod reload;
 mod service;
 mod supervision;
 mod systemd;
+mod upgrade;
 mod users;
