@@ -69,10 +69,12 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let will =
         Will::open(environment).map_err(|error| Failure::new(format!("what the binary before left: {error}")))?;
     let home = wishes.places.home(environment);
-    prepare_directories(&home)?;
     let lock = match &will {
         Some(will) => Lock::adopt(&home.pid_file(), &will.lock)?,
-        None => Lock::take(&home.pid_file())?,
+        None => {
+            prepare_directories(&home)?;
+            Lock::take(&home.pid_file())?
+        }
     };
     let ground = Ground {
         wishes,

@@ -56,8 +56,10 @@ pub(super) fn equip(ground: &Ground<'_>, will: Option<&Will>) -> Result<(Equipme
         password_file: home.password_file(),
         authority: prepared.certificates.as_ref().map(|_| home.ca_certificate()),
     };
+    let decided = &prepared.decided;
+    let handed = Handed::over_to(decided.owners().as_ref(), &prepared.accepted.config, home)?;
     let listen = overridden.then_some(&address);
-    let equipment = equipment(home, prepared.source, prepared.accepted, listen, &prepared.decided)?;
+    let equipment = equipment(home, prepared.source, prepared.accepted, listen, decided, handed);
     Ok((equipment, entrances, banner))
 }
 
@@ -82,9 +84,9 @@ pub(super) fn equipment(
     accepted: Accepted,
     listen: Option<&Address>,
     decided: &Decided,
-) -> Result<Equipment, Failure> {
+    handed: Option<Handed>,
+) -> Equipment {
     let path = source.path();
-    let handed = Handed::over_to(decided.owners().as_ref(), &accepted.config, home)?;
     let listen = listen.map(|address| (LISTEN_VARIABLE.to_owned(), address.to_string()));
     let setting = Setting {
         arguments: ["--config".into(), path.into(), "--home".into(), home.root().into()].into(),
@@ -96,12 +98,12 @@ pub(super) fn equipment(
         users: decided.users().cloned(),
         rules: Rules::of_both(&localized(&accepted.config, handed.as_ref()), home),
     };
-    Ok(Equipment {
+    Equipment {
         source,
         config: accepted.config,
         setting,
         handed,
-    })
+    }
 }
 
 pub(super) fn plan(ground: Ground<'_>, equipment: Equipment, reach: &Reach) -> Plan {

@@ -4,17 +4,23 @@ use super::Ground;
 use super::equipment::{Equipment, equip, equipment, plan, reach};
 use crate::cli::Failure;
 use crate::confine::users;
-use crate::setup::{SetupError, tree};
+use crate::handed::Handed;
+use crate::setup::{SetupError, prepare_directories, tree};
 use crate::source::Source;
-use crate::supervise::hand_over::{Cause, Successor};
+use crate::supervise::hand_over::{Cause, Successor, Terms};
 use crate::supervise::will::Will;
 use crate::supervise::{Ears, Supervisor};
 
 /// The children of the binary before serve until those of this one do; and they go on when something stands in the way.
 pub(crate) fn take_over(ground: Ground<'_>, will: Will) -> Result<Supervisor, Failure> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "this binary has taken over");
-    let equipped = equip(&ground, Some(&will));
-    let mut in_force = in_force(&ground, &will)?;
+    let equipped = prepare_directories(&ground.home)
+        .map_err(Failure::from)
+        .and_then(|()| equip(&ground, Some(&will)));
+    let mut in_force = in_force(&ground, &will).or_else(|failure| match &equipped {
+        Ok((equipment, ..)) => Ok(instead(equipment, &failure)),
+        Err(_) => Err(failure),
+    })?;
     let setting = in_force.setting.clone();
     ground.logging.reload(&in_force.config.log, &ground.home.log());
     let current = will.current.adopt(&setting);
@@ -23,8 +29,12 @@ pub(crate) fn take_over(ground: Ground<'_>, will: Will) -> Result<Supervisor, Fa
         .map_err(|failure| failure.to_string())
         .and_then(|(equipment, entrances, _)| {
             in_force.handed = equipment.handed;
-            let new = (equipment.config, equipment.setting);
-            Successor::new(&ground.home, current.number, new, entrances, Cause::Upgrade)
+            let terms = Terms {
+                source: equipment.source,
+                config: equipment.config,
+                setting: equipment.setting,
+            };
+            Successor::new(&ground.home, current.number, terms, entrances, Cause::Upgrade)
                 .map_err(|error| error.to_string())
         });
     let listened = current.children[0].sockets.first().map(|socket| socket.address.clone());
@@ -34,7 +44,8 @@ pub(crate) fn take_over(ground: Ground<'_>, will: Will) -> Result<Supervisor, Fa
     Ok(Supervisor::new(plan, ears, current).taking_over(leaving, next, will.started))
 }
 
-/// What the children of the binary before run with.
+/// What the children of the binary before run with. Only what they have already is needed for it: they serve, whatever
+/// has become of the files.
 fn in_force(ground: &Ground<'_>, will: &Will) -> Result<Equipment, Failure> {
     let listen = will.listen.as_ref();
     let text = listen.map(ToString::to_string);
@@ -43,5 +54,17 @@ fn in_force(ground: &Ground<'_>, will: &Will) -> Result<Equipment, Failure> {
     let accepted = source.accept(will.configuration.clone())?;
     let tree = tree::found(&accepted.config.storage.root);
     let decided = users::decide(&accepted.config, &ground.home, tree.as_ref()).map_err(SetupError::from)?;
-    equipment(&ground.home, source, accepted, listen, &decided)
+    let handed = Handed::left_to(decided.owners().as_ref(), &accepted.config, &ground.home);
+    Ok(equipment(&ground.home, source, accepted, listen, &decided, handed))
+}
+
+/// What they will run with if they have to start again: this binary refuses what they began with.
+fn instead(new: &Equipment, failure: &Failure) -> Equipment {
+    tracing::warn!("what the old processes run with cannot be used by this binary: {failure}");
+    Equipment {
+        source: new.source.clone(),
+        config: new.config.clone(),
+        setting: new.setting.clone(),
+        handed: None,
+    }
 }

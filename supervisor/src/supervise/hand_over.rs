@@ -22,6 +22,7 @@ use super::sockets::{Socket, SocketError, listen_unix, remove_stale};
 use super::state::Life;
 use crate::reach::Reach;
 use crate::serve::REGISTRY_NAME;
+use crate::source::Source;
 
 /// What the new processes are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +33,19 @@ pub(crate) enum Cause {
     Upgrade,
 }
 
+/// What new processes are started with, and where the next configuration will come from.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) source: Source,
+    pub(crate) config: Config,
+    pub(crate) setting: Setting,
+}
+
 /// A generation that is to take over, and what is in force with it.
 #[derive(Debug)]
 pub(crate) struct Successor {
     generation: Generation,
+    source: Source,
     config: Config,
     cause: Cause,
     /// Whether its registry's socket has its public name.
@@ -43,11 +53,11 @@ pub(crate) struct Successor {
 }
 
 impl Successor {
-    /// The one after `number`, to be started with `setting` on `entrances`.
+    /// The one after `number`, to be started on `entrances`.
     pub(crate) fn new(
         home: &Home,
         number: u32,
-        (config, setting): (Config, Setting),
+        terms: Terms,
         entrances: Vec<Socket>,
         cause: Cause,
     ) -> Result<Self, SocketError> {
@@ -55,8 +65,9 @@ impl Successor {
         let socket = registry_socket(home, &private_name(home))?;
         let children = pair_of(entrances, socket, [Life::held(now), Life::new(now)]);
         Ok(Self {
-            generation: Generation::new(number + 1, setting, children),
-            config,
+            generation: Generation::new(number + 1, terms.setting, children),
+            source: terms.source,
+            config: terms.config,
             cause,
             is_published: false,
         })
@@ -109,7 +120,7 @@ impl Supervisor {
         let _ = std::fs::remove_file(kept_name(&self.plan.home));
         self.plan.logging.reload(&next.config.log, &self.plan.home.log());
         let limit = next.config.http.hand_over_timeout;
-        self.plan.config = next.config;
+        (self.plan.source, self.plan.config) = (next.source, next.config);
         let mut former = std::mem::replace(&mut self.current, next.generation);
         self.plan.url = self.reach().to_string();
         tracing::info!(
@@ -148,6 +159,9 @@ impl Supervisor {
         }
         self.plan.renewal.reload(&self.plan.config);
         self.plan.orders.reload(&self.plan.config);
+        if let Some(handed) = &mut self.plan.handed {
+            handed.go_back_to(&self.plan.config);
+        }
         self.plan.manager.send("READY=1\nSTATUS=serving");
     }
 

@@ -5,7 +5,7 @@ use lockgate_config::Config;
 use super::Supervisor;
 use super::child::Setting;
 use super::control::Reloaded;
-use super::hand_over::{Cause, Successor};
+use super::hand_over::{Cause, Successor, Terms};
 use crate::confine::Rules;
 use crate::entrance;
 use crate::handed::localized;
@@ -111,13 +111,13 @@ impl Supervisor {
         };
         self.plan.renewal.reload(&accepted.config);
         self.plan.orders.reload(&accepted.config);
-        let successor = Successor::new(
-            &self.plan.home,
-            self.current.number,
-            (accepted.config, setting),
-            entrances,
-            Cause::Reload,
-        );
+        let terms = Terms {
+            source: self.plan.source.clone(),
+            config: accepted.config,
+            setting,
+        };
+        let number = self.current.number;
+        let successor = Successor::new(&self.plan.home, number, terms, entrances, Cause::Reload);
         self.next = Some(successor.map_err(|error| error.to_string())?);
         Ok(())
     }

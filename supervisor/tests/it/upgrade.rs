@@ -2,10 +2,13 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use nix::sys::signal::Signal;
+use lockgate_certs::files::Existing;
+use lockgate_certs::leaf::{LeafRequest, self_signed};
+use lockgate_certs::load::Pair;
+use nix::sys::signal::{Signal, kill};
 
-use crate::hand_over::pids;
-use crate::harness::{PLAIN, Running, Sandbox, eventually, status};
+use crate::hand_over::{free_address, pids};
+use crate::harness::{PLAIN, Running, Sandbox, eventually, is_root, ready_pid, status};
 
 /// What `status` says of the last upgrade, once it says so.
 fn refusal(sandbox: &Sandbox, about: &str) -> String {
@@ -67,4 +70,90 @@ fn a_binary_is_asked_whether_it_understands_the_running_command_line() {
     );
     let older = sandbox.run(&["upgrade", "--accepts", "0", "--config", config.to_str().unwrap()]);
     assert!(older.expect(1).stderr.contains("protocol"));
+}
+
+#[test]
+fn a_home_that_cannot_be_prepared_is_refused_and_the_old_processes_go_on() {
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    let old = pids(&sandbox);
+    // A directory of the home cannot be made: as when the disk is full, or cannot be written.
+    std::fs::remove_dir(sandbox.path("lockgate/run/acme")).unwrap();
+    sandbox.write("lockgate/run/acme", "");
+    let refused = sandbox.run(&["upgrade"]).expect(1);
+    assert!(refused.stderr.contains("run/acme"), "{}", refused.stderr);
+    assert_eq!(pids(&sandbox), old);
+    assert_eq!(running.get("/v2/"), "200");
+    std::fs::remove_file(sandbox.path("lockgate/run/acme")).unwrap();
+    sandbox.run(&["upgrade"]).expect(0);
+    assert!(status(&sandbox)["upgrade_error"].is_null());
+}
+
+fn write_pair(sandbox: &Sandbox) {
+    let issued = self_signed(&LeafRequest::for_hosts(&["localhost".to_owned()]).unwrap()).unwrap();
+    let pair = Pair {
+        certificate: sandbox.path("own.crt"),
+        key: sandbox.path("own.key"),
+    };
+    issued.write(&pair, Existing::Overwrite, None).unwrap();
+}
+
+#[test]
+fn a_certificate_that_is_gone_or_does_not_fit_ends_nobody() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    write_pair(&sandbox);
+    let config = sandbox.write(
+        "config.yml",
+        &(PLAIN.to_owned() + "  tls: {certificate: own.crt, key: own.key}\n"),
+    );
+    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    let old = pids(&sandbox);
+    let problem = |about: &str| {
+        eventually("a problem in the status", || {
+            let status = status(&sandbox);
+            status["certificate_problem"].as_str()?.contains(about).then_some(())
+        });
+    };
+    std::fs::rename(sandbox.path("own.crt"), sandbox.path("away")).unwrap();
+    let refused = sandbox.run(&["upgrade"]).expect(1);
+    assert!(refused.stderr.contains("own.crt"), "{}", refused.stderr);
+    assert_eq!(pids(&sandbox), old, "{}", running.log());
+    problem("own.crt");
+
+    // A key that belongs to another: a proxy that comes back begins with the pair that was good.
+    write_pair(&sandbox);
+    std::fs::rename(sandbox.path("away"), sandbox.path("own.crt")).unwrap();
+    problem("own.key: does not belong to the certificate");
+    kill(old[0], Signal::SIGKILL).unwrap();
+    eventually("another proxy", || {
+        (ready_pid(&sandbox, "proxy") != old[0]).then_some(())
+    });
+
+    write_pair(&sandbox);
+    eventually("a status without a problem", || {
+        status(&sandbox)["certificate_problem"].is_null().then_some(())
+    });
+    sandbox.run(&["upgrade"]).expect(0);
+}
+
+#[test]
+fn after_an_upgrade_the_configuration_says_where_to_listen() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.write("config.yml", PLAIN);
+    let _running = Running::of(
+        sandbox.command(&["start", "--config", config.to_str().unwrap()]),
+        &sandbox.path("stderr"),
+    );
+    // A port that the system chose holds for this supervisor; the next one is asked for another.
+    let there = free_address();
+    sandbox.write("config.yml", &PLAIN.replace("127.0.0.1:0", &there));
+    sandbox.run(&["upgrade"]).expect(0);
+    let url = status(&sandbox)["url"].clone();
+    sandbox.run(&["reload"]).expect(0);
+    let status = status(&sandbox);
+    assert_eq!((&status["generation"], &status["url"]), (&2.into(), &url), "{status}");
+    assert_eq!(status["processes"][0]["address"], there);
 }
