@@ -18,6 +18,9 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let home = arguments.home.home(environment);
     let reloaded: Reloaded =
         ask(&home.control_socket(), &Request::Reload).map_err(|error| super::status::not_answering(&home, &error))?;
+    if reloaded.is_ending {
+        return Err(Failure::new(reloaded.messages.join("\n")));
+    }
     if !reloaded.done {
         let refused = "refused, the old configuration goes on:\n".to_owned() + &reloaded.messages.join("\n");
         return Err(Failure::configuration(refused));

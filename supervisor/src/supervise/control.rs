@@ -74,7 +74,7 @@ pub(crate) struct Status {
     pub(crate) drain_timeout_seconds: u64,
     /// Why the last reload was refused, while it is.
     pub(crate) reload_error: Option<String>,
-    /// Why there is no certificate, or no new one, while one is ordered from an ACME server.
+    /// Why there is no certificate, or no new one: from an ACME server, or in the files that the configuration names.
     #[serde(default)]
     pub(crate) certificate_problem: Option<String>,
     /// How many pairs of processes have served, the present one included.
@@ -115,12 +115,15 @@ impl Status {
 }
 
 /// Answer to [`Request::Reload`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reloaded {
     /// Whether the configuration in the file is in force now.
     pub(crate) done: bool,
     /// Each mistake, or each remark.
     pub(crate) messages: Vec<String>,
+    /// Not done because of the end, whatever the configuration is like.
+    #[serde(default)]
+    pub(crate) is_ending: bool,
 }
 
 /// Answer to [`Request::Upgrade`]: what comes of it is seen in the [`Status`].
@@ -243,6 +246,7 @@ mod tests {
         let expected = Reloaded {
             done: false,
             messages: vec!["http.addr: no".into()],
+            is_ending: false,
         };
         let asking = std::thread::spawn(move || ask::<Reloaded>(&path, &Request::Reload).unwrap());
         let call = loop {

@@ -35,7 +35,10 @@ impl Supervisor {
     fn begin_end(&mut self, limit: Duration) {
         self.is_ending = true;
         self.plan.manager.send("STOPPING=1");
-        self.abandon_hand_over("the end was asked for");
+        self.end_hand_over();
+        if let Some(probe) = &mut self.probe {
+            probe.end();
+        }
         self.generations_mut()
             .for_each(|generation| generation.begin_drain(Signal::SIGTERM, limit));
     }

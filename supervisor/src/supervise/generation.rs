@@ -165,8 +165,14 @@ impl Generation {
 
     /// Ends both at once.
     pub(crate) fn kill(&mut self) {
+        let deadline = Instant::now();
+        // A binary that takes over before their end is seen starts none of them again.
+        self.drain = Drain::Registry {
+            deadline,
+            signal: Signal::SIGKILL,
+        };
         for child in &mut self.children {
-            child.life.drain(Instant::now());
+            child.life.drain(deadline);
             child.kill();
         }
     }

@@ -135,15 +135,36 @@ impl Supervisor {
             Cause::Upgrade => self.upgrade_error = None,
         }
         self.plan.manager.send("READY=1\nSTATUS=serving");
-        if std::mem::take(&mut self.reload_again) {
-            self.reload();
-        }
+        self.reload_if_asked_meanwhile();
     }
 
     /// Gives up a hand-over that has begun, if one has: the old processes go on.
     pub(super) fn abandon_hand_over(&mut self, reason: &str) {
-        let Some(mut next) = self.next.take() else { return };
+        let Some(next) = self.next.take() else { return };
         tracing::error!("the old processes go on, the new ones did not become ready: {reason}");
+        let error = Some(format!("the new processes did not become ready: {reason}"));
+        match next.cause {
+            Cause::Reload => self.reload_error = error,
+            Cause::Upgrade => self.upgrade_error = error,
+        }
+        self.dissolve(next);
+        self.plan.renewal.reload(&self.plan.config);
+        self.plan.orders.reload(&self.plan.config);
+        if let Some(handed) = &mut self.plan.handed {
+            handed.go_back_to(&self.plan.config);
+        }
+        self.plan.manager.send("READY=1\nSTATUS=serving");
+        self.reload_if_asked_meanwhile();
+    }
+
+    /// The end was asked for: new processes are not needed any more.
+    pub(super) fn end_hand_over(&mut self) {
+        if let Some(next) = self.next.take() {
+            self.dissolve(next);
+        }
+    }
+
+    fn dissolve(&mut self, mut next: Successor) {
         if next.is_published
             && let Err(error) = std::fs::rename(kept_name(&self.plan.home), self.plan.home.registry_socket())
         {
@@ -152,17 +173,6 @@ impl Supervisor {
         let _ = std::fs::remove_file(private_name(&self.plan.home));
         next.generation.kill();
         self.leaving.push(next.generation);
-        let error = Some(format!("the new processes did not become ready: {reason}"));
-        match next.cause {
-            Cause::Reload => self.reload_error = error,
-            Cause::Upgrade => self.upgrade_error = error,
-        }
-        self.plan.renewal.reload(&self.plan.config);
-        self.plan.orders.reload(&self.plan.config);
-        if let Some(handed) = &mut self.plan.handed {
-            handed.go_back_to(&self.plan.config);
-        }
-        self.plan.manager.send("READY=1\nSTATUS=serving");
     }
 
     /// How clients reach what is in force.

@@ -6,6 +6,7 @@ use super::Supervisor;
 use super::child::Setting;
 use super::control::Reloaded;
 use super::hand_over::{Cause, Successor, Terms};
+use super::upgrade::ENDING;
 use crate::confine::Rules;
 use crate::entrance;
 use crate::handed::localized;
@@ -15,13 +16,21 @@ use crate::source::{Accepted, explain};
 impl Supervisor {
     /// Reads the file again. Children are told only when it holds no mistake.
     pub(super) fn reload(&mut self) -> Reloaded {
+        if self.is_ending {
+            return Reloaded {
+                is_ending: true,
+                ..refused(vec![ENDING.to_owned()])
+            };
+        }
         self.file.taken_up();
-        if self.next.is_some() {
+        // The will knows nothing of processes that are being started: a binary that is asked may take over any moment.
+        if self.next.is_some() || self.probe.is_some() {
             self.reload_again = true;
             let message = "processes are being replaced: the file is read again as soon as that is over";
             return Reloaded {
                 done: true,
                 messages: vec![message.to_owned()],
+                ..Reloaded::default()
             };
         }
         self.plan.manager.send_reloading();
@@ -43,17 +52,19 @@ impl Supervisor {
         reloaded
     }
 
+    /// Somebody asked for it while it could not be done.
+    pub(super) fn reload_if_asked_meanwhile(&mut self) {
+        if std::mem::take(&mut self.reload_again) {
+            self.reload();
+        }
+    }
+
     fn try_reload(&mut self) -> Reloaded {
         let accepted = match self.plan.source.load() {
             Ok(accepted) => accepted,
             Err(error) => return refused(explain(&error)),
         };
         let mut messages: Vec<_> = accepted.config.warnings.iter().map(ToString::to_string).collect();
-        if let Some(handed) = &mut self.plan.handed
-            && let Err(error) = handed.follow(&accepted.config)
-        {
-            return refused(vec![error.to_string()]);
-        }
         if accepted.config.process != self.plan.config.process {
             messages.push("process: other users take a stop and a start".to_owned());
         }
@@ -62,22 +73,28 @@ impl Supervisor {
         if needed_by.is_empty() && rules != self.current.setting.rules {
             needed_by.push("the directories that files are in");
         }
-        if needed_by.is_empty() {
-            self.apply(accepted);
+        let taken_up = if needed_by.is_empty() {
+            self.apply(accepted)
         } else {
             messages.push(format!(
                 "taken up by new processes, the old ones finish what they have: {}",
                 needed_by.join(", ")
             ));
-            if let Err(reason) = self.replace(accepted, rules) {
-                return refused(vec![reason]);
-            }
+            self.replace(accepted, rules)
+        };
+        match taken_up {
+            Ok(()) => Reloaded {
+                done: true,
+                messages,
+                ..Reloaded::default()
+            },
+            Err(reason) => refused(vec![reason]),
         }
-        Reloaded { done: true, messages }
     }
 
     /// Running processes go on with it.
-    fn apply(&mut self, accepted: Accepted) {
+    fn apply(&mut self, accepted: Accepted) -> Result<(), String> {
+        self.hand_over_keys(&accepted.config)?;
         self.plan.logging.reload(&accepted.config.log, &self.plan.home.log());
         self.plan.config = accepted.config;
         self.plan.renewal.reload(&self.plan.config);
@@ -95,6 +112,15 @@ impl Supervisor {
             child.configure(text);
         }
         tracing::info!(config = %self.plan.source.path().display(), "reloaded");
+        Ok(())
+    }
+
+    /// All of them, or none.
+    fn hand_over_keys(&mut self, config: &Config) -> Result<(), String> {
+        match &mut self.plan.handed {
+            Some(handed) => handed.follow(config).map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
     }
 
     /// New processes go on with it.
@@ -109,8 +135,7 @@ impl Supervisor {
             rules,
             ..self.current.setting.clone()
         };
-        self.plan.renewal.reload(&accepted.config);
-        self.plan.orders.reload(&accepted.config);
+        let config = accepted.config.clone();
         let terms = Terms {
             source: self.plan.source.clone(),
             config: accepted.config,
@@ -119,6 +144,12 @@ impl Supervisor {
         let number = self.current.number;
         let successor = Successor::new(&self.plan.home, number, terms, entrances, Cause::Reload);
         self.next = Some(successor.map_err(|error| error.to_string())?);
+        if let Err(error) = self.hand_over_keys(&config) {
+            self.end_hand_over();
+            return Err(error);
+        }
+        self.plan.renewal.reload(&config);
+        self.plan.orders.reload(&config);
         Ok(())
     }
 }
@@ -131,7 +162,10 @@ impl Supervisor {
 }
 
 fn refused(messages: Vec<String>) -> Reloaded {
-    Reloaded { done: false, messages }
+    Reloaded {
+        messages,
+        ..Reloaded::default()
+    }
 }
 
 /// The keys that differ and that a running process cannot take up: sockets it has open, directories it is confined to,

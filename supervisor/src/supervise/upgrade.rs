@@ -73,12 +73,16 @@ impl Supervisor {
         let Some(probe) = self.probe.take_if(|probe| probe.pid() == pid) else {
             return;
         };
+        if self.is_ending {
+            return tracing::info!("not upgraded: {ENDING}");
+        }
         let refused = match probe.refusal(end) {
             Some(reason) => reason,
             // Comes back only when it failed.
             None => self.become_binary(probe.binary()).to_string(),
         };
         self.refuse_upgrade(format!("{}: {refused}", probe.binary().display()));
+        self.reload_if_asked_meanwhile();
     }
 
     fn become_binary(&mut self, binary: &Path) -> io::Error {

@@ -27,5 +27,6 @@ mod reload;
 mod service;
 mod supervision;
 mod systemd;
+mod untimely;
 mod upgrade;
 mod users;

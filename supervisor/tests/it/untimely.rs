@@ -1,0 +1,203 @@
+//! Orders that come while another is carried out: none is lost, and none undoes the other.
+
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use crate::hand_over::pids;
+use crate::harness::{PLAIN, Running, Sandbox, eventually, status};
+
+/// Takes the place of the program, and thinks about it until it is told to go on when it is asked whether it can take
+/// over.
+struct Hesitant {
+    word: PathBuf,
+    asked: PathBuf,
+}
+
+/// Where [`start`] starts the program from.
+const BINARY: &str = "bin";
+
+fn start(sandbox: &Sandbox) -> Running {
+    let config = sandbox.write("config.yml", PLAIN);
+    symlink(env!("CARGO_BIN_EXE_lockgate"), sandbox.path(BINARY)).unwrap();
+    let mut command = Command::new(sandbox.path(BINARY));
+    command
+        .args(["start", "--listen", "127.0.0.1:0", "--config"])
+        .arg(config)
+        .current_dir(sandbox.path("."));
+    Running::of(command, &sandbox.path("stderr"))
+}
+
+impl Hesitant {
+    /// In the end it does as `verdict`, a command of the shell.
+    fn install(sandbox: &Sandbox, verdict: &str) -> Self {
+        let [word, asked] = ["word", "asked"].map(|name| sandbox.path(name));
+        if !word.exists() {
+            mkfifo(&word, Mode::S_IRWXU).unwrap();
+        }
+        let script = format!(
+            "#!/bin/sh\nif [ \"$1\" = upgrade ]; then touch {}; read line < {}; fi\n{verdict}\n",
+            asked.display(),
+            word.display()
+        );
+        let new = sandbox.write("new", &script);
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::rename(&new, sandbox.path(BINARY)).unwrap();
+        Self { word, asked }
+    }
+
+    /// SIGUSR2, until it has been asked.
+    fn hesitate(&self, running: &Running) {
+        running.signal(Signal::SIGUSR2);
+        eventually("the question", || self.asked.exists().then_some(()));
+        std::fs::remove_file(&self.asked).unwrap();
+    }
+
+    fn go_on(&self) {
+        OpenOptions::new()
+            .write(true)
+            .open(&self.word)
+            .unwrap()
+            .write_all(b"\n")
+            .unwrap();
+    }
+}
+
+fn exec_lockgate() -> String {
+    format!("exec {} \"$@\"", env!("CARGO_BIN_EXE_lockgate"))
+}
+
+/// A request that keeps its process busy until its body is complete.
+fn unfinished(running: &Running) -> std::net::TcpStream {
+    let mut request = running.connect();
+    request
+        .write_all(b"PUT /v2/app/manifests/1 HTTP/1.1\r\nHost: r\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{")
+        .unwrap();
+    eventually("the request", || {
+        // Answered: so the one before it has been taken, too.
+        (running.get("/healthz") == "200").then_some(())
+    });
+    request
+}
+
+fn finish(mut request: std::net::TcpStream) {
+    request.write_all(b"}").unwrap();
+    let mut answer = String::new();
+    request.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+fn draining(sandbox: &Sandbox) {
+    eventually("the drain", || {
+        (status(sandbox)["processes"][0]["state"] == "draining").then_some(())
+    });
+}
+
+#[test]
+fn a_stop_while_a_binary_is_asked_is_a_stop() {
+    let sandbox = Sandbox::new();
+    let mut running = start(&sandbox);
+    let request = unfinished(&running);
+    let binary = Hesitant::install(&sandbox, &exec_lockgate());
+    binary.hesitate(&running);
+    running.signal(Signal::SIGTERM);
+    draining(&sandbox);
+    finish(request);
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
+fn nothing_is_begun_while_the_end_is_near() {
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    let request = unfinished(&running);
+    running.signal(Signal::SIGTERM);
+    draining(&sandbox);
+    // It would take new processes, and they would serve on.
+    sandbox.write(
+        "config.yml",
+        &PLAIN.replace("rootdirectory: data", "rootdirectory: elsewhere"),
+    );
+    let reload = sandbox.run(&["reload"]).expect(1);
+    assert!(reload.stderr.contains("is being stopped"), "{}", reload.stderr);
+    let upgrade = sandbox.run(&["upgrade"]).expect(1);
+    assert!(upgrade.stderr.contains("is being stopped"), "{}", upgrade.stderr);
+    finish(request);
+    eventually("the end", || (!crate::harness::is_alive(running.pid())).then_some(()));
+    assert!(!sandbox.path("elsewhere").exists());
+    drop(running);
+}
+
+#[test]
+fn a_reload_while_a_binary_is_asked_is_done_afterwards() {
+    let sandbox = Sandbox::new();
+    let running = start(&sandbox);
+    let old = pids(&sandbox);
+    for (round, (verdict, generation)) in [("exit 3", 2), (exec_lockgate().as_str(), 3)].into_iter().enumerate() {
+        let binary = Hesitant::install(&sandbox, verdict);
+        binary.hesitate(&running);
+        let root = format!("root-{round}");
+        sandbox.write(
+            "config.yml",
+            &PLAIN.replace("rootdirectory: data", &format!("rootdirectory: {root}")),
+        );
+        let said = sandbox.run(&["reload"]).expect(0).stderr;
+        assert!(said.contains("as soon as that is over"), "{said}");
+        assert_eq!(status(&sandbox)["generation"], generation - 1);
+        binary.go_on();
+        eventually("new processes", || {
+            let status = status(&sandbox);
+            (status["generation"] == generation && status["replacing"] == false).then_some(())
+        });
+        assert!(
+            sandbox.path(&root).join("docker/registry/v2").exists(),
+            "{}",
+            running.log()
+        );
+        assert_eq!(running.get("/v2/"), "200");
+    }
+    assert!(pids(&sandbox).iter().all(|pid| !old.contains(pid)));
+    // Nobody is left that nobody knows of.
+    eventually("the end of the others", || (children_of(&running) == 2).then_some(()));
+}
+
+fn children_of(running: &Running) -> usize {
+    let pid = running.pid();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    children.split_whitespace().count()
+}
+
+#[test]
+fn what_is_mended_while_it_is_tried_is_taken_up() {
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    // The new registry waits here for its accounts, and gives up when it gets too much of them.
+    let pipe = sandbox.path("pipe");
+    mkfifo(&pipe, Mode::from_bits_truncate(0o666)).unwrap();
+    std::fs::set_permissions(&pipe, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let broken = format!("{PLAIN}auth: {{htpasswd: {{realm: r, path: {}}}}}\n", pipe.display());
+    sandbox.write("config.yml", &broken);
+    sandbox.run(&["reload"]).expect(0);
+    assert_eq!(status(&sandbox)["replacing"], true, "{}", running.log());
+    sandbox.write("config.yml", &(PLAIN.to_owned() + "  headers: {X-Told: [once]}\n"));
+    let said = sandbox.run(&["reload"]).expect(0).stderr;
+    assert!(said.contains("as soon as that is over"), "{said}");
+
+    let mut accounts = OpenOptions::new().write(true).open(&pipe).unwrap();
+    let _ = accounts.write_all(&vec![b'\n'; (16 << 20) + 1]);
+    drop(accounts);
+    eventually("the mended one", || {
+        let answer = running.http("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n");
+        answer.to_lowercase().contains("x-told: once").then_some(())
+    });
+    assert!(running.log().contains("larger than 16 MiB"), "{}", running.log());
+    let status = status(&sandbox);
+    assert!(status["reload_error"].is_null(), "{status}");
+    assert_eq!(status["generation"], 1);
+}
