@@ -192,7 +192,7 @@ async fn its_garbage_collector_keeps_what_is_referenced() {
 fn open(root: &Path) -> FilesystemStorage {
     // What a running instance leaves in the root is in nobody's way.
     let instance = Instance::of_process(std::process::id());
-    drop(Owner::take(root, &instance, false).unwrap());
+    drop(Owner::take(root, &instance, false, || false).unwrap());
     assert!(root.join("lockgate.lock").exists());
     FilesystemStorage::open(root, Settings::default()).unwrap()
 }

@@ -1,5 +1,7 @@
 //! `lockgate registry`: the registry alone, behind somebody's proxy, or behind ours.
 
+use std::time::{Duration, Instant};
+
 use lockgate_config::{Address, Config};
 use lockgate_registry::storage::filesystem::{Instance, Owner};
 use lockgate_registry::{Control, Front, Listener};
@@ -16,6 +18,9 @@ use crate::supervise::sockets::{listen_tcp, listen_unix};
 pub(crate) const SOCKET_NAME: &str = "registry";
 /// The name of the debug listener.
 pub(crate) const DEBUG_NAME: &str = "debug";
+
+/// How much longer than its drain a registry may take to end.
+const AFTER_A_DRAIN: Duration = Duration::from_secs(5);
 
 /// Where clients come in, and where `http.debug` is served.
 type Listeners = (Listener, Option<Listener>);
@@ -53,7 +58,11 @@ fn make_what_is_missing(config: &Config) -> Result<(), ServeError> {
 
 fn serve_half(half: &Half, reload: Receiver<Config>, (listener, debug): Listeners) -> Result<(), ServeError> {
     let storage = &half.config.storage;
-    let _owner = Owner::take(&storage.root, &instance(half), storage.read_only)?;
+    let began = Instant::now();
+    // What a killed supervisor left drains, as this one's processes would.
+    let patience = half.config.http.drain_timeout + AFTER_A_DRAIN;
+    let is_patient = || began.elapsed() < patience && !half.orders.is_told_to_end();
+    let _owner = Owner::take(&storage.root, &instance(half), storage.read_only, is_patient)?;
     let control = Control {
         front: if half.is_supervised() {
             Front::Lockgate

@@ -55,6 +55,11 @@ impl Orders {
         self.told(Order::End)
     }
 
+    /// Whether it was told to drain, or more.
+    pub(super) fn is_told_to_end(&self) -> bool {
+        *self.0.borrow() >= Order::Drain
+    }
+
     fn told(&self, order: Order) -> impl Future<Output = ()> + Send + 'static {
         let mut orders = self.0.clone();
         async move {

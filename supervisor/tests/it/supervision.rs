@@ -314,3 +314,52 @@ fn children_do_not_outlive_a_killed_supervisor_and_the_next_start_is_at_once() {
     });
     assert_eq!(next.get("/v2/"), "200");
 }
+
+#[test]
+fn a_push_outlives_a_killed_supervisor_and_the_next_one_waits_for_it() {
+    const SIZE: usize = 600_000;
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.start_plain();
+    let path = begin_upload(&running);
+    let mut push = running.connect();
+    write!(
+        push,
+        "PATCH {path} HTTP/1.1\r\nHost: r\r\nContent-Length: {SIZE}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    push.write_all(&[7; SIZE / 2]).unwrap();
+    eventually("some of it on the disk", || {
+        (received(&running, &path) > 0).then_some(())
+    });
+    running.signal(Signal::SIGKILL);
+    assert_eq!(running.wait().signal(), Some(9));
+
+    let config = sandbox.path("config.yml");
+    let next = sandbox.command(&[
+        "start",
+        "--config",
+        config.to_str().unwrap(),
+        "--listen",
+        &running.address,
+    ]);
+    let stderr = sandbox.path("next.stderr");
+    let next = std::thread::spawn({
+        let stderr = stderr.clone();
+        move || Running::of(next, &stderr)
+    });
+    eventually("it waits", || {
+        let log = std::fs::read_to_string(&stderr).unwrap_or_default();
+        let waits = format!(
+            "waiting for processes of a killed instance to finish killed={}",
+            running.pid()
+        );
+        (log.contains(&waits) || next.is_finished()).then_some(())
+    });
+    push.write_all(&[7; SIZE / 2]).unwrap();
+    let mut answer = String::new();
+    push.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    let next = next.join().unwrap();
+    assert_eq!(received(&next, &path), SIZE);
+    assert!(next.log().contains("waiting for processes"), "{}", next.log());
+}

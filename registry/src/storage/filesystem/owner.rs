@@ -1,16 +1,21 @@
 //! One instance serves a storage root; its old and its new process may both do so while one hands over to the other.
+//!
+//! Whoever comes after an instance that was killed waits for what that left: processes that finish what clients sent.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use super::durable::FILE_MODE;
 use crate::storage::Layout;
 
-/// An instance that is ending lets go within `TRIES` times `PAUSE`.
-const TRIES: u32 = 50;
+/// An instance that is ending lets go within this time.
+const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why this instance does not get the root.
@@ -63,6 +68,17 @@ impl Instance {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// 0 when it is not said.
+    fn pid(&self) -> u32 {
+        self.0.split(' ').next().and_then(|pid| pid.parse().ok()).unwrap_or(0)
+    }
+
+    /// Whether its process is gone. A confined process may not look at others, but the kernel says who is there.
+    fn is_dead(&self) -> bool {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+    }
 }
 
 /// The right to serve a storage root, until dropped.
@@ -76,10 +92,16 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Takes `root` for `instance`. One that only reads it goes on, with a warning, beside another that serves it.
-    pub fn take(root: &Path, instance: &Instance, reads_only: bool) -> Result<Self, OwnerError> {
+    /// Takes `root` for `instance`. One that only reads it goes on, with a warning, beside another that serves it; the
+    /// others wait for what a killed instance left, for as long as it `is_patient`.
+    pub fn take(
+        root: &Path,
+        instance: &Instance,
+        reads_only: bool,
+        is_patient: impl Fn() -> bool,
+    ) -> Result<Self, OwnerError> {
         let path = Layout::owner_file(root);
-        match hold(root, &path, instance) {
+        match hold(root, &path, instance, || !reads_only && is_patient()) {
             Ok(lock) => Ok(Self { lock }),
             Err(error @ OwnerError::Held { .. }) if reads_only => {
                 tracing::warn!("{error}; going on, since this one only reads it");
@@ -105,40 +127,49 @@ impl Drop for Owner {
     }
 }
 
-fn hold(root: &Path, path: &Path, instance: &Instance) -> Result<Option<File>, OwnerError> {
+fn hold(
+    root: &Path,
+    path: &Path,
+    instance: &Instance,
+    is_patient: impl Fn() -> bool,
+) -> Result<Option<File>, OwnerError> {
     let failed = |source| OwnerError::File {
         root: root.to_owned(),
         path: path.to_owned(),
         source,
     };
     let mut file = open(path).map_err(failed)?;
-    for attempt in 0..TRIES {
-        if attempt > 0 {
-            std::thread::sleep(PAUSE);
-        }
-        match file.try_lock() {
+    let began = Instant::now();
+    let mut is_said = false;
+    loop {
+        let holder = match file.try_lock() {
             Ok(()) => {
                 write(&mut file, instance).map_err(failed)?;
-                // flock(2) may let go in between; whoever comes in then is first.
-                if share(&file).map_err(failed)? {
-                    return Ok(Some(file));
-                }
+                instance.clone()
             }
-            Err(TryLockError::WouldBlock) => {
-                if read(&mut file).map_err(failed)? == *instance && share(&file).map_err(failed)? {
-                    return Ok(Some(file));
-                }
-            }
+            Err(TryLockError::WouldBlock) => read(&mut file).map_err(failed)?,
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
+        };
+        // From the lock to a shared one flock(2) may let go in between; whoever comes in then is first.
+        if holder == *instance && share(&file).map_err(failed)? {
+            return Ok(Some(file));
         }
+        if began.elapsed() >= PATIENCE {
+            if !(holder.is_dead() && is_patient()) {
+                return Err(OwnerError::Held {
+                    root: root.to_owned(),
+                    path: path.to_owned(),
+                    pid: holder.pid(),
+                });
+            }
+            if !std::mem::replace(&mut is_said, true) {
+                let (root, killed) = (root.display(), holder.pid());
+                tracing::warn!(killed, %root, "waiting for processes of a killed instance to finish");
+            }
+        }
+        std::thread::sleep(PAUSE);
     }
-    let holder = read(&mut file).map_err(failed)?;
-    Err(OwnerError::Held {
-        root: root.to_owned(),
-        path: path.to_owned(),
-        pid: holder.0.split(' ').next().and_then(|pid| pid.parse().ok()).unwrap_or(0),
-    })
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -180,37 +211,54 @@ mod tests {
     fn another_instance_is_refused_and_told_who_serves() {
         let root = tempfile::tempdir().unwrap();
         let (one, other) = (Instance::told("17 1000"), Instance::told("17 2000"));
-        let first = Owner::take(root.path(), &one, false).unwrap();
-        let error = Owner::take(root.path(), &other, false).unwrap_err().to_string();
+        let first = Owner::take(root.path(), &one, false, || false).unwrap();
+        let error = Owner::take(root.path(), &other, false, || false)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("pid 17") && error.contains(root.path().to_str().unwrap()),
             "{error}"
         );
-        Owner::take(root.path(), &other, true).expect("it only reads");
+        Owner::take(root.path(), &other, true, || false).expect("it only reads");
         drop(first);
-        Owner::take(root.path(), &other, false).expect("it is free");
+        Owner::take(root.path(), &other, false, || false).expect("it is free");
     }
 
     #[test]
     fn a_second_process_of_the_instance_shares_it_and_goes_on_alone() {
         let root = tempfile::tempdir().unwrap();
         let (one, other) = (Instance::told("17 1000"), Instance::told("18 1000"));
-        let old = Owner::take(root.path(), &one, false).unwrap();
-        let new = Owner::take(root.path(), &one, false).unwrap();
+        let old = Owner::take(root.path(), &one, false, || false).unwrap();
+        let new = Owner::take(root.path(), &one, false, || false).unwrap();
         drop(old);
         assert!(
-            Owner::take(root.path(), &other, false).is_err(),
+            Owner::take(root.path(), &other, false, || false).is_err(),
             "the new one still serves"
         );
         drop(new);
-        Owner::take(root.path(), &other, false).unwrap();
+        Owner::take(root.path(), &other, false, || false).unwrap();
     }
 
     #[test]
     fn what_a_dead_instance_left_binds_nobody() {
         let root = tempfile::tempdir().unwrap();
         fs::write(Layout::owner_file(root.path()), "1 1\n").unwrap();
-        Owner::take(root.path(), &Instance::told("2 2"), false).unwrap();
+        Owner::take(root.path(), &Instance::told("2 2"), false, || false).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_instance_left_is_waited_for_and_one_that_lives_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        for (pid, is_waited_for) in [(child.id(), true), (std::process::id(), false)] {
+            let left = Owner::take(root.path(), &Instance::told(&format!("{pid} 1")), false, || false).unwrap();
+            let left = std::cell::Cell::new(Some(left));
+            // Asked once the usual patience is over: then the last process of it ends.
+            let is_patient = || left.take().is_some();
+            let taken = Owner::take(root.path(), &Instance::told("1 2"), false, is_patient);
+            assert_eq!(taken.is_ok(), is_waited_for, "{taken:?}");
+        }
     }
 
     #[test]
