@@ -18,8 +18,10 @@ use http::{HeaderName, Method, StatusCode, header};
 use pingora::http::RequestHeader;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::headers::OFFSET;
+use crate::limits::UPSTREAM_PAUSE_MOST;
 use crate::upstream::Upstream;
 
 /// Bytes on the way at most: Pingora's pipe (0.3 MiB), the socket (0.2), and in the registry actix's buffers and the
@@ -59,16 +61,16 @@ pub(crate) fn appends(method: &Method, path: &str) -> bool {
 }
 
 impl Passing {
-    /// The body of `request` begins, of which the registry has nothing yet. `None` where the upload cannot be asked for:
-    /// the request itself will bring out why.
-    pub(crate) async fn begin(upstream: &Upstream, request: &RequestHeader) -> Option<Self> {
+    /// The body of `request` begins, of which the registry has nothing yet. `None` where the upload cannot be asked for
+    /// before `deadline`: the request itself will bring out why.
+    pub(crate) async fn begin(upstream: &Upstream, request: &RequestHeader, deadline: Instant) -> Option<Self> {
         let announced = request.headers.get(header::CONTENT_RANGE).map(|range| {
             let first = range.to_str().ok()?.split('-').next()?;
             first.trim_start_matches("bytes ").parse().ok()
         });
         let end = match announced {
             Some(first) => first?,
-            None => match standing(upstream, request).await {
+            None => match patiently(deadline, || standing(upstream, request)).await {
                 Ok(Standing::At(offset)) => offset,
                 Ok(Standing::Unknown) | Err(_) => return None,
             },
@@ -105,23 +107,28 @@ impl Passing {
         self.failed_at.replace(self.end) != Some(self.end)
     }
 
-    /// Brings the upload to where the client is, and makes `request` one for the rest of the body. `is_done`: there is no
-    /// rest. An error is worth another try when it is one of the connection.
+    /// Brings the upload to where the client is, before `deadline`, and makes `request` one for the rest of the body.
+    /// `is_done`: there is no rest.
     pub(crate) async fn catch_up(
         &self,
         upstream: &Upstream,
         request: &mut RequestHeader,
         is_done: bool,
+        deadline: Instant,
     ) -> io::Result<()> {
-        match standing(upstream, request).await? {
-            Standing::At(offset) if offset < self.end => self.send_missing(upstream, request, offset).await?,
-            Standing::At(offset) if offset == self.end => {}
-            // It ended, and its answer was lost: sent again, without a body, it gets the same answer.
-            Standing::Unknown if is_done && request.method == Method::PUT => {}
-            Standing::At(offset) => return Err(hopeless(format!("it stands at {offset}, not {}", self.end))),
-            Standing::Unknown => return Err(hopeless("it is unknown now".to_owned())),
-        }
+        patiently(deadline, || self.send_rest(upstream, request, is_done)).await?;
         self.shorten(request, is_done)
+    }
+
+    async fn send_rest(&self, upstream: &Upstream, request: &RequestHeader, is_done: bool) -> io::Result<()> {
+        match standing(upstream, request).await? {
+            Standing::At(offset) if offset < self.end => self.send_missing(upstream, request, offset).await,
+            Standing::At(offset) if offset == self.end => Ok(()),
+            // It ended, and its answer was lost: sent again, without a body, it gets the same answer.
+            Standing::Unknown if is_done && request.method == Method::PUT => Ok(()),
+            Standing::At(offset) => Err(hopeless(format!("it stands at {offset}, not {}", self.end))),
+            Standing::Unknown => Err(hopeless("it is unknown now".to_owned())),
+        }
     }
 
     async fn send_missing(&self, upstream: &Upstream, request: &RequestHeader, offset: u64) -> io::Result<()> {
@@ -174,14 +181,22 @@ impl Passing {
     }
 }
 
+/// Tries until `deadline`, since the registry may go away once more; an error of another kind is final.
+async fn patiently<T, F: Future<Output = io::Result<T>>>(deadline: Instant, attempt: impl Fn() -> F) -> io::Result<T> {
+    loop {
+        match timeout_at(deadline, attempt()).await? {
+            Err(error) if error.kind() != ErrorKind::Other && Instant::now() < deadline => {
+                tracing::debug!(%error, "the registry went away, asking again where an upload stands");
+                sleep(UPSTREAM_PAUSE_MOST).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
 /// Another try will not help.
 fn hopeless(why: String) -> io::Error {
     io::Error::other(format!("the upload cannot be gone on with: {why}"))
-}
-
-/// Whether trying again may help: the registry went away once more.
-pub(crate) fn is_passing(error: &io::Error) -> bool {
-    error.kind() != ErrorKind::Other
 }
 
 enum Standing {

@@ -1,6 +1,5 @@
 //! The phases of a request. Each calls into the module that knows how.
 
-use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +15,6 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout_at};
 
 use crate::buffers::Buffers;
 use crate::connection::Peer;
@@ -24,7 +22,7 @@ use crate::ending::Ending;
 use crate::error_page::{self, ErrorPage};
 use crate::handoff::{Handoff, OpenError};
 use crate::headers::{self, Forwarded};
-use crate::limits::{CATCH_UP, Gauge, LINGER_TIME, REPEATS, Slot, UPSTREAM_PAUSE_MOST, URI_SIZE};
+use crate::limits::{CATCH_UP, Gauge, LINGER_TIME, REPEATS, Slot, URI_SIZE};
 use crate::resume::{self, Passing};
 use crate::settings::Settings;
 use crate::upstream::{Body, Upstream, may_repeat};
@@ -182,7 +180,8 @@ impl ProxyHttp for Service {
             self.go_on(session, upstream, request).await
         } else {
             if resume::appends(&upstream.method, upstream.uri.path()) && !session.is_body_empty() {
-                request.upload = Passing::begin(&self.upstream, upstream).await;
+                let deadline = tokio::time::Instant::now() + request.settings.limits.backend_wait;
+                request.upload = Passing::begin(&self.upstream, upstream, deadline).await;
             }
             Ok(())
         }
@@ -355,18 +354,8 @@ impl Service {
         };
         let deadline = tokio::time::Instant::now() + CATCH_UP;
         let is_done = session.is_body_done();
-        loop {
-            let caught_up = timeout_at(deadline, upload.catch_up(&self.upstream, upstream, is_done)).await;
-            match caught_up.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
-                Ok(()) => break,
-                Err(error) if resume::is_passing(&error) && tokio::time::Instant::now() < deadline => {
-                    tracing::debug!(request_id = %request.id, %error, "the registry went away again");
-                    sleep(UPSTREAM_PAUSE_MOST).await;
-                }
-                Err(error) => {
-                    return Error::e_because(ErrorType::ConnectionClosed, "going on", error).map_err(Error::into_up);
-                }
-            }
+        if let Err(error) = upload.catch_up(&self.upstream, upstream, is_done, deadline).await {
+            return Error::e_because(ErrorType::ConnectionClosed, "going on", error).map_err(Error::into_up);
         }
         upload.drops_repeat = !session.retry_buffer_truncated() && !session.is_body_empty() && upload.has_passed();
         tracing::info!(request_id = %request.id, "the registry went away during an upload, which goes on");

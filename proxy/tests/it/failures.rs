@@ -132,6 +132,33 @@ async fn what_was_cut_is_sent_again_where_that_is_harmless() {
     }
 }
 
+/// The registry dies when it is asked where an upload stands, and again when the body comes.
+#[tokio::test]
+async fn an_upload_goes_on_when_the_registry_dies_before_its_first_byte() {
+    let door = Door::open().await;
+    let (asked, sent) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let registry = Registry::start_with_uploads(
+        &door.socket,
+        move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::Cut,
+            _ => Reply::Raw("HTTP/1.1 204 No Content\r\nX-Lockgate-Offset: 0\r\n\r\n".to_owned()),
+        },
+        move |_| match sent.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::Cut,
+            _ => Reply::Raw("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".to_owned()),
+        },
+    );
+    let mut http1 = Http1::connect(&door).await;
+    http1
+        .send("PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+        .await;
+    let answer = http1.answer(false).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    // What died with the registry, what was missing, and the rest of the request.
+    let bodies: Vec<_> = registry.seen().into_iter().map(|seen| seen.body).collect();
+    assert_eq!(bodies, [&b"hello"[..], b"hello", b""]);
+}
+
 #[tokio::test]
 async fn a_request_that_kills_the_registry_does_so_a_few_times_only() {
     let door = Door::open().await;

@@ -64,6 +64,7 @@ pub(crate) struct Registry {
 }
 
 struct Script {
+    on_own: Box<OnRequest>,
     on_head: Box<OnHead>,
     on_request: Box<OnRequest>,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -86,14 +87,35 @@ impl Registry {
         Self::on(UnixListener::bind(path).unwrap(), on_head, on_request)
     }
 
+    /// The same; `on_own` says where uploads stand.
+    pub(crate) fn start_with_uploads(
+        path: &Path,
+        on_own: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+        on_request: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let _ = std::fs::remove_file(path);
+        Self::of(UnixListener::bind(path).unwrap(), on_own, |_| None, on_request)
+    }
+
     /// On a socket that listens already.
     pub(crate) fn on(
         listener: UnixListener,
         on_head: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
         on_request: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        let unknown = || Reply::Raw("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned());
+        Self::of(listener, move |_| unknown(), on_head, on_request)
+    }
+
+    fn of(
+        listener: UnixListener,
+        on_own: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+        on_head: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
+        on_request: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let script = Arc::new(Script {
+            on_own: Box::new(on_own),
             on_head: Box::new(on_head),
             on_request: Box::new(on_request),
             seen: seen.clone(),
@@ -144,9 +166,7 @@ async fn serve(stream: UnixStream, script: &Script) -> std::io::Result<()> {
             continue;
         }
         if is_proxys_own(&request) {
-            stream
-                .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-                .await?;
+            carry_out((script.on_own)(&request), &mut stream).await?;
             continue;
         }
         request.connection = *number.get_or_insert_with(|| script.connections.fetch_add(1, Ordering::SeqCst));
@@ -161,14 +181,20 @@ async fn serve(stream: UnixStream, script: &Script) -> std::io::Result<()> {
             }
         };
         script.seen.lock().unwrap().push(request);
-        match reply {
-            Reply::Raw(answer) => stream.write_all(answer.as_bytes()).await?,
-            Reply::Last(answer) => return stream.write_all(answer.as_bytes()).await,
-            Reply::Cut => return Ok(()),
-            Reply::Silence => std::future::pending().await,
-        }
+        carry_out(reply, &mut stream).await?;
     }
     Ok(())
+}
+
+/// An error ends the connection.
+async fn carry_out(reply: Reply, stream: &mut BufReader<UnixStream>) -> std::io::Result<()> {
+    let end = || Err(std::io::ErrorKind::ConnectionAborted.into());
+    match reply {
+        Reply::Raw(answer) => stream.write_all(answer.as_bytes()).await,
+        Reply::Last(answer) => stream.write_all(answer.as_bytes()).await.and_then(|()| end()),
+        Reply::Cut => end(),
+        Reply::Silence => std::future::pending().await,
+    }
 }
 
 async fn read_head(stream: &mut BufReader<UnixStream>) -> std::io::Result<Option<Seen>> {
