@@ -243,6 +243,17 @@ impl Running {
         let answer = self.http(&format!("GET {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"));
         answer.split(' ').nth(1).unwrap_or_default().to_owned()
     }
+
+    /// The path of a new upload.
+    pub(crate) fn begin_upload(&self) -> String {
+        let begun = self
+            .http("POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: r\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let location = begun
+            .lines()
+            .find(|line| line.to_lowercase().starts_with("location: "))
+            .and_then(|line| line.find("/v2/").map(|path| line[path..].trim()));
+        location.unwrap_or_else(|| panic!("{begun}")).to_owned()
+    }
 }
 
 impl Drop for Running {

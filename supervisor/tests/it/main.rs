@@ -14,6 +14,7 @@ mod first_run;
 mod halves;
 mod hand_over;
 mod harness;
+mod hung;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod inside;
 mod layering;

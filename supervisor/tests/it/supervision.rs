@@ -205,7 +205,7 @@ fn an_upload_that_the_end_cut_off_is_resumed_after_the_next_start() {
     let sandbox = Sandbox::new();
     let body: Vec<u8> = (0..2 * SENT).map(|i| (i % 251) as u8).collect();
     let mut running = sandbox.start_plain();
-    let upload = begin_upload(&running);
+    let upload = running.begin_upload();
     let mut cut = running.connect();
     write!(
         cut,
@@ -266,23 +266,9 @@ fn received(running: &Running, path: &str) -> usize {
     })
 }
 
-/// The path of a new upload.
-fn begin_upload(running: &Running) -> String {
-    let begun =
-        running.http("POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: r\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    let location = begun
-        .lines()
-        .find_map(|line| line.to_lowercase().starts_with("location: ").then(|| line[10..].trim()));
-    let location = location.unwrap_or_else(|| panic!("{begun}"));
-    location
-        .split_once("://")
-        .map_or(location, |(_, rest)| &rest[rest.find('/').unwrap()..])
-        .to_owned()
-}
-
 /// A PATCH of ten bytes, half of them sent.
 fn half_an_upload(running: &Running) -> TcpStream {
-    let path = begin_upload(running);
+    let path = running.begin_upload();
     let mut upload = running.connect();
     write!(
         upload,
@@ -320,7 +306,7 @@ fn a_push_outlives_a_killed_supervisor_and_the_next_one_waits_for_it() {
     const SIZE: usize = 600_000;
     let sandbox = Sandbox::new();
     let mut running = sandbox.start_plain();
-    let path = begin_upload(&running);
+    let path = running.begin_upload();
     let mut push = running.connect();
     write!(
         push,
