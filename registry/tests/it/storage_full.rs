@@ -7,7 +7,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use lockgate_registry::oci::Algorithm;
-use lockgate_registry::storage::filesystem::Settings;
+use lockgate_registry::storage::filesystem::{Instance, Owner, Settings};
 use lockgate_registry::storage::{
     BlobStore as _, Catalog as _, Error, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
 };
@@ -22,6 +22,7 @@ async fn tmpfs_runs_full() {
     if let Some(disk) = Disk::tmpfs() {
         an_upload_that_hits_the_end_goes_on_later(&disk).await;
         a_finish_that_hits_the_end_goes_on_later(&disk).await;
+        what_comes_after_a_crash_serves_when_full(&disk).await;
         deletes_and_reads_work_when_full(&disk).await;
     }
 }
@@ -31,6 +32,7 @@ async fn ext4_runs_full() {
     if let Some(disk) = Disk::ext4() {
         an_upload_that_hits_the_end_goes_on_later(&disk).await;
         a_finish_that_hits_the_end_goes_on_later(&disk).await;
+        what_comes_after_a_crash_serves_when_full(&disk).await;
         deletes_and_reads_work_when_full(&disk).await;
     }
 }
@@ -85,7 +87,7 @@ async fn an_upload_that_hits_the_end_goes_on_later(disk: &Disk) {
     assert!(matches!(refused, Err(Error::Full { .. })), "{refused:?}");
     storage.check().await.unwrap();
 
-    fs::remove_file(filler).unwrap();
+    disk.free(&filler);
     let rest = content.slice(usize::try_from(offset).unwrap()..);
     let mut writer = storage.append(&name("a"), &id, Some(offset)).await.unwrap();
     writer.write(rest).await.unwrap();
@@ -106,10 +108,31 @@ async fn a_finish_that_hits_the_end_goes_on_later(disk: &Disk) {
     let unknown = storage.blob(&name("a"), &sha256(&content)).await;
     assert!(matches!(unknown, Err(Error::BlobUnknown(_))));
 
-    fs::remove_file(filler).unwrap();
+    disk.free(&filler);
     let writer = storage.append(&name("a"), &id, Some(3 << 20)).await.unwrap();
     writer.finish(&sha256(&content)).await.unwrap();
     assert!(read(&storage, "a", &sha256(&content)).await == content);
+    disk.clear(storage);
+}
+
+/// Pulls and deletes, which are what makes room.
+async fn what_comes_after_a_crash_serves_when_full(disk: &Disk) {
+    let storage = disk.storage();
+    let layer = put(&storage, "a", b"layer").await;
+    drop(storage);
+    let dead = disk.root().join("docker/registry/v2/staging/of-a-dead-process");
+    fs::create_dir(&dead).unwrap();
+    let filler = disk.fill(None);
+
+    let instance = Instance::told("1 1");
+    let owner = Owner::take(&disk.root(), &instance, false, || false).unwrap();
+    let storage = disk.storage();
+    assert_eq!(read(&storage, "a", &layer).await, "layer");
+    storage.delete_blob(&name("a"), &layer).await.unwrap();
+    drop(owner);
+    disk.free(&filler);
+    put(&storage, "a", b"another layer").await;
+    assert!(!dead.exists());
     disk.clear(storage);
 }
 
@@ -205,6 +228,12 @@ impl Disk {
         // Space is taken for good; where it cannot be, what was written before this is enough.
         let _ = file.sync_all();
         path
+    }
+
+    /// Gives back what was taken, with the commit that ext4 waits for.
+    fn free(&self, filler: &Path) {
+        fs::remove_file(filler).unwrap();
+        rustix::fs::syncfs(File::open(self.0.path()).unwrap()).unwrap();
     }
 
     fn clear(&self, storage: FilesystemStorage) {

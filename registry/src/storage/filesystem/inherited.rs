@@ -51,9 +51,7 @@ impl Inherited {
         let Some(Unsettled { root, dead }) = &*unsettled else {
             return Ok(());
         };
-        sync_filesystem(root)?;
-        tracing::info!(root = %root.display(), "an earlier process did not end in order; storage synced");
-        dead.iter().for_each(|directory| remove(directory));
+        settle(root, dead)?;
         *unsettled = None;
         Ok(())
     }
@@ -61,6 +59,14 @@ impl Inherited {
     fn unsettled(&self) -> MutexGuard<'_, Option<Unsettled>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Brings to disk what is below `root`, and removes what the dead staged.
+pub(super) fn settle(root: &Path, dead: &[PathBuf]) -> Result<()> {
+    sync_filesystem(root)?;
+    tracing::info!(root = %root.display(), "an earlier process did not end in order; storage synced");
+    dead.iter().for_each(|directory| remove(directory));
+    Ok(())
 }
 
 fn sync_filesystem(root: &Path) -> Result<()> {

@@ -18,6 +18,9 @@ use crate::storage::Layout;
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Two numbers of 20 digits and a space fit.
+const LENGTH: usize = 47;
+
 /// Why this instance does not get the root.
 #[derive(Debug, thiserror::Error)]
 pub enum OwnerError {
@@ -119,10 +122,10 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         // The last process of the instance says that nobody serves. Best effort: the text alone means nothing.
-        if let Some(file) = &self.lock
+        if let Some(file) = &mut self.lock
             && file.try_lock().is_ok()
         {
-            let _ = file.set_len(0);
+            let _ = write(file, "");
         }
     }
 }
@@ -144,7 +147,7 @@ fn hold(
     loop {
         let holder = match file.try_lock() {
             Ok(()) => {
-                write(&mut file, instance).map_err(failed)?;
+                write(&mut file, &instance.0).map_err(failed)?;
                 instance.clone()
             }
             Err(TryLockError::WouldBlock) => read(&mut file).map_err(failed)?,
@@ -190,10 +193,18 @@ fn share(file: &File) -> io::Result<bool> {
     }
 }
 
-fn write(file: &mut File, instance: &Instance) -> io::Result<()> {
+/// Over what is there and never shorter, so that on a full disk it needs no space that others may take meanwhile.
+fn write(file: &mut File, instance: &str) -> io::Result<()> {
+    let line = format!("{instance:<LENGTH$}\n");
     file.rewind()?;
-    file.set_len(0)?;
-    writeln!(file, "{}", instance.0)
+    match file.write_all(line.as_bytes()) {
+        // Nobody is told then who serves, and no other process of this instance comes in.
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            tracing::warn!(%error, "the storage root is locked, the lock file does not say by whom");
+            file.set_len(0)
+        }
+        written => written.and_then(|()| file.set_len(line.len() as u64)),
+    }
 }
 
 fn read(file: &mut File) -> io::Result<Instance> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::durable::make_dir;
+use super::inherited;
 use crate::storage::{Error, Result};
 
 /// This process's directory below `staging`, gone when the process ends in order.
@@ -33,7 +34,14 @@ impl Staging {
             }
         }
         let directory = staging.join(uuid::Uuid::new_v4().to_string());
-        make_dir(&directory).map_err(Error::io("create directory", &directory))?;
+        let made = make_dir(&directory).map_err(Error::io("create directory", &directory));
+        if let Err(Error::Full { .. }) = made {
+            // The dead may hold the space that is missing.
+            inherited::settle(staging, &std::mem::take(&mut dead))?;
+            make_dir(&directory).map_err(Error::io("create directory", &directory))?;
+        } else {
+            made?;
+        }
         let lock = File::open(&directory).map_err(Error::io("open", &directory))?;
         lock.lock().map_err(Error::io("lock", &directory))?;
         let staging = Self {
