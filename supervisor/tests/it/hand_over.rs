@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::harness::{PATIENCE, PLAIN, Running, Sandbox, eventually, is_alive, ready_pid, status};
+use crate::harness::{PATIENCE, PLAIN, Running, Sandbox, eventually, is_alive, process_status, ready_pid, status};
 
 /// What the issue of a hand-over without loss asks for.
 const REQUESTS: u64 = 20_000;
@@ -403,6 +403,64 @@ fn a_changed_file_is_taken_up_by_itself_and_a_broken_one_is_not() {
     sandbox.write("config.yml", PLAIN);
     eventually("the old headers", || (!told()).then_some(()));
     assert!(status(&sandbox)["reload_error"].is_null());
+}
+
+/// What the supervisor has that could leak.
+#[derive(Debug, PartialEq)]
+struct Possessions {
+    descriptors: usize,
+    threads: String,
+}
+
+impl Possessions {
+    fn of(pid: Pid) -> Self {
+        Self {
+            // Each is root's to see; to others, a power of two that has room for all.
+            descriptors: match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+                Ok(descriptors) => descriptors.count(),
+                Err(_) => process_status(pid, "FDSize").parse().unwrap(),
+            },
+            threads: process_status(pid, "Threads"),
+        }
+    }
+}
+
+fn own_memory_kib(pid: Pid) -> u64 {
+    process_status(pid, "RssAnon").trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn replacing_processes_again_and_again_leaks_nothing() {
+    const RELOADS: usize = 20;
+    const UPGRADES: usize = 10;
+    let sandbox = Sandbox::new();
+    let running = sandbox.start_plain();
+    let mut generation = 1;
+    let mut replaced_by = |command: &str| {
+        generation += 1;
+        if command == "reload" {
+            let root = format!("rootdirectory: data{}", generation % 2);
+            sandbox.write("config.yml", &PLAIN.replace("rootdirectory: data", &root));
+        }
+        sandbox.run(&[command]).expect(0);
+        eventually("the next generation", || {
+            (status(&sandbox)["generation"] == generation).then_some(())
+        });
+        nothing_leaves(&sandbox);
+    };
+    // What is allocated once is there after one of each.
+    replaced_by("upgrade");
+    replaced_by("reload");
+    let (before, memory) = (Possessions::of(running.pid()), own_memory_kib(running.pid()));
+    (0..UPGRADES).for_each(|_| replaced_by("upgrade"));
+    // Counted from the last upgrade, which begins with a fresh memory.
+    replaced_by("reload");
+    let memory = memory.max(own_memory_kib(running.pid()));
+    (0..RELOADS).for_each(|_| replaced_by("reload"));
+    assert_eq!(Possessions::of(running.pid()), before);
+    let now = own_memory_kib(running.pid());
+    assert!(now <= memory + 512, "{memory} KiB, then {now} KiB");
+    assert!(!running.log().contains("ERROR"), "{}", running.log());
 }
 
 #[test]
