@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -97,7 +97,10 @@ impl Lock {
         };
         match Flock::lock(file, FlockArg::LockSharedNonblock) {
             Ok(_) => Ok(None),
-            Err((mut file, Errno::EWOULDBLOCK)) => read_pid(&mut file).map_err(failed),
+            Err((mut file, Errno::EWOULDBLOCK)) => {
+                let pid = read_pid(&mut file).map_err(failed)?;
+                Ok(pid.filter(|pid| may_have_open(*pid, &file)))
+            }
             Err((_, errno)) => Err(failed(errno.into())),
         }
     }
@@ -133,6 +136,19 @@ fn read_pid(file: &mut File) -> io::Result<Option<Pid>> {
     Ok(text.trim().parse().ok().map(Pid::from_raw))
 }
 
+/// Whether the process may be the one that holds `file`: its number may be another's by now, and the lock somebody's
+/// who only copies the file. Whose descriptors cannot be seen is not signalled without its user's right either.
+fn may_have_open(pid: Pid, file: &File) -> bool {
+    let Ok(wanted) = file.metadata() else { return true };
+    let is_it = |found: std::fs::Metadata| (found.dev(), found.ino()) == (wanted.dev(), wanted.ino());
+    match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+        Ok(open) => open
+            .flatten()
+            .any(|descriptor| std::fs::metadata(descriptor.path()).is_ok_and(is_it)),
+        Err(error) => error.kind() != io::ErrorKind::NotFound || !Path::new("/proc/self").exists(),
+    }
+}
+
 fn rewrite(file: &mut File, text: &str) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
@@ -156,6 +172,20 @@ mod tests {
         drop(lock);
         assert_eq!(Lock::holder(&path).unwrap(), None);
         assert!(!Lock::take(&path).unwrap().after_crash);
+    }
+
+    #[test]
+    fn a_number_that_is_another_process_by_now_is_nobodys() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lockgate.pid");
+        let mut foreign = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        std::fs::write(&path, format!("{}\n", foreign.id())).unwrap();
+        // A backup, say.
+        let _held = Flock::lock(File::open(&path).unwrap(), FlockArg::LockExclusiveNonblock).unwrap();
+        let holder = Lock::holder(&path);
+        foreign.kill().unwrap();
+        foreign.wait().unwrap();
+        assert_eq!(holder.unwrap(), None);
     }
 
     #[test]
