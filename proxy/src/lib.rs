@@ -41,5 +41,5 @@ mod tls;
 mod transport;
 mod upstream;
 
-pub use run::{Control, Entrance, QUIET_TARGETS, run};
+pub use run::{Control, Entrance, QUIET_TARGETS, Reloaded, run};
 pub use run_error::RunError;

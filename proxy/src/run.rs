@@ -35,6 +35,9 @@ pub enum Entrance {
     Redirect(TcpListener),
 }
 
+/// Told what has become of a new configuration.
+pub type Reloaded = Box<dyn Fn(Result<(), String>) + Send>;
+
 /// How the proxy is told what to do, and tells how it is.
 pub struct Control {
     /// The registry's Unix socket.
@@ -47,6 +50,8 @@ pub struct Control {
     pub leave: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Configurations to go on with; each is already checked.
     pub reload: mpsc::Receiver<Config>,
+    /// Called for each of them: whether it is in force now, or why the old one goes on.
+    pub reloaded: Reloaded,
 }
 
 /// Targets whose log lines repeat what the front door says itself, or blame it for what clients do (a scanner's broken
@@ -70,7 +75,7 @@ pub async fn run(config: Config, home: Home, entrances: Vec<Entrance>, control: 
     let accepting = open(&server, entrances)?;
     (control.ready)();
 
-    let following = follow(control.reload, &settings, tls.as_deref(), &home);
+    let following = follow(control.reload, control.reloaded, &settings, tls.as_deref(), &home);
     tokio::select! {
         () = end(&server, control.drain, control.leave) => {}
         never = following => match never {},
@@ -114,6 +119,7 @@ fn open(server: &Arc<Server>, entrances: Vec<Entrance>) -> Result<Vec<JoinHandle
 /// Follows changed certificates and new configurations for ever.
 async fn follow(
     mut reload: mpsc::Receiver<Config>,
+    reloaded: Reloaded,
     settings: &ArcSwap<Settings>,
     tls: Option<&Tls>,
     home: &Home,
@@ -121,10 +127,14 @@ async fn follow(
     let mut look = tokio::time::interval(CERTIFICATE_INTERVAL);
     loop {
         tokio::select! {
-            Some(config) = reload.recv() => match go_on_with(&config, settings, tls, home) {
-                Ok(()) => tracing::info!("the configuration was reloaded"),
-                Err(error) => tracing::error!(%error, "the new configuration cannot be used, the old one goes on"),
-            },
+            Some(config) = reload.recv() => {
+                let applied = go_on_with(&config, settings, tls, home);
+                match &applied {
+                    Ok(()) => tracing::info!("the configuration was reloaded"),
+                    Err(error) => tracing::error!(%error, "the new configuration cannot be used, the old one goes on"),
+                }
+                reloaded(applied.map_err(|error| error.to_string()));
+            }
             _ = look.tick() => if let Some(tls) = tls { tls.refresh() },
         }
     }

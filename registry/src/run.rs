@@ -38,6 +38,9 @@ pub enum Front {
     Other,
 }
 
+/// Told what has become of a new configuration.
+pub type Reloaded = Box<dyn Fn(Result<(), String>) + Send>;
+
 /// How the registry is told what to do, and tells how it is.
 pub struct Control {
     /// Who stands in front.
@@ -50,6 +53,8 @@ pub struct Control {
     pub debug: Option<Listener>,
     /// Configurations to go on with; each is already checked.
     pub reload: mpsc::Receiver<Config>,
+    /// Called for each of them: whether it is in force now, or why the old one goes on.
+    pub reloaded: Reloaded,
 }
 
 /// Why the registry cannot run.
@@ -94,6 +99,7 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
         drain,
         debug,
         reload,
+        reloaded,
     } = control;
     let storage = open_storage(&config)?;
     let access = Access::new(&config.auth).map_err(|error| wrong("auth", &error))?;
@@ -104,7 +110,12 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
     let patience = config.http.drain_timeout.max(config.http.hand_over_timeout);
     let server = server(app.clone(), listener, patience).map_err(RunError::Serve)?;
     let handle = server.handle();
-    let mut background = Background::start(&config, &app, storage, reload, front);
+    let mut background = Background::start(
+        &config,
+        &app,
+        storage,
+        apply_reloads(app.clone(), reload, reloaded, front),
+    );
     if let (Some(listener), Some(debug)) = (debug, &config.http.debug) {
         let server = http::debug::server(app.clone(), listener, debug).map_err(RunError::Serve)?;
         background.0.push(tokio::spawn(async {
@@ -190,10 +201,9 @@ impl Background {
         config: &Config,
         app: &Arc<App>,
         storage: Arc<FilesystemStorage>,
-        reload: mpsc::Receiver<Config>,
-        front: Front,
+        reloads: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
-        let mut tasks = vec![tokio::spawn(apply_reloads(app.clone(), reload, front))];
+        let mut tasks = vec![tokio::spawn(reloads)];
         if let Some(health) = config.health.storage {
             tasks.push(tokio::spawn(http::health::watch(app.clone(), storage.clone(), health)));
         }
@@ -215,7 +225,7 @@ impl Background {
 }
 
 /// A configuration whose files cannot be used leaves the one in force as it is.
-async fn apply_reloads(app: Arc<App>, mut reload: mpsc::Receiver<Config>, front: Front) {
+async fn apply_reloads(app: Arc<App>, mut reload: mpsc::Receiver<Config>, reloaded: Reloaded, front: Front) {
     while let Some(config) = reload.recv().await {
         let applied = service::Settings::new(&config.storage, &config.validation)
             .map_err(|error| error.to_string())
@@ -225,13 +235,16 @@ async fn apply_reloads(app: Arc<App>, mut reload: mpsc::Receiver<Config>, front:
                     .map(|()| settings)
                     .map_err(|error| error.to_string())
             });
-        match applied {
-            Ok(settings) => {
-                app.registry.reload(settings);
-                app.settings.store(Arc::new(Settings::new(&config, front)));
-                tracing::info!("registry goes on with the new configuration");
-            }
-            Err(error) => tracing::error!(error, "the configuration was not applied, the old one goes on"),
-        }
+        reloaded(
+            applied
+                .map(|settings| {
+                    app.registry.reload(settings);
+                    app.settings.store(Arc::new(Settings::new(&config, front)));
+                    tracing::info!("registry goes on with the new configuration");
+                })
+                .inspect_err(|error| {
+                    tracing::error!(error, "the configuration was not applied, the old one goes on");
+                }),
+        );
     }
 }

@@ -9,6 +9,10 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::environment::Environment;
 
+/// Of our own, as sd_notify(3) wants them named: a configuration is in force, or the old one goes on.
+pub(crate) const TAKEN_UP: &str = "X_LOCKGATE_TAKEN_UP";
+pub(crate) const REFUSED: &str = "X_LOCKGATE_REFUSED";
+
 /// Where to tell how this process is; tells nobody when `NOTIFY_SOCKET` is not set.
 #[derive(Debug, Default)]
 pub(crate) struct Notifier(Option<(UnixDatagram, SocketAddr)>);
@@ -40,6 +44,14 @@ impl Notifier {
         let now =
             clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| now.tv_sec() * 1_000_000 + now.tv_nsec() / 1000);
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={now}"));
+    }
+
+    /// What has become of a configuration that came while this process serves.
+    pub(crate) fn send_reloaded(&self, result: Result<(), &str>) {
+        match result {
+            Ok(()) => self.send(&format!("{TAKEN_UP}=1")),
+            Err(reason) => self.send(&format!("{REFUSED}={}", reason.replace('\n', "; "))),
+        }
     }
 
     /// Why this process is about to end, in one line.

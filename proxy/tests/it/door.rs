@@ -87,6 +87,7 @@ impl Door {
             ready: Box::new(move || ready.send(()).unwrap()),
             drain: Box::pin(async { drains.await.unwrap_or(()) }),
             reload: reloads,
+            reloaded: Box::new(drop),
         };
         let entrances = vec![Entrance::Public(public), Entrance::Redirect(redirect)];
         let running = tokio::spawn(run(config, home.clone(), entrances, control));

@@ -257,6 +257,7 @@ fn serve(
         }),
         debug: None,
         reload,
+        reloaded: Box::new(drop),
     };
     runtime
         .block_on(lockgate_registry::run(config, Listener::Tcp(socket), control))

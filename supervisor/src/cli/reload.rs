@@ -1,11 +1,21 @@
 //! `lockgate reload`: the running registry reads its configuration again.
 
+use std::time::{Duration, Instant};
+
 use clap::Args;
+use lockgate_config::Home;
 
 use super::Failure;
 use super::places::HomeArgument;
+use super::status::not_answering;
 use crate::environment::Environment;
-use crate::supervise::control::{Reloaded, Request, ask};
+use crate::supervise::control::{Reloaded, Request, Status, ask};
+
+const POLL: Duration = Duration::from_millis(10);
+/// Longer than new processes may take to become ready: see `supervise/state.rs`.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Whoever runs answers within this time, also while another binary takes over.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Reads the configuration again. A configuration with mistakes is refused, and the old one goes on.
 #[derive(Debug, Args)]
@@ -17,17 +27,47 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let home = arguments.home.home(environment);
     let reloaded: Reloaded =
-        ask(&home.control_socket(), &Request::Reload).map_err(|error| super::status::not_answering(&home, &error))?;
+        ask(&home.control_socket(), &Request::Reload).map_err(|error| not_answering(&home, &error))?;
     if reloaded.is_ending {
         return Err(Failure::new(reloaded.messages.join("\n")));
     }
     if !reloaded.done {
-        let refused = "refused, the old configuration goes on:\n".to_owned() + &reloaded.messages.join("\n");
-        return Err(Failure::configuration(refused));
+        return Err(refused(&reloaded.messages.join("\n")));
     }
     for message in &reloaded.messages {
         eprintln!("lockgate: warning: {message}");
     }
-    println!("reloaded");
-    Ok(())
+    match taken_up(&home)? {
+        Some(error) => Err(refused(&error)),
+        None => {
+            println!("reloaded");
+            Ok(())
+        }
+    }
+}
+
+/// Waits until the processes have taken it up, or those that do. Gives the reason when they have not.
+fn taken_up(home: &Home) -> Result<Option<String>, Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut silent_since = Instant::now();
+    loop {
+        match ask::<Status>(&home.control_socket(), &Request::Status) {
+            Ok(status) if !status.reloading => return Ok(status.reload_error),
+            Ok(_) => silent_since = Instant::now(),
+            // An upgrade cuts a call off.
+            Err(_) if silent_since.elapsed() < SILENCE => {}
+            Err(error) => return Err(not_answering(home, &error)),
+        }
+        if Instant::now() >= deadline {
+            let seconds = PATIENCE.as_secs();
+            return Err(Failure::new(format!(
+                "not in force after {seconds} s; `lockgate status` tells more"
+            )));
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+fn refused(why: &str) -> Failure {
+    Failure::configuration("refused, the old configuration goes on:\n".to_owned() + why)
 }

@@ -143,6 +143,7 @@ mod tests {
             url: "https://h".into(),
             config: "c".into(),
             drain_timeout_seconds: 30,
+            reloading: false,
             reload_error: None,
             certificate_problem: None,
             generation: 1,

@@ -137,6 +137,7 @@ impl Half {
             source: call.source.clone(),
             home: call.home.clone(),
             logging,
+            notifier: notifier.clone(),
         };
         // The first thread beside this one.
         let (orders, reload) = signals::listen(reloads, call.supervisor.is_some())
@@ -155,6 +156,12 @@ impl Half {
 
     fn is_supervised(&self) -> bool {
         self.call.supervisor.is_some()
+    }
+
+    /// What to call when a configuration that came is in force, or is not.
+    fn reloaded(&self) -> Box<dyn Fn(Result<(), String>) + Send> {
+        let notifier = self.notifier.clone();
+        Box::new(move |result| notifier.send_reloaded(result.as_ref().copied().map_err(String::as_str)))
     }
 
     /// What to call when requests are served.

@@ -49,6 +49,7 @@ fn serve_half(
         drain: Box::pin(half.orders.drain()),
         leave: Box::pin(half.orders.leave()),
         reload,
+        reloaded: half.reloaded(),
     };
     let serving = lockgate_proxy::run(half.config.clone(), half.call.home.clone(), entrances, control);
     super::run(half, super::runtime()?, serving)

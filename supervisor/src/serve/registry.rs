@@ -74,6 +74,7 @@ fn serve_half(half: &Half, reload: Receiver<Config>, (listener, debug): Listener
         drain: Box::pin(half.orders.leave()),
         debug,
         reload,
+        reloaded: half.reloaded(),
     };
     let serving = lockgate_registry::run(half.config.clone(), listener, control);
     super::run(half, super::runtime()?, serving)

@@ -1,6 +1,7 @@
 //! Signals of a serving process: a thread of their own waits for them, since handlers may do next to nothing.
 
 use std::io;
+use std::sync::Arc;
 
 use lockgate_config::{Config, Home};
 use nix::sys::signal::Signal;
@@ -8,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::descriptors::receive_text;
 use crate::logging::Logging;
+use crate::notify::Notifier;
 use crate::source::{Accepted, Source, explain};
 use crate::supervise::signals::heard;
 
@@ -76,6 +78,7 @@ pub(super) struct Reloads {
     pub(super) source: Source,
     pub(super) home: Home,
     pub(super) logging: Logging,
+    pub(super) notifier: Arc<Notifier>,
 }
 
 impl Reloads {
@@ -85,13 +88,17 @@ impl Reloads {
             Ok(accepted) => {
                 self.logging.reload(&accepted.config.log, &self.home.log());
                 if reload.try_send(accepted.config).is_err() {
-                    tracing::warn!("not reloaded: earlier reloads are still being applied");
+                    let reason = "earlier reloads are still being applied";
+                    tracing::warn!("not reloaded: {reason}");
+                    self.notifier.send_reloaded(Err(reason));
                 }
             }
             Err(error) => {
-                for line in explain(&error) {
+                let lines = explain(&error);
+                for line in &lines {
                     tracing::error!("the old configuration goes on: {line}");
                 }
+                self.notifier.send_reloaded(Err(&lines.join("; ")));
             }
         }
     }

@@ -93,6 +93,8 @@ pub(crate) struct Child {
     pub(crate) address: String,
     /// The other end of its stdin: configurations go in here.
     pub(crate) channel: Option<OwnedFd>,
+    /// Configurations that it was given while it ran, and has not answered yet.
+    pub(crate) unanswered: u32,
 }
 
 /// Both, due as their lives say. `entrances`: the front door's sockets, and perhaps the debug listener, which is the
@@ -121,6 +123,7 @@ impl Child {
                 .unwrap_or_default(),
             sockets,
             channel: None,
+            unanswered: 0,
         }
     }
 
@@ -185,10 +188,13 @@ impl Child {
     }
 
     /// Gives a running process another configuration.
-    pub(crate) fn configure(&self, text: &str) {
-        if let Some(channel) = self.channel.as_ref().filter(|_| self.pid.is_some())
-            && let Err(error) = send_text(channel, text)
-        {
+    pub(crate) fn configure(&mut self, text: &str) {
+        let Some(channel) = self.channel.as_ref().filter(|_| self.pid.is_some()) else {
+            return;
+        };
+        // Also when it cannot be sent: then the answer is waited for in vain.
+        self.unanswered += 1;
+        if let Err(error) = send_text(channel, text) {
             tracing::error!(child = self.role.name(), %error, "it does not take the new configuration");
         }
     }
@@ -213,6 +219,7 @@ impl Child {
         self.pid = None;
         self.since = None;
         self.channel = None;
+        self.unanswered = 0;
     }
 }
 

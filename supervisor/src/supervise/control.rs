@@ -72,6 +72,9 @@ pub(crate) struct Status {
     pub(crate) config: PathBuf,
     /// How long an orderly end may take.
     pub(crate) drain_timeout_seconds: u64,
+    /// Whether a configuration is being taken up.
+    #[serde(default)]
+    pub(crate) reloading: bool,
     /// Why the last reload was refused, while it is.
     pub(crate) reload_error: Option<String>,
     /// Why there is no certificate, or no new one: from an ACME server, or in the files that the configuration names.
@@ -117,7 +120,8 @@ impl Status {
 /// Answer to [`Request::Reload`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reloaded {
-    /// Whether the configuration in the file is in force now.
+    /// Whether the configuration in the file holds no mistake. Whether it is in force is seen in the [`Status`], once
+    /// it is no longer `reloading`.
     pub(crate) done: bool,
     /// Each mistake, or each remark.
     pub(crate) messages: Vec<String>,

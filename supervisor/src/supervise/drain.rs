@@ -36,6 +36,7 @@ impl Supervisor {
         self.is_ending = true;
         self.plan.manager.send("STOPPING=1");
         self.end_hand_over();
+        self.applying = None;
         if let Some(probe) = &mut self.probe {
             probe.end();
         }

@@ -119,6 +119,8 @@ impl Generation {
                 }
                 Word::Alive => child.life.alive(now),
                 Word::Status(status) => child.status = Some(status.clone()),
+                // Of a whole reload: `reload` listens.
+                Word::Reloaded(_) => {}
             }
         }
         true

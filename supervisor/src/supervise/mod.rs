@@ -20,6 +20,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 pub(crate) mod acme;
+mod applying;
 pub(crate) mod child;
 pub(crate) mod control;
 mod drain;
@@ -39,6 +40,7 @@ mod watch;
 pub(crate) mod will;
 
 use acme::Orders;
+use applying::Applying;
 use control::{Begun, ControlSocket, Request};
 use generation::Generation;
 use hand_over::Successor;
@@ -154,6 +156,7 @@ pub(crate) struct Supervisor {
     next: Option<Successor>,
     leaving: Vec<Generation>,
     probe: Option<Probe>,
+    applying: Option<Applying>,
     /// The configuration file.
     file: Watch,
     announced: bool,
@@ -180,6 +183,7 @@ impl Supervisor {
             next: None,
             leaving: Vec::new(),
             probe: None,
+            applying: None,
             file: Watch::new(plan.source.path(), now),
             announced: false,
             is_ending: false,
@@ -228,6 +232,7 @@ impl Supervisor {
             self.take_signals()?;
             self.answer()?;
             self.hand_over_on(Instant::now());
+            self.apply_on(Instant::now());
             if !self.announced && self.current.is_ready() {
                 self.announced = true;
                 self.plan.manager.send("READY=1\nSTATUS=serving");
@@ -319,6 +324,7 @@ impl Supervisor {
         let others = [
             self.next_ping,
             self.probe.as_ref().map(Probe::deadline),
+            self.applying.as_ref().map(Applying::deadline),
             Some(self.file.next()),
             handed,
             order,
@@ -374,7 +380,9 @@ impl Supervisor {
             let is_heard = self
                 .generations_mut()
                 .any(|generation| generation.hear(pid, &words, now));
-            if !is_heard {
+            if is_heard {
+                self.hear_reloaded(pid, &words);
+            } else {
                 self.plan.orders.hear(pid, &words);
             }
         }

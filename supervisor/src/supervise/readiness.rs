@@ -13,6 +13,8 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, setsockopt, sockopt};
 use nix::unistd::Pid;
 
+use crate::notify::{REFUSED, TAKEN_UP};
+
 /// One line of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Word {
@@ -22,6 +24,8 @@ pub(crate) enum Word {
     Alive,
     /// `STATUS=...`
     Status(String),
+    /// What has become of the configuration that it was given.
+    Reloaded(Result<(), String>),
 }
 
 /// The socket that children notify.
@@ -104,6 +108,8 @@ fn words(message: &str) -> Vec<Word> {
         .filter_map(|line| match line.split_once('=')? {
             ("READY", "1") => Some(Word::Ready),
             ("WATCHDOG", "1") => Some(Word::Alive),
+            (TAKEN_UP, _) => Some(Word::Reloaded(Ok(()))),
+            (REFUSED, reason) => Some(Word::Reloaded(Err(reason.to_owned()))),
             ("STATUS", status) => Some(Word::Status(status.to_owned())),
             _ => None,
         })

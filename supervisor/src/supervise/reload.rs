@@ -24,9 +24,14 @@ impl Supervisor {
         }
         self.file.taken_up();
         // The will knows nothing of processes that are being started: a binary that is asked may take over any moment.
-        if self.next.is_some() || self.probe.is_some() {
+        if self.next.is_some() || self.probe.is_some() || self.applying.is_some() {
             self.reload_again = true;
-            let message = "processes are being replaced: the file is read again as soon as that is over";
+            let message = if self.applying.is_some() {
+                "the file is being taken up: it is read again as soon as that is over"
+            } else {
+                "processes are being replaced: the file is read again as soon as that is over"
+            };
+            tracing::info!("{message}");
             return Reloaded {
                 done: true,
                 messages: vec![message.to_owned()],
@@ -46,7 +51,7 @@ impl Supervisor {
             self.plan.orders.try_again();
         }
         self.reload_error = (!reloaded.done).then(|| reloaded.messages.join("\n"));
-        if self.next.is_none() {
+        if self.next.is_none() && self.applying.is_none() {
             self.plan.manager.send("READY=1");
         }
         reloaded
@@ -92,31 +97,8 @@ impl Supervisor {
         }
     }
 
-    /// Running processes go on with it.
-    fn apply(&mut self, accepted: Accepted) -> Result<(), String> {
-        self.hand_over_keys(&accepted.config)?;
-        self.plan.logging.reload(&accepted.config.log, &self.plan.home.log());
-        self.plan.config = accepted.config;
-        self.plan.renewal.reload(&self.plan.config);
-        self.plan.orders.reload(&self.plan.config);
-        self.plan.url = self.reach().to_string();
-        self.current.setting.configuration = accepted.text;
-        // Those who leave serve on for a while: rights that were taken away are taken away there too.
-        let text = &self.current.setting.configuration;
-        for child in self
-            .leaving
-            .iter()
-            .chain([&self.current])
-            .flat_map(|generation| &generation.children)
-        {
-            child.configure(text);
-        }
-        tracing::info!(config = %self.plan.source.path().display(), "reloaded");
-        Ok(())
-    }
-
     /// All of them, or none.
-    fn hand_over_keys(&mut self, config: &Config) -> Result<(), String> {
+    pub(super) fn hand_over_keys(&mut self, config: &Config) -> Result<(), String> {
         match &mut self.plan.handed {
             Some(handed) => handed.follow(config).map_err(|error| error.to_string()),
             None => Ok(()),

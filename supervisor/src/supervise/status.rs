@@ -23,6 +23,7 @@ impl Supervisor {
             reload_error: self.reload_error.clone(),
             certificate_problem: self.certificate_problem(),
             generation: self.current.number,
+            reloading: self.applying.is_some() || self.next.is_some() || self.reload_again,
             replacing: self.next.is_some() || self.probe.is_some(),
             upgrade_error: self.upgrade_error.clone(),
             processes: processes(&self.current, now).collect(),

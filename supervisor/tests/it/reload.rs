@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+
 use crate::harness::{PATIENCE, PLAIN, Ran, Running, Sandbox, eventually, ready_pid, status};
 
 /// A connection that is kept.
@@ -119,4 +121,50 @@ fn everything_that_can_change_in_place_does_so_on_an_open_connection() {
     assert_eq!(["proxy", "registry"].map(|process| ready_pid(&sandbox, process)), pids);
     assert_eq!(status(&sandbox)["generation"], 1, "nothing was replaced");
     let _: Ran = sandbox.run(&["status"]).expect(0);
+}
+
+#[test]
+fn what_a_process_refuses_is_in_force_nowhere_and_said() {
+    // proves: MAKINA-16
+    let sandbox = Sandbox::new();
+    let config = |accounts: &str, header: &str| {
+        format!("{PLAIN}  headers: {{X-Told: [{header}]}}\nauth: {{htpasswd: {{realm: r, path: {accounts}}}}}\n")
+    };
+    sandbox.write("auth/htpasswd", "");
+    let path = sandbox.write("config.yml", &config("auth/htpasswd", "before"));
+    add_user(&sandbox, "alice");
+    let running = sandbox.start(&["--config", path.to_str().unwrap()]);
+    let pids = || ["proxy", "registry"].map(|process| ready_pid(&sandbox, process));
+    let old = pids();
+    let mut kept = Kept::open(&running);
+
+    // Only the registry looks into the file, and the front door has no reason to refuse.
+    sandbox.write("config.yml", &config("auth/elsewhere", "after"));
+    let refused = sandbox.run(&["reload"]).expect(78);
+    assert!(refused.stderr.contains("auth/elsewhere"), "{}", refused.stderr);
+    let told = status(&sandbox)["reload_error"].clone();
+    assert!(told.as_str().unwrap().contains("registry: auth"), "{told}");
+    assert!(sandbox.run(&["status"]).expect(0).stdout.contains("auth/elsewhere"));
+    assert!(
+        running.log().contains("the old configuration goes on: registry: "),
+        "{}",
+        running.log()
+    );
+    eventually("the header of before", || {
+        kept.ask("GET", "/v2/", "alice")
+            .contains("x-told: before")
+            .then_some(())
+    });
+    // One that comes back comes back with what is in force.
+    kill(old[1], Signal::SIGKILL).unwrap();
+    eventually("another registry", || (pids()[1] != old[1]).then_some(()));
+    assert!(kept.ask("GET", "/v2/", "alice").starts_with("http/1.1 200"));
+
+    sandbox.write("config.yml", &config("auth/htpasswd", "mended"));
+    sandbox.run(&["reload"]).expect(0);
+    assert!(
+        kept.ask("GET", "/v2/", "alice").contains("x-told: mended"),
+        "in force when it is said to be"
+    );
+    assert!(status(&sandbox)["reload_error"].is_null());
 }

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
@@ -67,6 +67,16 @@ impl Hesitant {
             .write_all(b"\n")
             .unwrap();
     }
+}
+
+/// `lockgate reload`, which waits for what comes of it; goes on once it has been heard.
+fn reload_later(sandbox: &Sandbox, running: &Running) -> Child {
+    let heard = || running.log().matches("as soon as that is over").count();
+    let before = heard();
+    let reload = sandbox.command(&["reload"]).spawn().unwrap();
+    eventually("the reload", || (heard() > before).then_some(()));
+    assert_eq!(status(sandbox)["reloading"], true);
+    reload
 }
 
 fn exec_lockgate() -> String {
@@ -147,8 +157,7 @@ fn a_reload_while_a_binary_is_asked_is_done_afterwards() {
             "config.yml",
             &PLAIN.replace("rootdirectory: data", &format!("rootdirectory: {root}")),
         );
-        let said = sandbox.run(&["reload"]).expect(0).stderr;
-        assert!(said.contains("as soon as that is over"), "{said}");
+        let mut reload = reload_later(&sandbox, &running);
         assert_eq!(status(&sandbox)["generation"], generation - 1);
         binary.go_on();
         eventually("new processes", || {
@@ -161,6 +170,7 @@ fn a_reload_while_a_binary_is_asked_is_done_afterwards() {
             running.log()
         );
         assert_eq!(running.get("/v2/"), "200");
+        assert!(reload.wait().unwrap().success());
     }
     assert!(pids(&sandbox).iter().all(|pid| !old.contains(pid)));
     // Nobody is left that nobody knows of.
@@ -183,19 +193,19 @@ fn what_is_mended_while_it_is_tried_is_taken_up() {
     std::fs::set_permissions(&pipe, std::fs::Permissions::from_mode(0o666)).unwrap();
     let broken = format!("{PLAIN}auth: {{htpasswd: {{realm: r, path: {}}}}}\n", pipe.display());
     sandbox.write("config.yml", &broken);
-    sandbox.run(&["reload"]).expect(0);
-    assert_eq!(status(&sandbox)["replacing"], true, "{}", running.log());
+    running.signal(Signal::SIGHUP);
+    eventually("new processes", || {
+        (status(&sandbox)["replacing"] == true).then_some(())
+    });
     sandbox.write("config.yml", &(PLAIN.to_owned() + "  headers: {X-Told: [once]}\n"));
-    let said = sandbox.run(&["reload"]).expect(0).stderr;
-    assert!(said.contains("as soon as that is over"), "{said}");
+    let mut reload = reload_later(&sandbox, &running);
 
     let mut accounts = OpenOptions::new().write(true).open(&pipe).unwrap();
     let _ = accounts.write_all(&vec![b'\n'; (16 << 20) + 1]);
     drop(accounts);
-    eventually("the mended one", || {
-        let answer = running.http("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n");
-        answer.to_lowercase().contains("x-told: once").then_some(())
-    });
+    assert!(reload.wait().unwrap().success());
+    let answer = running.http("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n");
+    assert!(answer.to_lowercase().contains("x-told: once"), "{answer}");
     assert!(running.log().contains("larger than 16 MiB"), "{}", running.log());
     let status = status(&sandbox);
     assert!(status["reload_error"].is_null(), "{status}");
