@@ -117,8 +117,8 @@ impl Reloads {
 
 /// Blocks the signals in every thread that comes after, and starts the one that waits for them.
 ///
-/// Ctrl-C and the end of a terminal reach the whole foreground process group: a supervised process leaves them to its
-/// supervisor, which decides who drains first, and which sends configurations itself.
+/// What interrupts a supervised process, or hangs it up, is left to its supervisor, which decides who drains first, and
+/// which sends configurations itself.
 pub(super) fn listen(reloads: Reloads, supervised: bool) -> io::Result<(Orders, mpsc::Receiver<Config>)> {
     heard().thread_block()?;
     let (order, orders) = watch::channel(Order::Serve);

@@ -270,7 +270,9 @@ fn spawn(setting: &Setting, notify: &Path, port: u16, reader: Option<Owner>) -> 
         .args(reader.map(|reader| format!("--reader={}:{}", reader.user, reader.group)))
         .envs(setting.variables.iter().map(|(name, value)| (name, value)))
         .env("NOTIFY_SOCKET", notify)
-        .stdin(Stdio::from(in_memory(&setting.configuration)?));
+        .stdin(Stdio::from(in_memory(&setting.configuration)?))
+        // Like the others: the supervisor tells it when to end.
+        .process_group(0);
     for name in [
         "LISTEN_PID",
         "LISTEN_FDS",

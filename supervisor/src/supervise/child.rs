@@ -156,7 +156,9 @@ impl Child {
             .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
             .env("LISTEN_FDS", names.len().to_string())
             .env("LISTEN_FDNAMES", names.join(":"))
-            .stdin(Stdio::from(stdin));
+            .stdin(Stdio::from(stdin))
+            // Who signals the supervisor's group means the whole, which ends in order: the proxy first.
+            .process_group(0);
         // What was said to the supervisor alone, and the first account's password.
         for name in [
             "LISTEN_PID",

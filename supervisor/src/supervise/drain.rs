@@ -1,6 +1,6 @@
 //! The orderly end of everything.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -8,11 +8,17 @@ use super::Supervisor;
 
 /// What children get when one of them is hopeless.
 const FAILURE_GRACE: Duration = Duration::from_secs(5);
+/// Signals within this time are one wish: timeout(1) signals its child and then the child's whole group, itself included.
+const ONE_WISH: Duration = Duration::from_millis(100);
 
 impl Supervisor {
     /// Somebody asked for the end: once to drain, twice to end at once.
     pub(super) fn stop(&mut self) {
+        let asked = self.asked_to_end.get_or_insert_with(Instant::now);
         if self.is_ending {
+            if asked.elapsed() < ONE_WISH {
+                return;
+            }
             tracing::warn!("asked again: ending at once");
             self.generations_mut().for_each(super::generation::Generation::kill);
             return;

@@ -161,6 +161,8 @@ pub(crate) struct Supervisor {
     file: Watch,
     announced: bool,
     is_ending: bool,
+    /// When somebody asked for the end first.
+    asked_to_end: Option<Instant>,
     /// Why this ends, when it is not because somebody asked.
     failure: Option<SuperviseError>,
     reload_error: Option<String>,
@@ -187,6 +189,7 @@ impl Supervisor {
             file: Watch::new(plan.source.path(), now),
             announced: false,
             is_ending: false,
+            asked_to_end: None,
             failure: None,
             reload_error: None,
             reload_again: false,

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{PATIENCE, PLAIN, Running, Sandbox, missing, process_status, ready_pid};
+use crate::harness::{PATIENCE, PLAIN, Running, Sandbox, eventually, missing, process_status, ready_pid};
 
 const CONNECTIONS: usize = 2000;
 /// What an idle connection may take of the front door's memory, TLS included.
@@ -76,6 +76,34 @@ fn thousands() {
     assert_eq!(ready_pid(&sandbox, "proxy"), proxy, "the same one all the time");
 }
 
+#[test]
+fn a_new_certificate_is_shown_and_open_connections_go_on() {
+    // proves: MAKINA-16
+    let sandbox = Sandbox::new();
+    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + "  tls: {auto: {}}\n"));
+    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    let authority = sandbox.read("lockgate/tls/ca.crt");
+    let proxy = ready_pid(&sandbox, "proxy");
+    // Settings of its own: a session that is resumed shows nothing.
+    let connect = || Client::connect(&running, &trusting(&authority));
+    let mut kept = connect();
+    assert_eq!(kept.ask("GET", "/v2/", b"").status, 200);
+    let old = kept.certificate();
+
+    sandbox.run(&["cert", "new", "--force"]).expect(0);
+    eventually("the new certificate", || {
+        let mut client = connect();
+        assert_eq!(
+            client.ask("GET", "/v2/", b"").status,
+            200,
+            "nobody is turned away meanwhile"
+        );
+        (client.certificate() != old).then_some(())
+    });
+    assert_eq!(kept.ask("GET", "/v2/", b"").status, 200, "it was held");
+    assert_eq!(ready_pid(&sandbox, "proxy"), proxy, "the same one all the time");
+}
+
 fn push_and_pull(client: &mut Client, content: &[u8]) {
     let begun = client.ask("POST", "/v2/app/blobs/uploads/", b"");
     assert_eq!(begun.status, 202);
@@ -127,6 +155,13 @@ impl Client {
         stream.set_nodelay(true).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self(StreamOwned::new(connection, stream))
+    }
+
+    /// What the front door showed.
+    fn certificate(&self) -> CertificateDer<'static> {
+        self.0.conn.peer_certificates().expect("a handshake")[0]
+            .clone()
+            .into_owned()
     }
 
     fn ask(&mut self, method: &str, target: &str, body: &[u8]) -> Answer {

@@ -476,8 +476,7 @@ fn a_stop_during_a_hand_over_ends_old_and_new() {
     // Twice: the request in flight never ends.
     running.signal(Signal::SIGTERM);
     eventually("the drain", || running.log().contains("draining").then_some(()));
-    running.signal(Signal::SIGTERM);
-    assert_eq!(running.wait().code(), Some(0));
+    assert_eq!(running.insist(Signal::SIGTERM).code(), Some(0));
     assert!(old.into_iter().chain(new).all(|pid| !is_alive(pid)));
 }
 

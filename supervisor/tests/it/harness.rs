@@ -210,6 +210,14 @@ impl Running {
         kill(self.pid(), signal).unwrap();
     }
 
+    /// Signals until it has ended: what comes right after the first signal is the same wish.
+    pub(crate) fn insist(&mut self, signal: Signal) -> ExitStatus {
+        eventually("the end at once", || {
+            self.signal(signal);
+            self.child.try_wait().unwrap()
+        })
+    }
+
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.stderr).unwrap_or_default()
