@@ -166,16 +166,7 @@ fn upgrades_under_load_fail_no_request_and_keep_the_pid() {
 fn an_upload_in_progress_is_finished_by_the_old_processes() {
     let sandbox = Sandbox::new();
     let running = sandbox.start_plain();
-    let begun = running
-        .http("POST /v2/app/blobs/uploads/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    let location = begun
-        .lines()
-        .find_map(|line| {
-            line.to_lowercase()
-                .starts_with("location:")
-                .then(|| line[9..].trim().to_owned())
-        })
-        .unwrap_or_else(|| panic!("{begun}"));
+    let location = running.begin_upload();
     let mut upload = running.connect();
     let head = format!(
         "PATCH {location} HTTP/1.1\r\nHost: r\r\nContent-Length: 200000\r\nContent-Type: application/octet-stream\r\n\r\n"
@@ -214,6 +205,31 @@ fn an_upload_in_progress_is_finished_by_the_old_processes() {
     let answer = running.http(&put);
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
     assert!(!running.log().contains("ERROR"), "{}", running.log());
+}
+
+#[test]
+fn old_processes_have_a_deadline_and_what_they_received_is_kept() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + "  handovertimeout: 1s\n"));
+    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    let path = running.begin_upload();
+    let mut upload = running.connect();
+    let head = format!("PATCH {path} HTTP/1.1\r\nHost: r\r\nContent-Length: 600000\r\n\r\n");
+    upload.write_all(head.as_bytes()).unwrap();
+    upload.write_all(&[7; 300_000]).unwrap();
+    eventually("some of it on the disk", || (running.received(&path) > 0).then_some(()));
+
+    let old = pids(&sandbox);
+    sandbox.run(&["upgrade"]).expect(0);
+    // Nobody sends the rest.
+    nothing_leaves(&sandbox);
+    assert!(old.into_iter().all(|pid| !is_alive(pid)));
+    let mut answer = String::new();
+    let _ = upload.read_to_string(&mut answer);
+    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+    let kept = running.received(&path);
+    assert!((1..=300_000).contains(&kept), "{kept}");
+    assert_eq!(running.get("/v2/"), "200");
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -262,6 +262,19 @@ impl Running {
             .and_then(|line| line.find("/v2/").map(|path| line[path..].trim()));
         location.unwrap_or_else(|| panic!("{begun}")).to_owned()
     }
+
+    /// How many bytes of the upload at `path` are kept, as the registry says.
+    pub(crate) fn received(&self, path: &str) -> usize {
+        let answer = self.http(&format!("GET {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"));
+        let range = answer
+            .lines()
+            .find_map(|line| line.to_lowercase().strip_prefix("range: 0-").map(str::to_owned));
+        // `0-0` stands for nothing as well as for one byte.
+        range.map_or(0, |last| match last.trim().parse::<usize>() {
+            Ok(0) | Err(_) => 0,
+            Ok(last) => last + 1,
+        })
+    }
 }
 
 impl Drop for Running {

@@ -218,13 +218,13 @@ fn an_upload_that_the_end_cut_off_is_resumed_after_the_next_start() {
     .unwrap();
     cut.write_all(&body[..SENT]).unwrap();
     eventually("some of it on the disk", || {
-        (received(&running, &upload) > 0).then_some(())
+        (running.received(&upload) > 0).then_some(())
     });
     running.signal(Signal::SIGTERM);
     assert_eq!(running.insist(Signal::SIGTERM).code(), Some(0));
 
     let running = sandbox.start_plain();
-    let kept = received(&running, &upload);
+    let kept = running.received(&upload);
     assert!((1..=SENT).contains(&kept), "{kept}");
     let rest = &body[kept..];
     let mut resumed = running.connect();
@@ -244,19 +244,6 @@ fn an_upload_that_the_end_cut_off_is_resumed_after_the_next_start() {
         "PUT {upload}?digest=sha256:{digest} HTTP/1.1\r\nHost: r\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     ));
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-}
-
-/// How many bytes of the upload at `path` are kept, as the registry says.
-fn received(running: &Running, path: &str) -> usize {
-    let answer = running.http(&format!("GET {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"));
-    let range = answer
-        .lines()
-        .find_map(|line| line.to_lowercase().strip_prefix("range: 0-").map(str::to_owned));
-    // `0-0` stands for nothing as well as for one byte.
-    range.map_or(0, |last| match last.trim().parse::<usize>() {
-        Ok(0) | Err(_) => 0,
-        Ok(last) => last + 1,
-    })
 }
 
 /// A PATCH of ten bytes, half of them sent.
@@ -307,9 +294,7 @@ fn a_push_outlives_a_killed_supervisor_and_the_next_one_waits_for_it() {
     )
     .unwrap();
     push.write_all(&[7; SIZE / 2]).unwrap();
-    eventually("some of it on the disk", || {
-        (received(&running, &path) > 0).then_some(())
-    });
+    eventually("some of it on the disk", || (running.received(&path) > 0).then_some(()));
     running.signal(Signal::SIGKILL);
     assert_eq!(running.wait().signal(), Some(9));
 
@@ -339,6 +324,6 @@ fn a_push_outlives_a_killed_supervisor_and_the_next_one_waits_for_it() {
     push.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
     let next = next.join().unwrap();
-    assert_eq!(received(&next, &path), SIZE);
+    assert_eq!(next.received(&path), SIZE);
     assert!(next.log().contains("waiting for processes"), "{}", next.log());
 }
