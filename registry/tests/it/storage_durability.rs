@@ -111,7 +111,8 @@ fn tree_of_the_dead() -> TempDir {
 #[test]
 fn what_is_built_on_a_dead_processes_changes_waits_until_they_are_on_disk() {
     let root = tree_of_the_dead();
-    let slow = ["-e", "trace=write,syncfs", "-e", "inject=syncfs:delay_exit=1500000"];
+    // Before the call, however fast it is: so strace shows its beginning and its end apart.
+    let slow = ["-e", "trace=write,syncfs", "-e", "inject=syncfs:delay_enter=1500000"];
     let Some(trace) = trace("heir", root.path(), &slow) else {
         return;
     };
