@@ -6,7 +6,7 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
-use crate::harness::{Running, Sandbox, eventually, status};
+use crate::harness::{PATIENCE, Running, Sandbox, eventually, status};
 use crate::pebble::{HOST, Pebble, Ports};
 
 /// A registry whose certificate is ordered from pebble.
@@ -72,8 +72,16 @@ impl Site {
     /// Waits until that client is answered.
     fn is_trusted(&self, pebble: &Pebble, running: &Running) {
         let root = pebble.root();
-        let ask = || self.ask(&root).ok();
-        let status = eventually(&format!("a certificate; {}", running.log()), ask);
+        let began = std::time::Instant::now();
+        let status = eventually("a certificate", || match self.ask(&root) {
+            Ok(status) => Some(status),
+            // Before `eventually` gives up, which cannot say why.
+            Err(why) if began.elapsed() > PATIENCE * 9 / 10 => {
+                let (log, pebble) = (running.log(), self.sandbox.read("pebble.log"));
+                panic!("{why}; {}\n{log}\n{pebble}", self.problem())
+            }
+            Err(_) => None,
+        });
         assert_eq!(status, "200");
     }
 

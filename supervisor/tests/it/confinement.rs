@@ -151,9 +151,7 @@ fn a_normal_user_has_the_same_walls() {
 /// A copy of the program, where that user can get at it.
 fn start_as(sandbox: &Sandbox, user: u32) -> Running {
     chown(sandbox.path(""), Some(user), Some(user)).unwrap();
-    let program = sandbox.path("program");
-    fs::copy(env!("CARGO_BIN_EXE_lockgate"), &program).unwrap();
-    let mut command = Command::new(program);
+    let mut command = Command::new(sandbox.install("program"));
     command
         .args(["start", "--listen", "127.0.0.1:0"])
         .current_dir(sandbox.path(""))

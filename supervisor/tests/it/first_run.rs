@@ -227,8 +227,7 @@ fn a_normal_user_can_do_all_of_it() {
     }
     const NOBODY: u32 = 65534;
     // The program where that user can reach it, and a place of their own.
-    let program = sandbox.path("lockgate-program");
-    std::fs::copy(env!("CARGO_BIN_EXE_lockgate"), &program).unwrap();
+    let program = sandbox.install("lockgate-program");
     std::fs::create_dir(sandbox.path("place")).unwrap();
     for path in [sandbox.path("."), sandbox.path("place")] {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
@@ -275,8 +274,7 @@ fn an_address_may_be_a_whole_home_elsewhere() {
 fn the_program_may_lie_where_the_home_would() {
     // proves: MOSI-01
     let sandbox = Sandbox::new();
-    let program = sandbox.path("lockgate");
-    std::fs::copy(env!("CARGO_BIN_EXE_lockgate"), &program).unwrap();
+    let program = sandbox.install("lockgate");
     sandbox.run(&["setup", "--listen", "127.0.0.1:0"]).expect(0);
     assert!(sandbox.path("lockgate-home/config.yml").exists());
     std::fs::remove_file(program).unwrap();

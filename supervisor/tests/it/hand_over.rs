@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -112,13 +112,6 @@ pub(crate) fn nothing_leaves(sandbox: &Sandbox) {
         let leaving = status["leaving"].as_array()?;
         (leaving.is_empty() && status["replacing"] == false).then_some(())
     });
-}
-
-/// The program under another name, as an installation has it.
-pub(crate) fn install(sandbox: &Sandbox, name: &str) -> PathBuf {
-    let path = sandbox.path(name);
-    std::fs::copy(env!("CARGO_BIN_EXE_lockgate"), &path).unwrap();
-    path
 }
 
 fn runs(pid: Pid, program: &Path) -> bool {
@@ -243,7 +236,7 @@ fn sha256(bytes: &[u8]) -> String {
 #[test]
 fn the_binary_that_lies_there_takes_over_and_one_that_cannot_is_refused() {
     let sandbox = Sandbox::new();
-    let (first, second) = (install(&sandbox, "lockgate-1"), install(&sandbox, "lockgate-2"));
+    let (first, second) = (sandbox.install("lockgate-1"), sandbox.install("lockgate-2"));
     let link = sandbox.path("bin");
     symlink(&first, &link).unwrap();
     let config = sandbox.write("config.yml", PLAIN);
@@ -254,8 +247,7 @@ fn the_binary_that_lies_there_takes_over_and_one_that_cannot_is_refused() {
     let old = pids(&sandbox);
 
     // Not ours at all, not executable, gone.
-    let script = sandbox.write("script", "#!/bin/sh\necho what is this >&2\nexit 3\n");
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let script = sandbox.script("script", "#!/bin/sh\necho what is this >&2\nexit 3\n");
     for (wrong, said) in [
         (script, "what is this (exit code 3)"),
         (config.clone(), "denied"),

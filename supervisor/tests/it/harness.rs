@@ -57,6 +57,28 @@ impl Sandbox {
         path
     }
 
+    /// The program under another name, as an installation has it.
+    pub(crate) fn install(&self, name: &str) -> PathBuf {
+        self.put(name, Command::new("cat").arg(env!("CARGO_BIN_EXE_lockgate")))
+    }
+
+    /// Something to execute.
+    pub(crate) fn script(&self, name: &str, text: &str) -> PathBuf {
+        self.put(name, Command::new("printf").args(["%s", text]))
+    }
+
+    /// Writes an executable file, but not in this process: what another test starts meanwhile would have it open for
+    /// writing too, and a file like that cannot be executed (ETXTBSY).
+    fn put(&self, name: &str, content: &mut Command) -> PathBuf {
+        let path = self.path(name);
+        let mut content = content.stdout(Stdio::piped()).spawn().unwrap();
+        let mut install = Command::new("install");
+        install.args(["-D", "-m", "755", "/dev/stdin"]).arg(&path);
+        let put = install.stdin(content.stdout.take().unwrap()).status().unwrap();
+        assert!(content.wait().unwrap().success() && put.success(), "{name}");
+        path
+    }
+
     pub(crate) fn mode(&self, name: &str) -> u32 {
         std::fs::metadata(self.path(name))
             .unwrap_or_else(|error| panic!("{name}: {error}"))

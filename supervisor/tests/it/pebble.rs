@@ -117,7 +117,7 @@ impl Pebble {
             management: ports.management,
             trusted: sandbox.path("trusted.pem"),
         };
-        for port in [ports.directory, ports.management, ports.names_management] {
+        for port in [ports.directory, ports.management, ports.names, ports.names_management] {
             eventually("pebble", || TcpStream::connect(("127.0.0.1", port)).ok());
         }
         pebble

@@ -1,6 +1,5 @@
 //! `lockgate service`: what it prints, what it asks of systemd, in which order. `systemd` has the real one.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -25,8 +24,7 @@ struct Noted {
 impl Noted {
     fn new() -> Self {
         let sandbox = Sandbox::new();
-        let script = sandbox.write("bin/systemctl", SYSTEMCTL);
-        std::fs::set_permissions(script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        sandbox.script("bin/systemctl", SYSTEMCTL);
         sandbox.write("runtime/systemd/private", "");
         sandbox.write(
             "state",

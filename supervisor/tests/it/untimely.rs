@@ -46,9 +46,7 @@ impl Hesitant {
             asked.display(),
             word.display()
         );
-        let new = sandbox.write("new", &script);
-        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::rename(&new, sandbox.path(BINARY)).unwrap();
+        std::fs::rename(sandbox.script("new", &script), sandbox.path(BINARY)).unwrap();
         Self { word, asked }
     }
 

@@ -1,7 +1,5 @@
 //! Binaries, files and moments that an upgrade can go wrong by: whatever they are, what served serves on.
 
-use std::os::unix::fs::PermissionsExt;
-
 use lockgate_certs::files::Existing;
 use lockgate_certs::leaf::{LeafRequest, self_signed};
 use lockgate_certs::load::Pair;
@@ -22,8 +20,7 @@ fn refusal(sandbox: &Sandbox, about: &str) -> String {
 #[test]
 fn a_program_that_only_ends_well_is_no_upgrade() {
     let sandbox = Sandbox::new();
-    let binary = sandbox.path("bin");
-    std::fs::copy(env!("CARGO_BIN_EXE_lockgate"), &binary).unwrap();
+    let binary = sandbox.install("bin");
     let config = sandbox.write("config.yml", PLAIN);
     let mut command = std::process::Command::new(&binary);
     command
@@ -32,9 +29,7 @@ fn a_program_that_only_ends_well_is_no_upgrade() {
     let running = Running::of(command, &sandbox.path("stderr"));
     let old = pids(&sandbox);
     let refused = |text: &str, said: &str| {
-        let new = sandbox.write("new", text);
-        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::rename(&new, &binary).unwrap();
+        std::fs::rename(sandbox.script("new", text), &binary).unwrap();
         running.signal(Signal::SIGUSR2);
         refusal(&sandbox, said);
         assert_eq!(pids(&sandbox), old);
