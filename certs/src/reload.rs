@@ -153,7 +153,7 @@ struct Watched {
 impl Watched {
     fn load(name: Option<HostName>, pair: Pair) -> Result<Self, LoadError> {
         // Stamped before it is read: a change in between is seen as one by the next look.
-        let stamps = stamps(&pair);
+        let stamps = Stamp::of_pair(&pair);
         let current = load::certified_key(&pair.certificate, &pair.key)?;
         Ok(Self {
             name,
@@ -164,7 +164,7 @@ impl Watched {
     }
 
     fn refresh(&mut self) -> Option<Event> {
-        let stamps = stamps(&self.pair);
+        let stamps = Stamp::of_pair(&self.pair);
         if stamps == self.stamps {
             return None;
         }
@@ -180,10 +180,6 @@ impl Watched {
             Err(error) => Some(Event::Refused { certificate, error }),
         }
     }
-}
-
-fn stamps(pair: &Pair) -> [Option<Stamp>; 2] {
-    [Stamp::of(&pair.certificate), Stamp::of(&pair.key)]
 }
 
 fn load_all(default: Pair, aliases: Vec<(String, Pair)>) -> Result<Vec<Watched>, LoadError> {

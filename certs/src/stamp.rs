@@ -3,6 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::load::Pair;
+
 /// A state of a file. The inode tells a renamed file, also one with an old time; the time of the last change of the inode
 /// tells one that was written in place within the same tick, or can be read only now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,5 +27,10 @@ impl Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
+    }
+
+    /// Of both files of `pair`.
+    pub fn of_pair(pair: &Pair) -> [Option<Self>; 2] {
+        [Self::of(&pair.certificate), Self::of(&pair.key)]
     }
 }

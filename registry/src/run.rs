@@ -235,16 +235,14 @@ async fn apply_reloads(app: Arc<App>, mut reload: mpsc::Receiver<Config>, reload
                     .map(|()| settings)
                     .map_err(|error| error.to_string())
             });
-        reloaded(
-            applied
-                .map(|settings| {
-                    app.registry.reload(settings);
-                    app.settings.store(Arc::new(Settings::new(&config, front)));
-                    tracing::info!("registry goes on with the new configuration");
-                })
-                .inspect_err(|error| {
-                    tracing::error!(error, "the configuration was not applied, the old one goes on");
-                }),
-        );
+        let applied = applied.map(|settings| {
+            app.registry.reload(settings);
+            app.settings.store(Arc::new(Settings::new(&config, front)));
+        });
+        match &applied {
+            Ok(()) => tracing::info!("registry goes on with the new configuration"),
+            Err(error) => tracing::error!(error, "the configuration was not applied, the old one goes on"),
+        }
+        reloaded(applied);
     }
 }

@@ -148,7 +148,7 @@ impl Handed {
         }
         self.next = now + INTERVAL;
         for pair in &mut self.pairs {
-            let found = pair.stamps();
+            let found = Stamp::of_pair(&pair.from);
             if found == pair.seen {
                 continue;
             }
@@ -165,14 +165,10 @@ impl Handed {
 }
 
 impl Copied {
-    fn stamps(&self) -> [Option<Stamp>; 2] {
-        [Stamp::of(&self.from.certificate), Stamp::of(&self.from.key)]
-    }
-
     /// What can be copied: a pair that does not fit would stand in the way of a proxy that comes back.
     fn read(&self) -> Result<Read, HandError> {
         // Before the rest: a change in between is seen as one by the next look.
-        let stamps = self.stamps();
+        let stamps = Stamp::of_pair(&self.from);
         let read = |path: &Path| {
             std::fs::read(path).map_err(|source| HandError::Unreadable {
                 key: self.key,

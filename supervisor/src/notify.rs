@@ -47,7 +47,7 @@ impl Notifier {
     }
 
     /// What has become of a configuration that came while this process serves.
-    pub(crate) fn send_reloaded(&self, result: Result<(), &str>) {
+    pub(crate) fn send_reloaded(&self, result: Result<(), String>) {
         match result {
             Ok(()) => self.send(&format!("{TAKEN_UP}=1")),
             Err(reason) => self.send(&format!("{REFUSED}={}", reason.replace('\n', "; "))),

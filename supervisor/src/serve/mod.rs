@@ -161,7 +161,7 @@ impl Half {
     /// What to call when a configuration that came is in force, or is not.
     fn reloaded(&self) -> Box<dyn Fn(Result<(), String>) + Send> {
         let notifier = self.notifier.clone();
-        Box::new(move |result| notifier.send_reloaded(result.as_ref().copied().map_err(String::as_str)))
+        Box::new(move |result| notifier.send_reloaded(result))
     }
 
     /// What to call when requests are served.

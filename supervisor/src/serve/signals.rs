@@ -90,7 +90,7 @@ impl Reloads {
                 if reload.try_send(accepted.config).is_err() {
                     let reason = "earlier reloads are still being applied";
                     tracing::warn!("not reloaded: {reason}");
-                    self.notifier.send_reloaded(Err(reason));
+                    self.notifier.send_reloaded(Err(reason.to_owned()));
                 }
             }
             Err(error) => {
@@ -98,7 +98,7 @@ impl Reloads {
                 for line in &lines {
                     tracing::error!("the old configuration goes on: {line}");
                 }
-                self.notifier.send_reloaded(Err(&lines.join("; ")));
+                self.notifier.send_reloaded(Err(lines.join("; ")));
             }
         }
     }

@@ -39,15 +39,12 @@ fn make(path: &Path, mode: u32) -> Result<(), SetupError> {
         match DirBuilder::new().mode(mode & 0o777).create(directory) {
             // mkdir(2) takes no set-group-ID bit, and the umask took what it wanted.
             Ok(()) => std::fs::set_permissions(directory, Permissions::from_mode(mode)).map_err(failed)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match directory.is_dir() {
-                true => {}
-                false => {
-                    return Err(failed(io::Error::other(
-                        "a file is in its place; choose another with --home",
-                    )));
-                }
-            },
-            Err(error) => return Err(failed(error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            Err(_) if directory.is_dir() => {}
+            Err(_) => {
+                let why = "a file is in its place; choose another with --home";
+                return Err(failed(io::Error::other(why)));
+            }
         }
     }
     Ok(())

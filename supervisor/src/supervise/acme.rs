@@ -1,25 +1,22 @@
 //! Certificates by ACME: when one is due, a child orders it; when it comes, the front door gets it.
 
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::process::CommandExt;
+use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
 
 use lockgate_certs::files::Owner;
 use lockgate_certs::validity;
 use lockgate_config::{Acme, Config, Home, Tls};
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::child::{Setting, program};
+use super::child::{self, Setting};
 use super::end::End;
 use super::generation::Generation;
 use super::readiness::Word;
-use super::will;
 use crate::acme::{DEADLINE, Leaf, Place, due, ensure_leaf};
+use crate::descriptors::in_memory;
 
 /// How often to look, at least: clocks are set, machines sleep, people copy files.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
@@ -128,7 +125,7 @@ impl Orders {
             "ordering a certificate: {}",
             due.reason
         );
-        match spawn(&serving.setting, notify, port(serving), self.reader) {
+        match start(&serving.setting, notify, port(serving), self.reader) {
             Ok(pid) => {
                 self.running = Some(Running {
                     pid,
@@ -260,42 +257,13 @@ fn wanted(config: &Config) -> Option<Acme> {
     config.http.tls.as_ref().and_then(Tls::acme).cloned()
 }
 
-fn spawn(setting: &Setting, notify: &Path, port: u16, reader: Option<Owner>) -> io::Result<Pid> {
-    let mut command = Command::new(program()?);
+fn start(setting: &Setting, notify: &Path, port: u16, reader: Option<Owner>) -> io::Result<Pid> {
+    let mut command = child::command("acme", setting, notify)?;
     command
-        .arg0("lockgate")
-        .args(["acme", "--supervised", &std::process::id().to_string()])
         .args(["--port", &port.to_string()])
-        .args(&setting.arguments)
         .args(reader.map(|reader| format!("--reader={}:{}", reader.user, reader.group)))
-        .envs(setting.variables.iter().map(|(name, value)| (name, value)))
-        .env("NOTIFY_SOCKET", notify)
-        .stdin(Stdio::from(in_memory(&setting.configuration)?))
-        // Like the others: the supervisor tells it when to end.
-        .process_group(0);
-    for name in [
-        "LISTEN_PID",
-        "LISTEN_FDS",
-        "LISTEN_FDNAMES",
-        "WATCHDOG_PID",
-        "WATCHDOG_USEC",
-        "LOCKGATE_USERNAME",
-        "LOCKGATE_PASSWORD",
-        will::VARIABLE,
-    ] {
-        command.env_remove(name);
-    }
-    let child = command.spawn()?;
-    // `std::process::Child` neither kills nor waits when dropped: the supervisor sees the end.
-    Ok(Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?))
-}
-
-/// `text` as a file without a name, read from its beginning.
-fn in_memory(text: &str) -> io::Result<File> {
-    let mut file = File::from(memfd_create(c"config.yml", MFdFlags::MFD_CLOEXEC)?);
-    file.write_all(text.as_bytes())?;
-    file.seek(SeekFrom::Start(0))?;
-    Ok(file)
+        .stdin(Stdio::from(in_memory(&setting.configuration)?));
+    child::spawn(&mut command)
 }
 
 fn signal(pid: Pid, signal: Signal) {

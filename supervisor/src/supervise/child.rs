@@ -142,33 +142,14 @@ impl Child {
         let (channel, stdin) = pair()?;
         send_text(&channel, &setting.configuration)?;
         let names: Vec<_> = self.sockets.iter().map(|socket| socket.name.as_str()).collect();
-        let mut command = Command::new(program()?);
+        let mut command = command(self.role.name(), setting, notify)?;
         command
-            .arg0("lockgate")
-            .arg(self.role.name())
-            .arg("--supervised")
-            .arg(std::process::id().to_string())
-            .args(&setting.arguments)
-            .envs(setting.variables.iter().map(|(name, value)| (name, value)))
             .env(INSTANCE_VARIABLE, Instance::of_process(std::process::id()).as_str())
             .env(MMAP_VARIABLE, MMAP_THRESHOLD)
-            .env("NOTIFY_SOCKET", notify)
             .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
             .env("LISTEN_FDS", names.len().to_string())
             .env("LISTEN_FDNAMES", names.join(":"))
-            .stdin(Stdio::from(stdin))
-            // Who signals the supervisor's group means the whole, which ends in order: the proxy first.
-            .process_group(0);
-        // What was said to the supervisor alone, and the first account's password.
-        for name in [
-            "LISTEN_PID",
-            "WATCHDOG_PID",
-            "LOCKGATE_USERNAME",
-            "LOCKGATE_PASSWORD",
-            will::VARIABLE,
-        ] {
-            command.env_remove(name);
-        }
+            .stdin(Stdio::from(stdin));
         if let Some(account) = setting.users.as_ref().map(|users| users.of(self.role)) {
             // In this order inside: supplementary groups go, group, user.
             command.uid(account.user).gid(account.group);
@@ -183,10 +164,7 @@ impl Child {
             })
             .collect::<io::Result<Vec<_>>>()?;
         command.fd_mappings(mappings).map_err(io::Error::other)?;
-        let child = command.spawn()?;
-        // `std::process::Child` neither kills nor waits when dropped: `reap` sees the end.
-        let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
-        Ok((pid, channel))
+        Ok((spawn(&mut command)?, channel))
     }
 
     /// Gives a running process another configuration.
@@ -223,6 +201,39 @@ impl Child {
         self.channel = None;
         self.unanswered = 0;
     }
+}
+
+/// A process of this program, named `name` on its command line, that is told what `setting` says.
+pub(super) fn command(name: &str, setting: &Setting, notify: &Path) -> io::Result<Command> {
+    let mut command = Command::new(program()?);
+    // What was said to the supervisor alone, and the first account's password.
+    for name in [
+        "LISTEN_PID",
+        "LISTEN_FDS",
+        "LISTEN_FDNAMES",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+        "LOCKGATE_USERNAME",
+        "LOCKGATE_PASSWORD",
+        will::VARIABLE,
+    ] {
+        command.env_remove(name);
+    }
+    command
+        .arg0("lockgate")
+        .args([name, "--supervised", &std::process::id().to_string()])
+        .args(&setting.arguments)
+        .envs(setting.variables.iter().map(|(name, value)| (name, value)))
+        .env("NOTIFY_SOCKET", notify)
+        // Who signals the supervisor's group means the whole, which ends in order: the proxy first.
+        .process_group(0);
+    Ok(command)
+}
+
+/// Starts it. `std::process::Child` neither kills nor waits when dropped: the supervisor sees the end.
+pub(super) fn spawn(command: &mut Command) -> io::Result<Pid> {
+    let child = command.spawn()?;
+    Ok(Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?))
 }
 
 /// The running binary, even when its file was replaced meanwhile.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::child::Setting;
+use super::child::{Setting, spawn};
 use super::end::End;
 use super::will;
 use crate::descriptors::in_memory;
@@ -50,9 +50,8 @@ impl Probe {
             .stdin(Stdio::null())
             .stdout(answer.try_clone()?)
             .stderr(complaint.try_clone()?);
-        let child = command.spawn()?;
         Ok(Self {
-            pid: Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?),
+            pid: spawn(&mut command)?,
             binary: binary.to_owned(),
             answer,
             complaint,

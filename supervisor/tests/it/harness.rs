@@ -59,23 +59,23 @@ impl Sandbox {
 
     /// The program under another name, as an installation has it.
     pub(crate) fn install(&self, name: &str) -> PathBuf {
-        self.put(name, Command::new("cat").arg(env!("CARGO_BIN_EXE_lockgate")))
+        self.put(name, env!("CARGO_BIN_EXE_lockgate"), "")
     }
 
     /// Something to execute.
     pub(crate) fn script(&self, name: &str, text: &str) -> PathBuf {
-        self.put(name, Command::new("printf").args(["%s", text]))
+        self.put(name, "/dev/stdin", text)
     }
 
-    /// Writes an executable file, but not in this process: what another test starts meanwhile would have it open for
+    /// Makes an executable file, but not in this process: what another test starts meanwhile would have it open for
     /// writing too, and a file like that cannot be executed (ETXTBSY).
-    fn put(&self, name: &str, content: &mut Command) -> PathBuf {
+    fn put(&self, name: &str, from: &str, input: &str) -> PathBuf {
         let path = self.path(name);
-        let mut content = content.stdout(Stdio::piped()).spawn().unwrap();
         let mut install = Command::new("install");
-        install.args(["-D", "-m", "755", "/dev/stdin"]).arg(&path);
-        let put = install.stdin(content.stdout.take().unwrap()).status().unwrap();
-        assert!(content.wait().unwrap().success() && put.success(), "{name}");
+        install.args(["-D", "-m", "755", from]).arg(&path).stdin(Stdio::piped());
+        let mut install = install.spawn().unwrap();
+        install.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        assert!(install.wait().unwrap().success(), "{name}");
         path
     }
 

@@ -34,13 +34,14 @@ impl Staging {
             }
         }
         let directory = staging.join(uuid::Uuid::new_v4().to_string());
-        let made = make_dir(&directory).map_err(Error::io("create directory", &directory));
-        if let Err(Error::Full { .. }) = made {
+        let make = || make_dir(&directory).map_err(Error::io("create directory", &directory));
+        match make() {
             // The dead may hold the space that is missing.
-            inherited::settle(staging, &std::mem::take(&mut dead))?;
-            make_dir(&directory).map_err(Error::io("create directory", &directory))?;
-        } else {
-            made?;
+            Err(Error::Full { .. }) => {
+                inherited::settle(staging, &std::mem::take(&mut dead))?;
+                make()?;
+            }
+            made => made?,
         }
         let lock = File::open(&directory).map_err(Error::io("open", &directory))?;
         lock.lock().map_err(Error::io("lock", &directory))?;
