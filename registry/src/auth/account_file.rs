@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
-use aws_lc_rs::{digest, hmac};
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest;
 
 use super::htpasswd::{Htpasswd, Line};
 use super::password_hash::PasswordHash;
@@ -26,8 +26,6 @@ const MAX_SIZE: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct Account {
     line: Arc<Line>,
-    /// The last password that proved right, until when.
-    verified: ArcSwapOption<(hmac::Tag, Instant)>,
 }
 
 impl Account {
@@ -37,18 +35,6 @@ impl Account {
 
     pub(super) fn hash(&self) -> &PasswordHash {
         &self.line.hash
-    }
-
-    /// Remembers `proof` of the right password until `until`.
-    pub(super) fn remember(&self, proof: hmac::Tag, until: Instant) {
-        self.verified.store(Some(Arc::new((proof, until))));
-    }
-
-    /// Whether `proof` is remembered. One account has one password, so there is one proof to remember.
-    pub(super) fn remembers(&self, proof: &hmac::Tag, now: Instant) -> bool {
-        self.verified.load().as_deref().is_some_and(|(known, until)| {
-            now < *until && aws_lc_rs::constant_time::verify_slices_are_equal(known.as_ref(), proof.as_ref()).is_ok()
-        })
     }
 }
 
@@ -167,12 +153,7 @@ impl Loaded {
     }
 
     fn new(parsed: Htpasswd, stamp: Stamp, content: [u8; 32]) -> Self {
-        let account = |line| {
-            Arc::new(Account {
-                line,
-                verified: ArcSwapOption::empty(),
-            })
-        };
+        let account = |line| Arc::new(Account { line });
         let accounts: HashMap<_, _> = parsed
             .accounts
             .into_iter()
@@ -267,26 +248,5 @@ mod tests {
         write(&path, format!("bert:{APR1}\n"));
         assert!(!has(&file, "anna", file.started + SECOND * 3) && has(&file, "bert", file.started + SECOND * 3));
         assert!(AccountFile::open(&directory.path().join("none")).is_err());
-    }
-
-    #[test]
-    fn what_is_remembered_survives_a_touched_file_and_not_a_changed_one() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("htpasswd");
-        write(&path, format!("anna:{APR1}\n"));
-        let file = AccountFile::open(&path).unwrap();
-        let now = file.started;
-        let proof = || hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b"k"), b"p");
-        file.current(now)
-            .account("anna")
-            .unwrap()
-            .remember(proof(), now + SECOND * 10);
-        let remembers = |at| file.current(at).account("anna").unwrap().remembers(&proof(), at);
-        assert!(remembers(now));
-        write(&path, format!("anna:{APR1}\n"));
-        assert!(remembers(now + SECOND * 2));
-        assert!(!remembers(now + SECOND * 10), "kept for too long");
-        write(&path, format!("anna:{APR1}\nbert:{APR1}\n"));
-        assert!(!remembers(now + SECOND * 4) || !has(&file, "bert", now + SECOND * 4));
     }
 }

@@ -131,7 +131,7 @@ impl InForce {
     }
 }
 
-/// The same file stays open across a reload, and with it what is remembered.
+/// The same file stays open across a reload.
 fn open_accounts(path: &PathBuf, before: Option<&InForce>) -> Result<Arc<AccountFile>, AccessError> {
     let same = before
         .and_then(|before| before.accounts.clone())

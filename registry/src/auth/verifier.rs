@@ -1,20 +1,23 @@
 //! Whether a password is right: remembered ones at once, others on a bounded number of threads.
+//!
+//! ```text
+//! login ─▶ paused? 429 ─▶ tested for somebody else of its network? wait ─▶ remembered? in ─▶ hash on a thread
+//! ```
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::{hmac, rand};
 use lockgate_config::Secret;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::account_file::{Account, AccountFile};
 use super::password_hash::PasswordHash;
-use super::throttle::Throttle;
+use super::throttle::{Proof, Throttle, Verdict};
 
-/// How long a right password is remembered.
-const REMEMBER: Duration = Duration::from_secs(300);
 /// Logins that may wait for a thread; each holds a connection, none holds a hash's memory.
 const MAX_WAITING: usize = 256;
 /// What is checked when there is no account at all: argon2id with the parameters of new accounts.
@@ -29,6 +32,8 @@ pub(super) struct Verifier {
     threads: Arc<Semaphore>,
     waiting: AtomicUsize,
     throttle: Mutex<Throttle>,
+    /// Wakes those who wait until the password of their account has been tested for somebody of their network.
+    test_ended: Notify,
     nobody: PasswordHash,
 }
 
@@ -58,21 +63,12 @@ impl Verifier {
             threads: Arc::new(Semaphore::new(threads)),
             waiting: AtomicUsize::new(0),
             throttle: Mutex::new(Throttle::new()),
+            test_ended: Notify::new(),
             nobody: NOBODYS_HASH.parse().expect("the hash is well-formed"),
         }
     }
 
-    /// The account, when this very password proved right within the last minutes. Microseconds, and never blocks.
-    pub(super) fn remembered(&self, file: &AccountFile, name: &str, password: &str) -> Option<Arc<Account>> {
-        let now = Instant::now();
-        let current = file.current(now);
-        let account = current.account(name)?;
-        account
-            .remembers(&self.proof(account, password), now)
-            .then(|| account.clone())
-    }
-
-    /// The account, when the password is right.
+    /// The account, when the password is right. One that proved right within the last minutes takes microseconds.
     ///
     /// A failure is counted even if the caller has gone meanwhile: hanging up early buys no guesses.
     pub(super) async fn verify(
@@ -82,82 +78,70 @@ impl Verifier {
         password: &Secret,
         client: IpAddr,
     ) -> Result<Arc<Account>, Denial> {
-        if let Some(account) = self.remembered(file, name, password.reveal()) {
-            return Ok(account);
-        }
-        self.check_pause(name, client)?;
-        let permit = {
-            let _waiting = Waiting::enter(&self.waiting).ok_or(Denial::Busy)?;
-            self.threads.clone().acquire_owned().await.map_err(|_| Denial::Busy)?
+        let mut waiting = None;
+        let test = loop {
+            let mut ended = pin!(self.test_ended.notified());
+            ended.as_mut().enable();
+            let answer = self.ask(file, name, password.reveal(), client)?;
+            if let Answer::Right(account) = answer {
+                return Ok(account);
+            }
+            if waiting.is_none() {
+                waiting = Some(Waiting::enter(&self.waiting).ok_or(Denial::Busy)?);
+            }
+            match answer {
+                Answer::Test(test) => break test,
+                _ => ended.await,
+            }
         };
-        // While this one waited, others may have proved the password right, or failed too often.
-        if let Some(account) = self.remembered(file, name, password.reveal()) {
-            return Ok(account);
+        let permit = self.threads.clone().acquire_owned().await.map_err(|_| Denial::Busy)?;
+        drop(waiting);
+        // While this one waited, others of its network may have failed too often.
+        if let Some(pause) = self.throttle().pause(name, client, Instant::now()) {
+            return Err(Denial::Throttled(pause));
         }
-        self.check_pause(name, client)?;
-
-        let (verifier, file, name, password) = (self.clone(), file.clone(), name.to_owned(), password.clone());
+        let (file, password) = (file.clone(), password.clone());
         let check = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            verifier.verify_now(&file, &name, password.reveal(), client)
+            test.run(&file, password.reveal())
         });
         check.await.unwrap_or(Err(Denial::Busy))
     }
 
-    fn verify_now(
-        &self,
-        file: &AccountFile,
-        name: &str,
-        password: &str,
-        client: IpAddr,
-    ) -> Result<Arc<Account>, Denial> {
-        let (account, right) = {
-            let current = file.current(Instant::now());
-            let account = current.account(name).cloned();
-            // An unknown account costs what some known one costs, always the same one for the same name; a file that
-            // mixes kinds of hash then tells nothing either. The result is thrown away.
-            let stand_in = || {
-                current
-                    .any_account(self.number(name))
-                    .map_or(&self.nobody, |account| account.hash())
-            };
-            let hash = account.as_deref().map_or_else(stand_in, Account::hash).clone();
-            (account, hash.verify(password))
-        };
+    /// What is known of a login before any hash is computed: microseconds, the same for every password.
+    fn ask(self: &Arc<Self>, file: &AccountFile, name: &str, password: &str, client: IpAddr) -> Result<Answer, Denial> {
         let now = Instant::now();
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        match account {
-            Some(account) if right => {
-                throttle.succeeded(name, client);
-                account.remember(self.proof(&account, password), now + REMEMBER);
-                Ok(account)
-            }
-            account => {
-                throttle.failed(name, client, now);
-                Err(if account.is_some() {
-                    Denial::WrongPassword
-                } else {
-                    Denial::UnknownAccount
-                })
-            }
+        let account = file.current(now).account(name).cloned();
+        let hash = account.as_deref().map_or(&self.nobody, Account::hash);
+        let proof = self.proof(name, password, hash);
+        match (self.throttle().ask(name, client, &proof, now), account) {
+            (Verdict::Paused(pause), _) => Err(Denial::Throttled(pause)),
+            (Verdict::Wait, _) => Ok(Answer::Wait),
+            (Verdict::Remembered, Some(account)) => Ok(Answer::Right(account)),
+            // Nothing is remembered of who does not exist.
+            (Verdict::Remembered, None) => Err(Denial::UnknownAccount),
+            (Verdict::Test, _) => Ok(Answer::Test(Test {
+                verifier: self.clone(),
+                name: name.to_owned(),
+                client,
+            })),
         }
     }
 
-    fn check_pause(&self, name: &str, client: IpAddr) -> Result<(), Denial> {
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        throttle
-            .pause(name, client, Instant::now())
-            .map_or(Ok(()), |pause| Err(Denial::Throttled(pause)))
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is kept in place of a password: useless without the process's key, and bound to the account and its hash.
-    fn proof(&self, account: &Account, password: &str) -> hmac::Tag {
+    fn proof(&self, name: &str, password: &str, hash: &PasswordHash) -> Proof {
         let mut context = hmac::Context::with_key(&self.key);
-        for part in [account.name(), password, account.hash().reveal()] {
+        for part in [name, password, hash.reveal()] {
             context.update(&(part.len() as u64).to_le_bytes());
             context.update(part.as_bytes());
         }
-        context.sign()
+        let mut proof = Proof::default();
+        proof.copy_from_slice(context.sign().as_ref());
+        proof
     }
 
     /// A number for `name` that nobody outside can foretell.
@@ -167,6 +151,63 @@ impl Verifier {
             .iter()
             .take(8)
             .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+/// What is known of a login at once.
+enum Answer {
+    Right(Arc<Account>),
+    /// Ask again when a test has ended.
+    Wait,
+    Test(Test),
+}
+
+/// The right to test one password of an account from one network, and nobody else's meanwhile.
+struct Test {
+    verifier: Arc<Verifier>,
+    name: String,
+    client: IpAddr,
+}
+
+impl Test {
+    fn run(self, file: &AccountFile, password: &str) -> Result<Arc<Account>, Denial> {
+        let (verifier, name) = (&self.verifier, self.name.as_str());
+        let (account, right) = {
+            let current = file.current(Instant::now());
+            let account = current.account(name).cloned();
+            // An unknown account costs what some known one costs, always the same one for the same name; a file that
+            // mixes kinds of hash then tells nothing either. The result is thrown away.
+            let stand_in = || {
+                current
+                    .any_account(verifier.number(name))
+                    .map_or(&verifier.nobody, |account| account.hash())
+            };
+            let hash = account.as_deref().map_or_else(stand_in, Account::hash).clone();
+            (account, hash.verify(password))
+        };
+        let now = Instant::now();
+        match account {
+            Some(account) if right => {
+                let proof = verifier.proof(name, password, account.hash());
+                verifier.throttle().succeeded(name, self.client, proof, now);
+                Ok(account)
+            }
+            account => {
+                verifier.throttle().failed(name, self.client, now);
+                Err(if account.is_some() {
+                    Denial::WrongPassword
+                } else {
+                    Denial::UnknownAccount
+                })
+            }
+        }
+    }
+}
+
+impl Drop for Test {
+    fn drop(&mut self) {
+        self.verifier.throttle().tested(&self.name, self.client);
+        self.verifier.test_ended.notify_waiters();
     }
 }
 
@@ -186,134 +227,5 @@ impl Drop for Waiting<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
-    const APR1: &str = "$apr1$b/zyIT2G$p09X61P.J8Qv54keme2pQ/";
-
-    struct Fixture {
-        verifier: Arc<Verifier>,
-        file: Arc<AccountFile>,
-        _directory: tempfile::TempDir,
-    }
-
-    impl Fixture {
-        fn new(lines: &str) -> Self {
-            let directory = tempfile::tempdir().unwrap();
-            let path = directory.path().join("htpasswd");
-            std::fs::write(&path, lines).unwrap();
-            let file = Arc::new(AccountFile::open(&path).unwrap());
-            Self {
-                verifier: Arc::new(Verifier::with_threads(1)),
-                file,
-                _directory: directory,
-            }
-        }
-
-        async fn verify(&self, name: &str, password: &str, client: IpAddr) -> Result<(), Denial> {
-            self.verifier
-                .verify(&self.file, name, &Secret::new(password), client)
-                .await
-                .map(drop)
-        }
-    }
-
-    #[tokio::test]
-    async fn a_right_password_is_remembered_and_a_wrong_one_is_not() {
-        let fixture = Fixture::new(&format!("anna:{APR1}\nbert:{APR1}\n"));
-        let remembered = |name, password| fixture.verifier.remembered(&fixture.file, name, password).is_some();
-        assert!(!remembered("anna", "secret"));
-        assert_eq!(fixture.verify("anna", "secret", HERE).await, Ok(()));
-        assert!(remembered("anna", "secret"));
-        assert!(!remembered("anna", "secre"));
-        assert!(
-            !remembered("bert", "secret"),
-            "the same password and hash, but another account"
-        );
-        assert_eq!(fixture.verify("anna", "wrong", HERE).await, Err(Denial::WrongPassword));
-        assert!(!remembered("anna", "wrong") && remembered("anna", "secret"));
-    }
-
-    #[tokio::test]
-    async fn unknown_accounts_run_a_hash_of_the_file_and_never_get_in() {
-        let fixture = Fixture::new(&format!("anna:{APR1}\n"));
-        // The stand-in is anna's own hash, so its password is right, and still nobody gets in.
-        assert_eq!(
-            fixture.verify("nobody", "secret", HERE).await,
-            Err(Denial::UnknownAccount)
-        );
-        let current = fixture.file.current(Instant::now());
-        let stand_in = current.any_account(fixture.verifier.number("nobody")).unwrap();
-        assert_eq!(stand_in.name(), "anna");
-        drop(current);
-        assert_eq!(
-            Fixture::new("").verify("nobody", "", HERE).await,
-            Err(Denial::UnknownAccount)
-        );
-    }
-
-    #[tokio::test]
-    async fn the_sixth_failure_waits_and_somebody_elsewhere_does_not() {
-        let fixture = Fixture::new(&format!("anna:{APR1}\n"));
-        for _ in 0..5 {
-            assert_eq!(fixture.verify("anna", "wrong", HERE).await, Err(Denial::WrongPassword));
-        }
-        assert!(matches!(
-            fixture.verify("anna", "secret", HERE).await,
-            Err(Denial::Throttled(_))
-        ));
-        assert_eq!(fixture.verify("anna", "secret", THERE).await, Ok(()));
-        // What is remembered is let in whatever others did from the same address.
-        assert_eq!(fixture.verify("anna", "secret", HERE).await, Ok(()));
-    }
-
-    #[tokio::test]
-    async fn fifty_wrong_logins_at_once_are_five_hashes_and_forty_five_refusals() {
-        let fixture = Fixture::new(&format!("anna:{APR1}\n"));
-        let all = futures_util::future::join_all((0..50).map(|_| fixture.verify("anna", "wrong", HERE))).await;
-        let wrong = all
-            .iter()
-            .filter(|result| **result == Err(Denial::WrongPassword))
-            .count();
-        let throttled = all
-            .iter()
-            .filter(|result| matches!(result, Err(Denial::Throttled(_))))
-            .count();
-        assert_eq!((wrong, throttled), (5, 45));
-        assert_eq!(fixture.verifier.waiting.load(Ordering::Relaxed), 0);
-    }
-
-    #[tokio::test]
-    async fn more_logins_than_can_wait_are_told_to_come_back() {
-        let fixture = Fixture::new(&format!("anna:{APR1}\n"));
-        let held = fixture.verifier.threads.clone().acquire_owned().await.unwrap();
-        let logins = (0..MAX_WAITING + 10).map(|_| fixture.verify("anna", "secret", HERE));
-        let all = futures_util::future::join(futures_util::future::join_all(logins), async { drop(held) })
-            .await
-            .0;
-        assert_eq!(all.iter().filter(|result| **result == Err(Denial::Busy)).count(), 10);
-        assert_eq!(all.iter().filter(|result| **result == Ok(())).count(), MAX_WAITING);
-    }
-
-    #[tokio::test]
-    async fn a_failure_counts_although_the_client_hung_up() {
-        let fixture = Fixture::new(&format!("anna:{APR1}\n"));
-        let threads = &fixture.verifier.threads;
-        let all = u32::try_from(threads.available_permits()).unwrap();
-        for _ in 0..5 {
-            // Polled once: the hash has begun, and its caller goes, as a rule before the hash has ended.
-            let mut login = Box::pin(fixture.verify("anna", "wrong", HERE));
-            let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
-            let _ = login.as_mut().poll(context);
-            drop(login);
-            // It has ended when its thread is free again.
-            drop(threads.acquire_many(all).await.unwrap());
-        }
-        assert!(matches!(
-            fixture.verify("anna", "wrong", HERE).await,
-            Err(Denial::Throttled(_))
-        ));
-    }
-}
+#[path = "verifier_tests.rs"]
+mod tests;
