@@ -1,12 +1,17 @@
 //! What a client is told when a request fails on the way.
 
+use std::borrow::Cow;
+
 use pingora::{Error, ErrorSource, ErrorType};
 
 /// The answer for `error`: status and message. `None`: nobody is left to answer.
-pub(crate) fn answer(error: &Error, request_is_complete: bool) -> Option<(u16, &'static str)> {
-    let answer = match (error.esource(), error.etype()) {
-        (_, ErrorType::HTTPStatus(status)) => (*status, "the request cannot be served"),
-        (ErrorSource::Upstream, kind) => return Some(upstream(kind, request_is_complete)),
+pub(crate) fn answer(error: &Error, request_is_complete: bool) -> Option<(u16, Cow<'static, str>)> {
+    let (status, message) = match (error.esource(), error.etype()) {
+        (_, ErrorType::HTTPStatus(status)) => {
+            let reason = error.context.as_ref().map(|reason| reason.as_str().to_owned().into());
+            return Some((*status, reason.unwrap_or("the request cannot be served".into())));
+        }
+        (ErrorSource::Upstream, kind) => upstream(kind, request_is_complete),
         (ErrorSource::Downstream, ErrorType::ReadTimedout) => (408, "the request's body stopped arriving"),
         (
             ErrorSource::Downstream,
@@ -19,7 +24,7 @@ pub(crate) fn answer(error: &Error, request_is_complete: bool) -> Option<(u16, &
         (ErrorSource::Downstream, _) => (400, "the request is malformed"),
         (ErrorSource::Internal | ErrorSource::Unset, _) => (500, "the front door failed; its log says why"),
     };
-    Some(answer)
+    Some((status, message.into()))
 }
 
 fn upstream(kind: &ErrorType, request_is_complete: bool) -> (u16, &'static str) {
@@ -51,5 +56,7 @@ mod tests {
         assert_eq!(status(Error::new_down(ErrorType::InvalidHTTPHeader), false), Some(400));
         assert_eq!(status(Error::new_in(ErrorType::FileReadError), true), Some(500));
         assert_eq!(status(Error::new_down(ErrorType::HTTPStatus(414)), true), Some(414));
+        let explained = Error::explain(ErrorType::HTTPStatus(431), "too many fields");
+        assert_eq!(answer(&explained, true), Some((431, "too many fields".into())));
     }
 }

@@ -7,6 +7,8 @@
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use http::Uri;
+use pingora::{Error, ErrorType};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -36,8 +38,10 @@ pub(crate) enum Fault {
     TooSlow,
     /// 414
     UriTooLong,
-    /// 431
+    /// 431, too many bytes.
     TooLarge,
+    /// 431, too many fields.
+    TooManyFields,
 }
 
 impl Fault {
@@ -48,7 +52,7 @@ impl Fault {
             Self::Connect => 405,
             Self::TooSlow => 408,
             Self::UriTooLong => 414,
-            Self::TooLarge => 431,
+            Self::TooLarge | Self::TooManyFields => 431,
         }
     }
 
@@ -60,7 +64,27 @@ impl Fault {
             Self::TooSlow => "the request's header did not arrive in time",
             Self::UriTooLong => "the request's URI is too long",
             Self::TooLarge => "the request's header is too large",
+            Self::TooManyFields => "the request's header has too many fields, 88 are the most",
         }
+    }
+
+    /// As an error of Pingora, for requests whose head it has read.
+    pub(crate) fn into_error(self) -> Box<Error> {
+        Error::explain(ErrorType::HTTPStatus(self.status()), self.message()).into_down()
+    }
+}
+
+/// Whether the registry would understand `target`: a path, `*`, or an absolute URL, of characters that RFC 3986 allows
+/// there. The registry hangs up on anything else.
+pub(crate) fn check_target(target: &[u8]) -> Result<(), Fault> {
+    let wrong = Fault::Malformed("the request target is neither a path, which starts with /, nor an http URL");
+    let uri = Uri::try_from(target).map_err(|_| {
+        Fault::Malformed("the request target is no path or URL, or has characters that must be percent-encoded")
+    })?;
+    match uri.scheme_str() {
+        None if target.starts_with(b"/") || target == b"*" => Ok(()),
+        Some("http" | "https") => Ok(()),
+        _ => Err(wrong),
     }
 }
 
@@ -160,7 +184,7 @@ impl Scan {
             return request_line(line);
         }
         if self.lines > FIELDS {
-            return Err(Fault::TooLarge);
+            return Err(Fault::TooManyFields);
         }
         if line.starts_with(b" ") || line.starts_with(b"\t") {
             return Err(Fault::Malformed("a header field is folded over several lines"));
@@ -181,7 +205,10 @@ impl Scan {
     fn framing(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
         if name.eq_ignore_ascii_case(b"content-length") {
             self.content_lengths += 1;
-            if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+            let number = std::str::from_utf8(value)
+                .ok()
+                .and_then(|value| value.parse::<u64>().ok());
+            if number.is_none() || !value.iter().all(u8::is_ascii_digit) {
                 return Err(Fault::Malformed("Content-Length is not a number"));
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
@@ -214,7 +241,7 @@ fn request_line(line: &[u8]) -> Result<(), Fault> {
             "the request target contains bytes that must be percent-encoded",
         ));
     }
-    Ok(())
+    check_target(target)
 }
 
 #[cfg(test)]
@@ -271,6 +298,7 @@ mod tests {
             "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 3, 3\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 18446744073709551616\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n",
@@ -285,6 +313,29 @@ mod tests {
             scan("CONNECT a:443 HTTP/1.1\r\n\r\n"),
             Progress::Refused(Fault::Connect)
         );
+    }
+
+    #[test]
+    fn targets_that_the_registry_would_not_understand_are_refused() {
+        for target in ["/", "/v2/?n=1", "*", "http://a/x", "https://a?x", "/a%3Cb", "/a:b@c/d"] {
+            assert_eq!(check_target(target.as_bytes()), Ok(()), "{target}");
+        }
+        for target in [
+            "?x",
+            "x",
+            "",
+            "x/y",
+            "//",
+            "/<x>",
+            "ftp://a/",
+            "http:///x",
+            "a:443",
+            "#x",
+            "**",
+        ] {
+            // A path may begin with two slashes; what it names is the registry's to say.
+            assert_eq!(check_target(target.as_bytes()).is_err(), target != "//", "{target}");
+        }
     }
 
     #[test]
@@ -305,10 +356,15 @@ mod tests {
             scan(&format!("GET / HTTP/1.1\r\nX: {value}\r\n\r\n")),
             Progress::Refused(Fault::TooLarge)
         );
-        let fields = "X: a\r\n".repeat(FIELDS + 1);
-        assert_eq!(
-            scan(&format!("GET / HTTP/1.1\r\n{fields}\r\n")),
-            Progress::Refused(Fault::TooLarge)
-        );
+        for (fields, refused) in [(FIELDS, false), (FIELDS + 1, true), (97, true), (200, true)] {
+            let fields = "X: a\r\n".repeat(fields);
+            let scanned = scan(&format!("GET / HTTP/1.1\r\n{fields}\r\n"));
+            assert_eq!(
+                scanned == Progress::Refused(Fault::TooManyFields),
+                refused,
+                "{scanned:?}"
+            );
+        }
+        assert!(Fault::TooManyFields.message().contains(&format!(" {FIELDS} ")));
     }
 }

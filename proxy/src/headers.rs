@@ -9,6 +9,7 @@ use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use crate::connection::Peer;
+use crate::limits::HOST_SIZE;
 
 /// The file that the registry wants streamed.
 pub(crate) const BLOB: &str = "x-lockgate-blob";
@@ -87,7 +88,7 @@ impl Forwarded {
 /// Whether `request` names the host it is for, as RFC 9112 section 3.2 demands.
 pub(crate) fn names_host(request: &RequestHeader) -> bool {
     match named_host(request) {
-        Some(host) => authority(host).is_some(),
+        Some(host) => host.len() <= HOST_SIZE && authority(host).is_some(),
         None => request.version < Version::HTTP_11 && !request.headers.contains_key(http::header::HOST),
     }
 }

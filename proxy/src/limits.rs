@@ -12,8 +12,18 @@ pub(crate) const URI_SIZE: usize = 16 * 1024;
 /// Bytes of a request line with its fields: 431 beyond.
 pub(crate) const HEAD_SIZE: usize = 64 * 1024;
 
-/// Fields of a request: 431 beyond. Pingora's parser takes 256.
-pub(crate) const FIELDS: usize = 200;
+/// Fields of a request that the registry's parser (actix-http) takes; it hangs up on one with more.
+const REGISTRY_FIELDS: usize = 96;
+
+/// Fields that a request may have more when it reaches the registry: six of [`crate::headers::Forwarded`], and of an h2
+/// request `Host` and `Transfer-Encoding`.
+const ADDED_FIELDS: usize = 8;
+
+/// Fields of a request: 431 beyond.
+pub(crate) const FIELDS: usize = REGISTRY_FIELDS - ADDED_FIELDS;
+
+/// Bytes of `Host`: 400 beyond. A name has 253 (RFC 1035 section 2.3.4); the registry gets it twice.
+pub(crate) const HOST_SIZE: usize = 300;
 
 /// From the first byte of a request's head to its last, unless `http.limits.idletimeout` is shorter: 408 beyond.
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(20);

@@ -21,11 +21,12 @@ use crate::connection::Peer;
 use crate::ending::Ending;
 use crate::error_page::{self, ErrorPage};
 use crate::handoff::{Handoff, OpenError};
+use crate::head::{self, Fault};
 use crate::headers::{self, Forwarded};
-use crate::limits::{CATCH_UP, Gauge, LINGER_TIME, REPEATS, Slot, URI_SIZE};
+use crate::limits::{CATCH_UP, FIELDS, Gauge, LINGER_TIME, REPEATS, Slot, URI_SIZE};
 use crate::resume::{self, Passing};
 use crate::settings::Settings;
-use crate::upstream::{Body, Upstream, may_repeat};
+use crate::upstream::{self, Body, Upstream, may_repeat};
 use crate::{access_log, docroot, failure};
 
 /// The front door as Pingora drives it.
@@ -113,12 +114,7 @@ impl ProxyHttp for Service {
         // Nothing here speaks another protocol; left in, it would change how Pingora reads the body.
         header.remove_header("upgrade");
         let target = header.raw_path();
-        if target.len() > URI_SIZE {
-            return Err(Error::new_down(ErrorType::HTTPStatus(414)));
-        }
-        if !header.raw_path_is_utf8() || !headers::names_host(header) {
-            return Err(Error::new_down(ErrorType::HTTPStatus(400)));
-        }
+        check(header).map_err(Fault::into_error)?;
         if !target.starts_with(b"/") && target != b"*" {
             // The absolute form of RFC 9112 section 3.2.2; its host was compared with Host already.
             header.set_uri(header.uri.clone());
@@ -163,7 +159,7 @@ impl ProxyHttp for Service {
     async fn upstream_peer(&self, _: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
         let wait = request.settings.limits.backend_wait;
         let deadline = request.deadline.unwrap_or_else(|| tokio::time::Instant::now() + wait);
-        self.upstream.peer(deadline)
+        self.upstream.peer(deadline, request.repeats > 0)
     }
 
     async fn upstream_request_filter(
@@ -211,6 +207,20 @@ impl ProxyHttp for Service {
             } else {
                 upload.pass(passing);
             }
+        }
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _: &mut Session,
+        answer: &mut ResponseHeader,
+        _: &mut Request,
+    ) -> Result<()> {
+        if upstream::hangs_up(answer) {
+            // With an error the connection is not used again.
+            let status = ErrorType::HTTPStatus(answer.status.as_u16());
+            return Error::e_explain(status, "the registry cannot read this request").map_err(Error::into_down);
         }
         Ok(())
     }
@@ -287,7 +297,9 @@ impl ProxyHttp for Service {
             && session
                 .response_written()
                 .is_none_or(|answer| answer.status.is_informational())
-            && (request.upload.is_some() || may_repeat(&header.method, header.uri.path(), body))
+            && (request.upload.is_some()
+                || may_repeat(&header.method, header.uri.path(), body)
+                || (upstream::was_never_read(&error) && body.is_harmless_with(&header.method)))
             && request.repeats < REPEATS
             && now < deadline;
         error.set_retry(repeat);
@@ -318,7 +330,7 @@ impl ProxyHttp for Service {
         }
         failed.error_code = status;
         session.set_keepalive(None);
-        if let Err(error) = request.refuse(session, ErrorPage::new(status, message)).await {
+        if let Err(error) = request.refuse(session, ErrorPage::new(status, &message)).await {
             tracing::debug!(request_id = %request.id, %error, "the client left before it was answered");
         }
         failed
@@ -417,6 +429,21 @@ impl Service {
             session.write_response_body(None, true).await.map_err(Error::into_down)
         }
     }
+}
+
+/// What of a head is refused that Pingora understood, over HTTP/1.1 or h2.
+fn check(header: &RequestHeader) -> std::result::Result<(), Fault> {
+    let target = header.raw_path();
+    if target.len() > URI_SIZE {
+        return Err(Fault::UriTooLong);
+    }
+    if header.headers.len() > FIELDS {
+        return Err(Fault::TooManyFields);
+    }
+    if !headers::names_host(header) {
+        return Err(Fault::Malformed("the request's Host is missing, malformed or too long"));
+    }
+    head::check_target(target)
 }
 
 /// After an answer that came before the request's end the connection cannot be used again (RFC 9112 section 9.3).

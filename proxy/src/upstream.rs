@@ -1,10 +1,13 @@
 //! The way to the registry: one Unix socket, pooled connections, patience while it restarts, and what may be sent twice.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::connectors::L4Connect;
+use pingora::http::ResponseHeader;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::l4::stream::Stream;
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
@@ -16,6 +19,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::limits::{UPSTREAM_IDLE, UPSTREAM_PAUSE, UPSTREAM_PAUSE_MOST, UPSTREAM_SILENCE};
 use crate::run_error::RunError;
+
+/// In each of the registry's own answers.
+const API_VERSION: &str = "docker-distribution-api-version";
 
 /// The registry's socket.
 #[derive(Debug, Clone)]
@@ -41,14 +47,19 @@ impl Upstream {
         &self.path
     }
 
-    /// How to reach the registry before `deadline`.
-    pub(crate) fn peer(&self, deadline: Instant) -> Result<Box<HttpPeer>> {
+    /// How to reach the registry before `deadline`; `anew` on a connection that nothing was asked on before.
+    pub(crate) fn peer(&self, deadline: Instant, anew: bool) -> Result<Box<HttpPeer>> {
         let path = self
             .path
             .to_str()
             .ok_or_else(|| Error::explain(ErrorType::InternalError, "socket path"))?;
         let mut peer = HttpPeer::new_uds(path, false, String::new())?;
         peer.options.idle_timeout = Some(UPSTREAM_IDLE);
+        if anew {
+            // A pool of its own, which is empty; and nobody will look there for the connection.
+            peer.group_key = uuid::Uuid::new_v4().as_u64_pair().0;
+            peer.options.idle_timeout = Some(Duration::from_millis(1));
+        }
         peer.options.read_timeout = Some(UPSTREAM_SILENCE);
         peer.options.write_timeout = Some(UPSTREAM_SILENCE);
         peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
@@ -124,6 +135,19 @@ pub(crate) fn may_repeat(method: &http::Method, path: &str, body: Body) -> bool 
     }
 }
 
+/// Whether the registry refused the request before it saw one, and closes the connection although it does not say so:
+/// what its HTTP layer (actix-http) answers by itself lacks the header that the registry's own answers have.
+pub(crate) fn hangs_up(answer: &ResponseHeader) -> bool {
+    matches!(answer.status.as_u16(), 400 | 408 | 431 | 500) && !answer.headers.contains_key(API_VERSION)
+}
+
+/// Whether the registry closed its socket before it had read what was sent: a Unix socket tells so (unix(7)), by EPIPE when
+/// it was closed before, and by ECONNRESET when it was closed with data unread.
+pub(crate) fn was_never_read(error: &Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| matches!(cause.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset))
+}
+
 /// What a request carries, as far as sending it again goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Body {
@@ -146,11 +170,37 @@ impl Body {
             Self::Kept
         }
     }
+
+    /// Whether a request with this may be sent again when something of it was never read. Of one that has a body the head
+    /// may have been: a POST begins another upload then, or gets another token.
+    pub(crate) fn is_harmless_with(self, method: &http::Method) -> bool {
+        match self {
+            Self::None => true,
+            Self::Kept => method == http::Method::POST,
+            Self::Lost => false,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_was_never_read_when_the_socket_says_so() {
+        for (kind, expected) in [
+            (ErrorKind::BrokenPipe, true),
+            (ErrorKind::ConnectionReset, true),
+            (ErrorKind::TimedOut, false),
+        ] {
+            let error = Error::because(ErrorType::ReadError, "reading", std::io::Error::from(kind));
+            assert_eq!(was_never_read(&error.into_up()), expected, "{kind}");
+        }
+        assert!(!was_never_read(&Error::new_up(ErrorType::ConnectionClosed)));
+        let harmless = |body: Body, method: http::Method| body.is_harmless_with(&method);
+        assert!(harmless(Body::None, http::Method::DELETE) && harmless(Body::Kept, http::Method::POST));
+        assert!(!harmless(Body::Kept, http::Method::DELETE) && !harmless(Body::Lost, http::Method::POST));
+    }
 
     #[test]
     fn only_what_is_harmless_twice_is_sent_twice() {

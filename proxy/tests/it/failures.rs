@@ -186,6 +186,66 @@ async fn a_pooled_connection_that_died_is_replaced() {
 }
 
 #[tokio::test]
+async fn nothing_is_asked_on_a_connection_after_an_answer_that_ends_it() {
+    let door = Door::open().await;
+    let registry = door.registry(|seen| match seen.target.as_str() {
+        // As the registry's HTTP layer answers what it cannot read: it does not say that it hangs up.
+        "/v2/odd" => Reply::Raw("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_owned()),
+        "/v2/wrong" => Reply::Raw(
+            "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nDocker-Distribution-Api-Version: registry/2.0\r\n\r\n"
+                .to_owned(),
+        ),
+        _ => ok("", &seen.connection.to_string()),
+    });
+    let mut http2 = Http2::connect(&door).await;
+    assert_eq!(http2.get("/v2/").await.text(), "0");
+    assert_eq!(http2.get("/v2/wrong").await.status, 400);
+    assert_eq!(
+        http2.get("/v2/").await.text(),
+        "0",
+        "a refusal of the registry itself ends nothing"
+    );
+    let answer = http2.get("/v2/odd").await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (400, "UNSUPPORTED"));
+    assert_eq!(http2.get("/v2/").await.text(), "1");
+    let odd = registry.seen().iter().filter(|seen| seen.target == "/v2/odd").count();
+    assert_eq!(odd, 1, "it was sent again");
+}
+
+#[tokio::test]
+async fn a_request_that_was_never_read_is_sent_again_on_a_new_connection() {
+    let door = Door::open().await;
+    let deaf = || Reply::Deaf("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned());
+    let registry = door.registry(move |seen| match seen.target.as_str() {
+        "/v2/" => deaf(),
+        _ => ok("", &seen.body_length.to_string()),
+    });
+    for (method, target, length) in [
+        ("DELETE", "/v2/a/manifests/b", 0),
+        ("POST", "/auth/token", 5),
+        ("POST", "/v2/a/blobs/uploads/", 0),
+        ("PATCH", "/v2/a/blobs/uploads/1", 0),
+    ] {
+        let mut http1 = Http1::connect(&door).await;
+        assert_eq!(http1.get("/v2/").await.status, 200);
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        http1.send([head.as_bytes(), &vec![b'x'; length]].concat()).await;
+        let answer = http1.answer(false).await;
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, length.to_string().as_str()),
+            "{method}"
+        );
+    }
+    let seen = registry.seen();
+    let asked: Vec<_> = seen.iter().filter(|seen| seen.target != "/v2/").collect();
+    assert_eq!(asked.len(), 4, "{asked:?}");
+    let mut connections: Vec<_> = asked.iter().map(|seen| seen.connection).collect();
+    connections.dedup();
+    assert_eq!(connections.len(), 4, "{connections:?}");
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_is_not_completed() {
     let door = Door::open().await;
     let tries = AtomicUsize::new(0);

@@ -42,6 +42,8 @@ pub(crate) enum Reply {
     Cut,
     /// Sends this, then closes the connection.
     Last(String),
+    /// Sends this, and closes the connection when the next request has arrived, which it does not read.
+    Deaf(String),
     /// Never answers.
     Silence,
 }
@@ -192,6 +194,11 @@ async fn carry_out(reply: Reply, stream: &mut BufReader<UnixStream>) -> std::io:
     match reply {
         Reply::Raw(answer) => stream.write_all(answer.as_bytes()).await,
         Reply::Last(answer) => stream.write_all(answer.as_bytes()).await.and_then(|()| end()),
+        Reply::Deaf(answer) => {
+            stream.write_all(answer.as_bytes()).await?;
+            stream.get_ref().readable().await?;
+            end()
+        }
         Reply::Cut => end(),
         Reply::Silence => std::future::pending().await,
     }

@@ -6,6 +6,9 @@ use crate::client::{Http1, Http2, request};
 use crate::door::{Door, Options, SOON};
 use crate::registry::ok;
 
+/// What a request may have.
+const FIELDS: usize = 88;
+
 #[tokio::test]
 async fn ambiguous_requests_never_reach_the_registry() {
     let door = Door::open().await;
@@ -25,6 +28,9 @@ async fn ambiguous_requests_never_reach_the_registry() {
         "GET /v2/ HTTP/1.1\r\nHost: a b\r\n\r\n",
         "GET /v2/ HTTP/1.1\r\n\r\n",
         "GET http://a/v2/ HTTP/1.1\r\nHost: b\r\n\r\n",
+        "GET ?x HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET v2/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /v2/<x> HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /v2/\0 HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /v2/ HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
         "GET /v2/ HTTP/1.1\r\nHost: a\r\nX-F\0oo: b\r\n\r\n",
@@ -70,7 +76,39 @@ async fn sizes_are_bounded_with_their_own_statuses() {
             .status,
         431
     );
-    assert_eq!(registry.seen().len(), 0);
+    // The registry's parser takes 96 fields, and the door adds some.
+    let fields = |number: usize| (0..number).map(|index| (format!("x-{index}"), "a")).collect::<Vec<_>>();
+    for (number, status) in [(FIELDS, 200), (FIELDS + 1, 431), (97, 431), (200, 431)] {
+        let lines: String = fields(number - 2)
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let mut http1 = Http1::connect(&door).await;
+        let answer = http1
+            .request("POST", "/v2/fields", &format!("Content-Length: 0\r\n{lines}"))
+            .await;
+        assert_eq!(answer.status, status, "{number} fields over HTTP/1.1");
+        let builder = fields(number)
+            .iter()
+            .fold(request("/v2/fields"), |builder, (name, value)| {
+                builder.method("POST").header(name, *value)
+            });
+        let answer = Http2::connect(&door)
+            .await
+            .stream(builder.body(()).unwrap(), &["x".into()])
+            .await;
+        assert_eq!(answer.status, status, "{number} fields over h2");
+        if status == 431 {
+            assert!(answer.text().contains("88 are the most"), "{}", answer.text());
+        }
+    }
+    let seen = registry.seen();
+    assert_eq!(seen.len(), 2, "one over each protocol");
+    assert!(
+        seen.iter()
+            .all(|seen| seen.target == "/v2/fields" && seen.headers.len() <= 96),
+        "{seen:?}"
+    );
     // What is common passes: a token of 8 KiB and a long query.
     let mut http1 = Http1::connect(&door).await;
     let token = format!("Authorization: Bearer {}\r\n", &long[..8192]);
