@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use super::code::Code;
 use crate::auth::{ChallengeError, Refusal, RefusalKind, Scope};
 
+/// Characters of a message at most.
+const MESSAGE_LENGTH: usize = 1000;
+
 /// An error as the client sees it: OCI distribution specification, "Error Codes".
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -31,9 +34,15 @@ struct Entry {
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        // Some messages quote what the client sent.
+        if let Some((end, _)) = message.char_indices().nth(MESSAGE_LENGTH) {
+            message.truncate(end);
+            message.push_str(" ...");
+        }
         let entry = Entry {
             code,
-            message: message.into(),
+            message,
             detail: Value::Null,
         };
         Self {

@@ -5,12 +5,12 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ALLOW;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::code::Code;
 use super::error::ApiError;
 use super::route::RouteError;
-use crate::oci::InvalidManifest;
+use crate::oci::{Digest, InvalidManifest};
 use crate::{service, storage};
 
 impl From<RouteError> for ApiError {
@@ -60,10 +60,7 @@ impl From<service::Error> for ApiError {
         }
         let answer = Self::new(status, code, error.to_string());
         match error {
-            E::ReferencesUnknown { missing } => answer.for_each(missing.into_iter().map(|digest| {
-                let message = format!("{digest} is not in the repository, push it first");
-                (message, json!({ "digest": digest.to_string() }))
-            })),
+            E::ReferencesUnknown { missing, others } => answer.for_each(unknown(&missing, others)),
             E::Storage(_)
             | E::ReadOnly
             | E::DeleteDisabled
@@ -77,6 +74,22 @@ impl From<service::Error> for ApiError {
             | E::StoredManifest { .. } => answer,
         }
     }
+}
+
+/// An entry for each digest in `missing`; the last one says how many `others` there are.
+fn unknown(missing: &[Digest], others: usize) -> impl Iterator<Item = (String, Value)> {
+    let last = missing.len().saturating_sub(1);
+    missing.iter().enumerate().map(move |(number, digest)| {
+        let message = format!("{digest} is not in the repository, push it first");
+        if number < last || others == 0 {
+            (message, json!({ "digest": digest.to_string() }))
+        } else {
+            (
+                format!("{message}; {others} others are not there either"),
+                json!({ "digest": digest.to_string(), "others": others }),
+            )
+        }
+    })
 }
 
 impl ApiError {
@@ -113,9 +126,7 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::oci::{
-        Algorithm, Digest, InvalidContentRange, InvalidDigest, InvalidRepositoryName, InvalidTag, MediaType,
-    };
+    use crate::oci::{Algorithm, InvalidContentRange, InvalidDigest, InvalidRepositoryName, InvalidTag, MediaType};
     use crate::storage::UploadId;
 
     fn digest() -> Digest {
@@ -182,6 +193,7 @@ mod tests {
         check(
             E::ReferencesUnknown {
                 missing: vec![digest()],
+                others: 0,
             },
             400,
             "MANIFEST_BLOB_UNKNOWN",

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::excerpt;
+
 /// A registered hash algorithm that this registry verifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
@@ -37,7 +39,7 @@ impl FromStr for Algorithm {
         match text {
             "sha256" => Ok(Self::Sha256),
             "sha512" => Ok(Self::Sha512),
-            _ => Err(InvalidDigest::UnsupportedAlgorithm(text.to_owned())),
+            _ => Err(InvalidDigest::UnsupportedAlgorithm(excerpt(text))),
         }
     }
 }
@@ -90,7 +92,7 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (algorithm, hex) = text
             .split_once(':')
-            .ok_or_else(|| InvalidDigest::NoColon(text.to_owned()))?;
+            .ok_or_else(|| InvalidDigest::NoColon(excerpt(text)))?;
         let algorithm: Algorithm = algorithm.parse()?;
         if hex.len() != algorithm.hex_length() || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(InvalidDigest::Encoded {

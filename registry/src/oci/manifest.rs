@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Descriptor, Digest, InvalidDigest, MediaType, Platform};
+use super::{Descriptor, Digest, InvalidDigest, MediaType, Platform, excerpt};
 
 /// The parts of a manifest that the registry's rules need; unknown fields are allowed, and the bytes are kept elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Head {
             ("", version) => Err(InvalidManifest::SchemaVersion(version)),
             (media_type, _) => media_type
                 .parse()
-                .map_err(|_| InvalidManifest::MediaType(media_type.chars().take(80).collect())),
+                .map_err(|_| InvalidManifest::MediaType(excerpt(media_type))),
         }
     }
 }

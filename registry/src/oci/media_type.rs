@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use super::excerpt;
+
 /// `type/subtype`, as written but without parameters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MediaType(Cow<'static, str>);
@@ -69,11 +71,6 @@ fn is_restricted_name(name: &str) -> bool {
     name.len() <= MediaType::MAX_NAME_LENGTH
         && name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
         && name.as_bytes().iter().all(follows)
-}
-
-/// Enough of a wrong value to recognise it by, never all of a huge one.
-fn excerpt(text: &str) -> String {
-    text.chars().take(80).collect()
 }
 
 impl fmt::Display for MediaType {

@@ -18,3 +18,8 @@ pub use media_type::{InvalidMediaType, MediaType};
 pub use reference::{InvalidReference, Reference};
 pub use repository_name::{InvalidRepositoryName, RepositoryName};
 pub use tag::{InvalidTag, Tag};
+
+/// Enough of a wrong value to recognise it by, never all of a huge one.
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().take(80).collect()
+}

@@ -46,11 +46,13 @@ pub(crate) enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The manifest refers to what the repository does not have: all of it, each once, in the manifest's order.
-    #[error("the manifest refers to {} blobs or manifests that the repository does not have, push them first", .missing.len())]
+    /// The manifest refers to what the repository does not have.
+    #[error("the manifest refers to {} blobs or manifests that the repository does not have, push them first", .missing.len() + .others)]
     ReferencesUnknown {
-        /// What is missing.
+        /// The first of what is missing, each once, in the manifest's order.
         missing: Vec<Digest>,
+        /// How many more are missing.
+        others: usize,
     },
     /// A layer names an address that `validation.manifests.urls` does not allow.
     #[error(

@@ -2,9 +2,12 @@
 
 use bytes::Bytes;
 
-use super::{Error, Registry, Result, references};
+use super::{Error, Registry, Result, Settings, references};
 use crate::oci::{Algorithm, Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
 use crate::storage;
+
+/// Manifests of more bytes than this are read one at a time. Those of images and indexes have a few KiB.
+const LARGE: usize = 64 * 1024;
 
 /// A manifest that was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,17 +49,12 @@ impl Registry {
             return Err(Error::ManifestTooLarge { limit });
         }
         let digest = verify(reference, &content)?;
-        let manifest = Manifest::parse(&content)?;
-        check_type(content_type, &manifest.media_type)?;
-        if let Some(rules) = &settings.validation {
-            references::check(&*self.storage, rules, repository, &manifest).await?;
-        }
+        let subject = self.examine(&settings, repository, content_type, &content).await?;
         let mut pointing = tags.to_vec();
         match reference {
             Reference::Tag(tag) if !tags.contains(tag) => pointing.push(tag.clone()),
             Reference::Tag(_) | Reference::Digest(_) => {}
         }
-        let subject = manifest.subject;
         self.storage
             .put_manifest(repository, &digest, content, subject.as_ref(), &pointing)
             .await?;
@@ -65,6 +63,28 @@ impl Registry {
             subject,
             tags: tags.to_vec(),
         })
+    }
+
+    /// Refuses what is no manifest, or one that refers to something missing; gives its subject. Read, a manifest takes up
+    /// to seven times its size in memory: one large one is read at a time, and none of it is kept.
+    async fn examine(
+        &self,
+        settings: &Settings,
+        repository: &RepositoryName,
+        content_type: Option<&str>,
+        content: &[u8],
+    ) -> Result<Option<Digest>> {
+        let _turn = if content.len() > LARGE {
+            Some(self.large_manifests.lock().await)
+        } else {
+            None
+        };
+        let manifest = Manifest::parse(content)?;
+        check_type(content_type, &manifest.media_type)?;
+        if let Some(rules) = &settings.validation {
+            references::check(&*self.storage, rules, repository, &manifest).await?;
+        }
+        Ok(manifest.subject)
     }
 
     /// The manifest that `reference` names.

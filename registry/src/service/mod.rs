@@ -39,6 +39,8 @@ pub(crate) type MayRead<'a> = &'a dyn Fn(&RepositoryName) -> bool;
 pub(crate) struct Registry {
     storage: Arc<dyn Storage>,
     settings: ArcSwap<Settings>,
+    /// Held by whoever reads a large manifest.
+    large_manifests: tokio::sync::Mutex<()>,
 }
 
 impl Registry {
@@ -47,6 +49,7 @@ impl Registry {
         Self {
             storage,
             settings: ArcSwap::from_pointee(settings),
+            large_manifests: tokio::sync::Mutex::default(),
         }
     }
 

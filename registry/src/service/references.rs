@@ -6,10 +6,17 @@ use lockgate_config::IndexPlatforms;
 
 use super::settings::Rules;
 use super::{Error, Result};
-use crate::oci::{Content, Descriptor, Digest, Manifest, RepositoryName};
+use crate::oci::{Content, Descriptor, Digest, Manifest, RepositoryName, excerpt};
 use crate::storage::Storage;
 
-/// Refuses a manifest that refers to something missing, with all that is missing. Its subject may always be.
+/// Digests of missing content that an error names; beyond them it says how many more there are. A manifest of 4 MiB can
+/// name 49,000.
+const NAMED: usize = 10;
+
+/// Lookups without giving way to other requests.
+const LOOKUPS_IN_A_ROW: usize = 64;
+
+/// Refuses a manifest that refers to something missing. Its subject may always be missing.
 pub(super) async fn check(
     storage: &dyn Storage,
     rules: &Rules,
@@ -21,6 +28,7 @@ pub(super) async fn check(
         repository,
         seen: HashSet::new(),
         missing: Vec::new(),
+        others: 0,
     };
     match &manifest.content {
         Content::Image { config, layers } => {
@@ -36,9 +44,11 @@ pub(super) async fn check(
             }
         }
     }
-    match checked.missing {
-        missing if missing.is_empty() => Ok(()),
-        missing => Err(Error::ReferencesUnknown { missing }),
+    let Checked { missing, others, .. } = checked;
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::ReferencesUnknown { missing, others })
     }
 }
 
@@ -47,7 +57,7 @@ fn check_urls(rules: &Rules, layer: &Descriptor) -> Result<()> {
         None => Ok(()),
         Some(url) => Err(Error::LayerUrl {
             digest: layer.digest.clone(),
-            url: url.clone(),
+            url: excerpt(url),
         }),
     }
 }
@@ -72,24 +82,41 @@ fn must_exist(platforms: &IndexPlatforms, image: &Descriptor) -> bool {
 struct Checked<'a> {
     storage: &'a dyn Storage,
     repository: &'a RepositoryName,
-    seen: HashSet<Digest>,
+    seen: HashSet<&'a Digest>,
     missing: Vec<Digest>,
+    others: usize,
 }
 
-impl Checked<'_> {
-    async fn blob(&mut self, digest: &Digest) -> Result<()> {
-        if self.seen.insert(digest.clone()) && !self.has_blob(digest).await? {
-            self.missing.push(digest.clone());
+impl<'a> Checked<'a> {
+    async fn blob(&mut self, digest: &'a Digest) -> Result<()> {
+        if self.is_new(digest).await && !self.has_blob(digest).await? {
+            self.lacks(digest);
         }
         Ok(())
     }
 
     /// An index may list a blob: BuildKit's cache does so with layers.
-    async fn manifest(&mut self, digest: &Digest) -> Result<()> {
-        if self.seen.insert(digest.clone()) && !self.has_manifest(digest).await? && !self.has_blob(digest).await? {
-            self.missing.push(digest.clone());
+    async fn manifest(&mut self, digest: &'a Digest) -> Result<()> {
+        if self.is_new(digest).await && !self.has_manifest(digest).await? && !self.has_blob(digest).await? {
+            self.lacks(digest);
         }
         Ok(())
+    }
+
+    async fn is_new(&mut self, digest: &'a Digest) -> bool {
+        let is_new = self.seen.insert(digest);
+        if is_new && self.seen.len().is_multiple_of(LOOKUPS_IN_A_ROW) {
+            tokio::task::yield_now().await;
+        }
+        is_new
+    }
+
+    fn lacks(&mut self, digest: &Digest) {
+        if self.missing.len() < NAMED {
+            self.missing.push(digest.clone());
+        } else {
+            self.others += 1;
+        }
     }
 
     async fn has_blob(&self, digest: &Digest) -> Result<bool> {
@@ -114,7 +141,7 @@ mod tests {
     fn missing(result: Result<PutManifest>) -> Vec<Digest> {
         match result {
             Ok(_) => Vec::new(),
-            Err(Error::ReferencesUnknown { missing }) => missing,
+            Err(Error::ReferencesUnknown { missing, others: 0 }) => missing,
             Err(other) => panic!("{other}"),
         }
     }
@@ -131,6 +158,25 @@ mod tests {
         );
         assert_eq!(missing(registry.push("r", "t", &manifest).await), [config, a, b]);
         assert_eq!(missing(registry.push("r", "t", &image(&there, &[])).await), []);
+    }
+
+    #[tokio::test]
+    async fn ten_are_named_and_the_others_counted() {
+        let registry = registry();
+        let there = registry.push_blob("r", "there").await;
+        for (layers, expected) in [(9, (9, 0)), (10, (10, 0)), (11, (10, 1)), (1000, (10, 990))] {
+            let unknown: Vec<Digest> = (0..layers).map(|number| sha256(format!("{number}"))).collect();
+            let twice = [&unknown[..], &unknown[..]].concat();
+            for manifest in [image(&there, &twice), index(&twice)] {
+                match registry.push("r", "t", &manifest).await {
+                    Err(Error::ReferencesUnknown { missing, others }) => {
+                        assert_eq!((missing.len(), others), expected);
+                        assert_eq!(missing, unknown[..missing.len()]);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
     }
 
     #[tokio::test]

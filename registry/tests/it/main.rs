@@ -7,6 +7,7 @@ mod api_blobs;
 mod api_conformance;
 mod api_faults;
 mod api_guessing;
+mod api_large_manifests;
 mod api_listings;
 mod api_logins;
 mod api_manifests;
