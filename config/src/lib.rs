@@ -24,5 +24,6 @@ mod typed;
 
 pub use home::Home;
 pub use mistake::{LoadError, Mistake};
+pub use raw::GaveWay;
 pub use template::template;
 pub use typed::*;

@@ -35,7 +35,8 @@ impl Config {
         })?;
 
         let findings = Findings::new(base);
-        raw::override_from(environment, &mut root, &findings);
+        let variables = raw::override_from(environment, &mut root, &findings);
+        let gave_way = raw::give_way(&mut root);
         raw::check(&root, &findings);
         let mut config = read(path, &root, &findings);
 
@@ -49,6 +50,8 @@ impl Config {
         }
         sort(&root, &mut warnings);
         config.warnings = warnings;
+        config.variables = variables;
+        config.gave_way = gave_way;
         Ok(config)
     }
 }
@@ -63,6 +66,8 @@ fn read(path: &Path, root: &Node, findings: &Findings) -> Config {
     Config {
         path: path.to_owned(),
         warnings: Vec::new(),
+        variables: Vec::new(),
+        gave_way: Vec::new(),
         log: Log::read(&root),
         storage: Storage::read(&root),
         http,

@@ -186,11 +186,6 @@ impl<'a> Section<'a> {
             .is_some_and(|node| matches!(&node.content, Content::Text(text) if text.is_empty()))
     }
 
-    /// Whether `name` was set by a variable.
-    pub(crate) fn is_from_variable(&self, name: &str) -> bool {
-        self.set(name).is_some_and(|node| node.variable.is_some())
-    }
-
     /// `name` holds what it may not.
     pub(crate) fn mistake(&self, name: &str, expected: &str) {
         self.findings.mistake(self.about(name, expected));

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use serde_yaml::Value;
 
 use super::keys::{Key, Shape};
+use super::precedence::{keep_closed, keep_storage};
 use super::{Content, Node, ROOT, nearest};
 use crate::Mistake;
 use crate::findings::Findings;
@@ -17,9 +18,10 @@ const PREFIX: &str = "REGISTRY_";
 const NOT_KEYS: [&str; 2] = ["REGISTRY_CONFIGURATION_PATH", "REGISTRY_VERSION"];
 
 /// Lays the variables over `root`. One that fits no key is a warning: Kubernetes sets `REGISTRY_PORT` and the like for
-/// any service named `registry`.
-pub(crate) fn override_from(environment: &[(String, String)], root: &mut Node, findings: &Findings) {
+/// any service named `registry`. Gives the names of those that are in force.
+pub(crate) fn override_from(environment: &[(String, String)], root: &mut Node, findings: &Findings) -> Vec<String> {
     normalise(root);
+    let file = root.clone();
     let mut variables: Vec<_> = environment
         .iter()
         .filter(|(name, _)| !NOT_KEYS.contains(&name.as_str()))
@@ -32,9 +34,17 @@ pub(crate) fn override_from(environment: &[(String, String)], root: &mut Node, f
     if root.is_null() && !variables.is_empty() {
         *root = Node::empty_map();
     }
+    let mut in_force = Vec::new();
     for (path, variable) in variables {
+        if says_nothing(&path, &variable) {
+            findings.warning(empty(&variable));
+            continue;
+        }
         match section(root, ROOT, &path, &variable) {
-            Ok(()) => normalise(root),
+            Ok(()) => {
+                normalise(root);
+                in_force.push(variable.name.to_owned());
+            }
             Err(Misfit::NoKey(suggestion)) => findings.warning(no_key(&variable, suggestion)),
             Err(Misfit::NoEntry(expected)) => findings.mistake(Mistake {
                 key: variable.name.to_owned(),
@@ -43,6 +53,39 @@ pub(crate) fn override_from(environment: &[(String, String)], root: &mut Node, f
                 variable: Some(variable.name.to_owned()),
             }),
         }
+    }
+    keep_closed(&file, root);
+    if environment
+        .iter()
+        .any(|(name, value)| name == "REGISTRY_STORAGE" && value.trim() == "filesystem")
+    {
+        keep_storage(&file, root);
+    }
+    in_force
+}
+
+/// Whether the variable is empty where that would take away what keeps people out, or a whole section. A compose file
+/// leaves variables empty that its own environment does not have.
+fn says_nothing(path: &[&str], variable: &Variable<'_>) -> bool {
+    let is_null = matches!(serde_yaml::from_str(variable.value), Ok(Value::Null));
+    let guards = match path {
+        [first, ..] if first.eq_ignore_ascii_case("auth") => true,
+        [first, second, ..] => first.eq_ignore_ascii_case("http") && second.eq_ignore_ascii_case("tls"),
+        _ => false,
+    };
+    let is_section = || {
+        let shape = shape_at(ROOT, path);
+        shape.is_some_and(|shape| !matches!(shape, Shape::Text | Shape::Secret | Shape::Scalar | Shape::Texts))
+    };
+    is_null && (guards || is_section())
+}
+
+fn shape_at(keys: &'static [Key], path: &[&str]) -> Option<&'static Shape> {
+    let (part, rest) = path.split_first()?;
+    let key = keys.iter().find(|key| key.answers_to(part))?;
+    match rest {
+        [] => Some(&key.shape),
+        _ => shape_at(key.shape.keys()?, rest),
     }
 }
 
@@ -206,6 +249,16 @@ fn suggestion(part: &str, rest: &[&str], keys: &'static [Key], variable: &Variab
     let (head, tail) = variable.name.split_at(variable.name.len() - tail);
     let head = head.strip_suffix(part)?;
     Some(format!("{head}{}{tail}", near.to_uppercase()))
+}
+
+fn empty(variable: &Variable<'_>) -> Mistake {
+    let name = variable.name.to_owned();
+    Mistake {
+        key: name.clone(),
+        value: None,
+        expected: "ignored, it is empty: what the file says stays in force".into(),
+        variable: Some(name),
+    }
 }
 
 fn no_key(variable: &Variable<'_>, suggestion: Option<String>) -> Mistake {

@@ -7,6 +7,7 @@ mod keys;
 mod nearest;
 mod node;
 mod parse;
+mod precedence;
 mod table;
 
 pub(crate) use check::{check, without_userinfo};
@@ -15,4 +16,6 @@ pub(crate) use keys::{Key, Shape};
 pub(crate) use nearest::nearest;
 pub(crate) use node::{Content, Node, join};
 pub(crate) use parse::parse;
+pub use precedence::GaveWay;
+pub(crate) use precedence::give_way;
 pub(crate) use table::ROOT;

@@ -95,6 +95,51 @@ impl Node {
         }
     }
 
+    /// The same, to change it.
+    pub(crate) fn child_mut(&mut self, key: &str) -> Option<&mut Node> {
+        match &mut self.content {
+            Content::Map(entries) => entries.iter_mut().find(|(name, _)| name == key).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// The keys of a map.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        let entries = match &self.content {
+            Content::Map(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Sets `key` of a map; null becomes a map.
+    pub(crate) fn put(&mut self, key: &str, value: Node) {
+        self.remove(key);
+        if self.is_null() {
+            self.content = Content::Map(Vec::new());
+        }
+        if let Content::Map(entries) = &mut self.content {
+            entries.push((key.to_owned(), value));
+        }
+    }
+
+    /// Takes `key` out of a map.
+    pub(crate) fn remove(&mut self, key: &str) {
+        if let Content::Map(entries) = &mut self.content {
+            entries.retain(|(name, _)| name != key);
+        }
+    }
+
+    /// Whether a variable set it or anything below it.
+    pub(crate) fn is_touched(&self) -> bool {
+        let below = match &self.content {
+            Content::List(items) => items.iter().any(Node::is_touched),
+            Content::Map(entries) => entries.iter().any(|(_, value)| value.is_touched()),
+            _ => false,
+        };
+        below || self.variable.is_some()
+    }
+
     /// Whether it asks for anything: not null, false, empty, or switched off by `disabled: true` inside.
     pub(crate) fn is_active(&self) -> bool {
         match &self.content {

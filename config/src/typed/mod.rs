@@ -44,6 +44,10 @@ pub struct Config {
     /// Keys that were understood and are without effect here, with the reason; what is allowed and risky; variables
     /// that fit no key.
     pub warnings: Vec<crate::Mistake>,
+    /// The names of the variables that set a key.
+    pub variables: Vec<String>,
+    /// Keys of the generated file that variables replaced.
+    pub gave_way: Vec<crate::GaveWay>,
     /// `log`
     pub log: Log,
     /// `storage`

@@ -136,9 +136,7 @@ impl CertificateSource {
         }
         let auto = tls.switch("auto");
         let acme = tls.section("letsencrypt");
-        // Variables beat the file: a pair from the environment replaces the certificate of one's own making.
-        let variables = tls.is_from_variable("certificate") && tls.is_from_variable("key");
-        if auto && tls.has("certificate") && !variables {
+        if auto && tls.has("certificate") {
             tls.mistake("auto", "expected either this or http.tls.certificate");
         }
         if acme.is_set() && (auto || tls.has("certificate")) {

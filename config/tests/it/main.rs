@@ -6,6 +6,7 @@ mod environment;
 mod extensions;
 mod harness;
 mod mistakes;
+mod precedence;
 mod refused;
 mod secrets;
 mod template;
