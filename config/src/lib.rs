@@ -12,6 +12,7 @@
 pub mod duration;
 mod findings;
 mod glob;
+mod go_regex;
 mod home;
 mod load;
 mod mistake;
@@ -21,9 +22,12 @@ mod section;
 mod size;
 mod template;
 mod typed;
+mod yaml;
 
+pub use go_regex::from_go_regex;
 pub use home::Home;
 pub use mistake::{LoadError, Mistake};
 pub use raw::GaveWay;
 pub use template::template;
 pub use typed::*;
+pub use yaml::read_yaml;

@@ -4,14 +4,14 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::glob;
+use crate::{from_go_regex, glob};
 
 /// Checks `pattern` by docker_auth's rules: `/regex/` or a glob of Go's `path.Match`, in either of which `${account}`,
 /// `${type}`, `${name}`, `${service}`, captures `${name:1}` and `${labels:KEY}` stand for values of the request.
 pub(crate) fn check(pattern: &str) -> Result<(), String> {
     for variable in VARIABLE.captures_iter(pattern) {
         let name = &variable[1];
-        if !KNOWN.is_match(name) {
+        if !is_variable(name) {
             return Err(format!(
                 "expected a variable that exists instead of ${{{name}}}: account, type, name, service, labels:KEY, or a capture such as name:1"
             ));
@@ -19,9 +19,14 @@ pub(crate) fn check(pattern: &str) -> Result<(), String> {
     }
     let filled = VARIABLE.replace_all(pattern, "x");
     match filled.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
-        Some(expression) => regex(expression),
-        None => glob::check(&filled).map_err(|error| error.to_string()),
+        Some("") | None => glob::check(&filled).map_err(|error| error.to_string()),
+        Some(expression) => regex(&from_go_regex(expression)),
     }
+}
+
+/// Whether `${name}` stands for a value of the request.
+pub(crate) fn is_variable(name: &str) -> bool {
+    KNOWN.is_match(name)
 }
 
 /// Checks a regular expression.

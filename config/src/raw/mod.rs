@@ -15,7 +15,7 @@ pub(crate) use environment::override_from;
 pub(crate) use keys::{Key, Shape};
 pub(crate) use nearest::nearest;
 pub(crate) use node::{Content, Node, join};
-pub(crate) use parse::parse;
+pub(crate) use parse::{parse, value};
 pub use precedence::GaveWay;
 pub(crate) use precedence::give_way;
 pub(crate) use table::ROOT;

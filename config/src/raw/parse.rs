@@ -14,8 +14,14 @@ pub(crate) struct Fault {
     pub(crate) message: String,
 }
 
-/// Reads one YAML document. Duplicate keys are faults; `<<` merges as in YAML 1.1, which distribution's parser speaks.
+/// Reads one YAML document into the tree of what the user wrote.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Node, Fault> {
+    value(bytes).map(Node::from_yaml)
+}
+
+/// Reads one YAML document. Duplicate keys are faults; `<<` merges as in YAML 1.1, which distribution's and docker_auth's
+/// parsers speak.
+pub(crate) fn value(bytes: &[u8]) -> Result<Value, Fault> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let line_start = before
@@ -30,7 +36,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Node, Fault> {
     })?;
     let mut value: Value = serde_yaml::from_str(text).map_err(|error| with_hint(fault(&error), text))?;
     value.apply_merge().map_err(|error| fault(&error))?;
-    Ok(Node::from_yaml(value))
+    Ok(value)
 }
 
 fn fault(error: &serde_yaml::Error) -> Fault {

@@ -57,7 +57,17 @@ impl AclRule {
 
 impl AclMatch {
     fn read(matches: &Section<'_>) -> Self {
-        let pattern = |name: &str| matches.parse_with(name, |text| pattern::check(text).map(|()| text.to_owned()));
+        // The empty text is a value here: it matches what is empty, such as the account of those who are not logged in.
+        let pattern = |name: &str| {
+            let pattern = matches.parse_with(name, |text| pattern::check(text).map(|()| text.to_owned()));
+            pattern.or_else(|| matches.is_empty_text(name).then(String::new))
+        };
+        if matches.is_empty_text("ip") {
+            matches.mistake(
+                "ip",
+                "expected an IP address or a network; leave the line out to match every address",
+            );
+        }
         let labels = matches.texts_by_name("labels");
         for (name, text) in &labels {
             if let Err(expected) = pattern::check(text) {
@@ -65,8 +75,7 @@ impl AclMatch {
             }
         }
         Self {
-            // The empty text is a value here: those who are not logged in.
-            account: pattern("account").or_else(|| matches.is_empty_text("account").then(String::new)),
+            account: pattern("account"),
             r#type: pattern("type"),
             name: pattern("name"),
             ip: matches.parse("ip"),

@@ -51,6 +51,7 @@ auth:
     - {match: {ip: 10.0.0.0/33}, actions: []}
     - {match: {account: '${acount}'}}
     - {match: {labels: {group: '['}}, actions: '*'}
+    - {match: {ip: ''}, actions: '*'}
 ",
     )));
     for start in [
@@ -61,10 +62,27 @@ auth:
         "auth.acl[3].match.account = \"${acount}\": expected a variable that exists",
         "auth.acl[3].actions: missing",
         "auth.acl[4].match.labels.group = \"[\": expected a glob",
+        "auth.acl[5].match.ip: expected an IP address or a network; leave",
     ] {
         assert!(told.lines().any(|line| line.starts_with(start)), "{start} in:\n{told}");
     }
-    assert_eq!(told.lines().count(), 7, "{told}");
+    assert_eq!(told.lines().count(), 8, "{told}");
+}
+
+#[test]
+fn an_empty_text_in_a_rule_is_a_value_and_null_is_none() {
+    let config = config(&with(
+        "
+auth:
+  htpasswd: {path: h}
+  acl: [{match: {name: '', type: '', service: ''}, actions: [pull]}, {match: {name: ~, ip: ~}, actions: [pull]}]
+",
+    ));
+    let acl = config.auth.acl.unwrap();
+    let empty = Some(String::new());
+    let first = &acl[0].matches;
+    assert_eq!([&first.name, &first.r#type, &first.service], [&empty; 3]);
+    assert_eq!((&acl[1].matches.name, acl[1].matches.ip), (&None, None));
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Rule {
             if let Some(regex) = text
                 .as_deref()
                 .and_then(expression)
-                .and_then(|text| Regex::new(text).ok())
+                .and_then(|text| Regex::new(&text).ok())
             {
                 captures.insert(field, regex);
             }
@@ -140,7 +140,7 @@ impl Rule {
 
     /// `*` alone grants whatever is wished, `*` included; otherwise it is an action like the others.
     pub(super) fn granted(&self, wished: Actions) -> Actions {
-        if self.actions == Actions::ALL {
+        if matches!(self.source.actions.as_slice(), [action] if action == "*") {
             wished
         } else {
             wished & self.actions
@@ -167,18 +167,22 @@ impl Rule {
             })
     }
 
-    /// A label has several values; the pattern matches when it does with one of them in place of `${labels:...}`.
+    /// A label has several values; the pattern matches when it does with one of them in place of `${labels:...}`, or
+    /// without any, as `/^(public|${labels:group})$/` may.
     fn field_matches(&self, pattern: &Pattern, text: &str, query: &Query<'_>, compiled: &Compiled) -> bool {
         let label = pattern.variables().find_map(|name| name.strip_prefix("labels:"));
         match label {
             None => pattern.matches(text, compiled, |name| self.value(name, query)),
             // Accounts have one label, `group`; another one has no value and matches nothing.
-            Some(label) => values(label, query).iter().any(|group| {
-                pattern.matches(text, compiled, |name| match name.strip_prefix("labels:") {
-                    Some(other) => (other == label).then(|| quoted(group)),
-                    None => self.value(name, query),
-                })
-            }),
+            Some(label) => {
+                let with = |group: Option<&String>| {
+                    pattern.matches(text, compiled, |name| match name.strip_prefix("labels:") {
+                        Some(other) => group.filter(|_| other == label).map(|group| quoted(group)),
+                        None => self.value(name, query),
+                    })
+                };
+                with(None) || values(label, query).iter().any(|group| with(Some(group)))
+            }
         }
     }
 

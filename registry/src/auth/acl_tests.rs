@@ -156,6 +156,7 @@ fn groups_match_as_in_docker_auth() {
         ("name=${labels:noexist}/*", false),
         ("name=${labels:group}/${labels:noexist}", false),
         ("name=${labels:group}/bar", false),
+        ("name=/^(admins|${labels:noexist})\\//", true),
     ] {
         assert_eq!(matches(rule, &foo), expected, "{rule}");
     }
@@ -222,10 +223,10 @@ fn the_first_match_decides_and_nothing_is_allowed_by_default() {
 fn a_star_among_others_is_an_action_like_the_others() {
     let acl = Acl::new(&[rule("-> pull,*")]).unwrap();
     let all = Actions::PULL | Actions::PUSH | Actions::ALL;
-    assert_eq!(
-        acl.granted(&query("foo", "", "", &[]), all),
-        Actions::PULL | Actions::ALL
-    );
+    let foo = query("foo", "", "", &[]);
+    assert_eq!(acl.granted(&foo, all), Actions::PULL | Actions::ALL);
+    let acl = Acl::new(&[rule("-> *,*")]).unwrap();
+    assert_eq!(acl.granted(&foo, all), Actions::ALL, "two stars are not one");
 }
 
 #[test]

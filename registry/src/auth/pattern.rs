@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use lockgate_config::from_go_regex;
 use regex::Regex;
 
 use super::generations::Generations;
@@ -37,7 +38,7 @@ impl Pattern {
     /// Reads a pattern. A glob that is malformed matches nothing, as in Go; an expression that is malformed is an error.
     pub(super) fn parse(text: &str) -> Result<Self, regex::Error> {
         let regex = expression(text);
-        let parts = parts(regex.unwrap_or(text));
+        let parts = parts(regex.as_deref().unwrap_or(text));
         if parts.iter().any(|part| matches!(part, Part::Variable(_))) {
             if regex.is_some() {
                 // What the variables stand for is quoted, so any word shows whether the rest is well-formed.
@@ -49,7 +50,7 @@ impl Pattern {
             });
         }
         Ok(match regex {
-            Some(expression) => Self::Regex(Regex::new(expression)?),
+            Some(expression) => Self::Regex(Regex::new(&expression)?),
             None => Self::Glob(Glob::parse(text)),
         })
     }
@@ -84,12 +85,10 @@ impl Pattern {
     }
 }
 
-/// The expression of a `/.../` pattern; `//` is a glob.
-pub(super) fn expression(pattern: &str) -> Option<&str> {
-    pattern
-        .strip_prefix('/')?
-        .strip_suffix('/')
-        .filter(|expression| !expression.is_empty())
+/// The expression of a `/.../` pattern, written for `regex`; `//` is a glob.
+pub(super) fn expression(pattern: &str) -> Option<String> {
+    let expression = pattern.strip_prefix('/')?.strip_suffix('/')?;
+    (!expression.is_empty()).then(|| from_go_regex(expression))
 }
 
 /// Quotes `text` so that it stands for itself, in an expression and in a glob alike: both take `\` before any sign.

@@ -120,7 +120,8 @@ impl Policy {
         service: Option<&'a str>,
         client: Option<IpAddr>,
     ) -> Query<'a> {
-        let groups = account.and_then(|account| self.groups.get(account));
+        // A group may hold "", which is whoever is not logged in, as in a rule.
+        let groups = self.groups.get(account.unwrap_or_default());
         Query {
             account: account.unwrap_or_default(),
             kind: scope.kind(),
@@ -141,7 +142,7 @@ impl PublicName {
     fn parse(text: &str) -> Result<Self, AccessError> {
         match expression(text) {
             None => Ok(Self::Glob(Glob::parse_deep(text))),
-            Some(regex) => regex::Regex::new(regex)
+            Some(regex) => regex::Regex::new(&regex)
                 .map(Self::Regex)
                 .map_err(|error| AccessError::Pattern {
                     key: "auth.anonymous.pull",
@@ -285,6 +286,19 @@ mod tests {
             "pull,push"
         );
         assert_eq!(granted(&auth, Some("bert"), "repository:team/app:pull,push"), "");
+    }
+
+    #[test]
+    fn who_is_not_logged_in_can_be_in_a_group() {
+        let mut auth = auth(Some(&[(Some("anna"), "a", "pull"), (Some(""), "", "")]), &[]);
+        let rules = auth.acl.as_mut().unwrap();
+        rules[0].matches = AclMatch {
+            labels: BTreeMap::from([("group".to_owned(), "guests".to_owned())]),
+            ..AclMatch::default()
+        };
+        auth.groups.insert("guests".to_owned(), vec![String::new()]);
+        assert_eq!(granted(&auth, None, "repository:a:pull,push"), "pull");
+        assert_eq!(granted(&auth, Some("anna"), "repository:a:pull"), "");
     }
 
     #[test]
