@@ -103,6 +103,27 @@ fn warn_about_exposure(root: &Section<'_>, http: &Http, auth: &Auth) {
             "not set: passwords cross the network in the clear unless a proxy in front terminates TLS",
         );
     }
+    if http.tls.is_none() && is_realm_guessed(http, auth) {
+        root.section("http").warning("host", GUESSED_REALM);
+    }
+}
+
+/// Whether clients are sent for tokens to a URL that nothing but their own request says.
+fn is_realm_guessed(http: &Http, auth: &Auth) -> bool {
+    let own_server = auth.issuer.as_ref().is_some_and(|issuer| issuer.realm.is_none());
+    let own_path = auth.token.as_ref().is_some_and(|token| token.auto_redirect);
+    (own_server || own_path) && http.host.is_none() && http.trusted_proxies.is_empty()
+}
+
+const GUESSED_REALM: &str = "not set, and no http.trustedproxies: behind a proxy that terminates TLS and sends no \
+    X-Forwarded-Proto, clients are told to send passwords to http://, in the clear; set http.host to the URL that \
+    clients use, such as https://registry.example.com";
+
+impl Config {
+    /// The warning about a registry that serves alone, without the TLS that is configured.
+    pub fn warning_without_tls(&self) -> Option<&'static str> {
+        is_realm_guessed(&self.http, &self.auth).then_some(GUESSED_REALM)
+    }
 }
 
 /// The directory that relative paths of `path` are relative to.

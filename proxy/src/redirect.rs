@@ -4,9 +4,9 @@ use std::path::Path;
 
 use lockgate_certs::acme;
 use lockgate_config::PublicUrl;
+use lockgate_wire::authority;
 
 use crate::error_page::ErrorPage;
-use crate::headers::authority;
 
 /// RFC 8555 section 8.3.
 const CHALLENGES: &str = "/.well-known/acme-challenge/";

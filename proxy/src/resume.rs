@@ -15,12 +15,12 @@ use std::io::{self, ErrorKind};
 
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode, header};
+use lockgate_wire::internal::OFFSET;
 use pingora::http::RequestHeader;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::headers::OFFSET;
 use crate::limits::UPSTREAM_PAUSE_MOST;
 use crate::upstream::Upstream;
 

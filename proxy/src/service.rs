@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use lockgate_certs::trust::CERTIFICATE_URL_PATH;
+use lockgate_wire::internal;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
@@ -70,7 +71,7 @@ impl Request {
     pub(crate) fn client(&self) -> IpAddr {
         self.forwarded
             .as_ref()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |forwarded| forwarded.client)
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), Forwarded::client)
     }
 
     async fn refuse(&mut self, session: &mut Session, page: ErrorPage<'_>) -> Result<()> {
@@ -240,7 +241,7 @@ impl ProxyHttp for Service {
         }
         let handoff = answer
             .headers
-            .get(headers::BLOB)
+            .get(internal::BLOB)
             .map(|value| value.to_str().unwrap_or_default().to_owned());
         if let Some(user) = headers::take_internal(answer) {
             request.user = Some(user);

@@ -101,6 +101,12 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
         reload,
         reloaded,
     } = control;
+    if front == Front::Other
+        && config.http.tls.is_some()
+        && let Some(warning) = config.warning_without_tls()
+    {
+        tracing::warn!("http.host: {warning}");
+    }
     let storage = open_storage(&config)?;
     let access = Access::new(&config.auth).map_err(|error| wrong("auth", &error))?;
     let registry = service_of(&config, storage.clone())?;

@@ -114,6 +114,13 @@ impl Http {
                 }
             }
         }
+        if self.trusted_proxies.iter().any(|network| network.prefix == 0) {
+            http.warning(
+                "trustedproxies",
+                "holds every address: whoever reaches the registry may say that they are another client; list the \
+                 proxies alone, such as 172.18.0.0/16",
+            );
+        }
         if self
             .redirect_https
             .as_ref()

@@ -1,6 +1,6 @@
 //! What would be lost is refused with the reason; what asks for nothing loads.
 
-use crate::harness::{config, lines, mistakes};
+use crate::harness::{config, lines, mistakes, warned};
 
 fn with(more: &str) -> String {
     format!("version: 0.1\nstorage: {{filesystem: {{rootdirectory: /data}}}}\n{more}\n")
@@ -133,6 +133,12 @@ fn what_is_harmless_is_warned_about() {
             "http.debug.prometheus.enabled = \"true\": without effect",
         ),
         ("auth: {htpasswd: {path: h}, acl: []}", "auth.acl"),
+        ("auth: {htpasswd: {path: h}, issuer: {}}", "http.host: not set"),
+        ("http: {trustedproxies: ['::/0']}", "http.trustedproxies = "),
+        (
+            "http: {trustedproxies: [10.0.0.0/8, 0.0.0.0/0]}",
+            "http.trustedproxies = ",
+        ),
         ("auth: {htpasswd: {path: h}, groups: {a: [b]}}", "auth.groups"),
     ] {
         let warnings = lines(&config(&with(more)).warnings);
@@ -142,4 +148,31 @@ fn what_is_harmless_is_warned_about() {
         );
         assert!(!warnings.contains("hunter2"), "{warnings}");
     }
+}
+
+/// Where the realm of a challenge comes from a request alone, passwords may be asked for over http.
+#[test]
+fn a_realm_that_only_requests_say_is_warned_about() {
+    let told = |auth: &str, http: &str| {
+        let config = config(&with(&format!(
+            "auth: {{htpasswd: {{path: h}}, {auth}}}\nhttp: {{addr: ':5000', {http}}}"
+        )));
+        warned(&config).contains(&"http.host".to_owned())
+    };
+    for http in ["", "prefix: /hub/", "relativeurls: true"] {
+        assert!(told("issuer: {}", http), "{http}");
+    }
+    for http in [
+        "host: 'https://hub.example.com'",
+        "trustedproxies: [10.0.0.0/8]",
+        "tls: {certificate: c, key: k}",
+    ] {
+        assert!(!told("issuer: {}", http), "{http}");
+    }
+    assert!(!told("issuer: {realm: 'https://hub.example.com/auth/token'}", ""));
+    assert!(!told("acl: []", ""));
+    let external =
+        |more| format!("auth: {{token: {{realm: 'https://a/t', service: s, issuer: i, rootcertbundle: b{more}}}}}");
+    assert!(warned(&config(&with(&external(", autoredirect: true")))).contains(&"http.host".to_owned()));
+    assert!(!warned(&config(&with(&external("")))).contains(&"http.host".to_owned()));
 }

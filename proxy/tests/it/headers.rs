@@ -69,6 +69,40 @@ async fn a_trusted_proxy_is_believed() {
     assert_eq!(seen.header("x-forwarded-port").as_deref(), Some("81"));
 }
 
+/// The registry makes the realm of its challenge of what it is told here: clients send passwords there.
+#[tokio::test]
+async fn https_that_ends_at_an_unknown_proxy_stays_https() {
+    let door = Door::open_with(Options {
+        tls: false,
+        ..Options::default()
+    })
+    .await;
+    let registry = door.registry(|_| ok("", ""));
+    let mut http1 = Http1::connect_plain(door.address).await;
+    for (headers, proto, port) in [
+        (
+            "X-Forwarded-Proto: https, http\r\nX-Forwarded-Host: evil\r\n",
+            "https",
+            "443",
+        ),
+        ("X-Forwarded-Proto: HTTPS\r\nX-Forwarded-Port: 81\r\n", "https", "443"),
+        ("Forwarded: for=6.6.6.6;proto=https;host=evil\r\n", "https", "443"),
+        ("X-Forwarded-Proto: http\r\n", "http", "80"),
+        ("", "http", "80"),
+    ] {
+        assert_eq!(http1.request("GET", "/v2/", headers).await.status, 200);
+        let seen = registry.seen().pop().unwrap();
+        for (name, expected) in [
+            ("x-forwarded-for", "127.0.0.1"),
+            ("x-forwarded-host", "localhost"),
+            ("x-forwarded-proto", proto),
+            ("x-forwarded-port", port),
+        ] {
+            assert_eq!(seen.header(name).as_deref(), Some(expected), "{name} of {headers:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_only_a_proxy_may_say_does_not_cross_from_a_client() {
     let door = Door::open().await;

@@ -1,9 +1,11 @@
-//! Who is really asking, and under which URL: forwarded headers, and when they are believed.
+//! Who is really asking, and under which URL. Which headers are believed is decided where the proxy decides it too:
+//! `lockgate_wire`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use actix_web::http::header::{HOST, HeaderMap};
 use lockgate_config::{Network, PublicUrl};
+use lockgate_wire::{Fields, Peer};
 
 use crate::Front;
 
@@ -33,95 +35,28 @@ pub(crate) struct Origin {
 impl Trust {
     /// Reads the headers of one request from `peer` (`None` for a Unix socket).
     pub(crate) fn origin(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Origin {
-        let peer = canonical(peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-        let trusted = self.front == Front::Lockgate || self.is_proxy(peer);
-        let client = if trusted {
-            self.client_behind(headers, peer)
-        } else {
-            peer
+        let fields = Fields::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let peer = Peer {
+            address: peer,
+            is_own_proxy: self.front == Front::Lockgate,
+            // Plain HTTP, whatever the client speaks.
+            scheme: None,
         };
-        let known = match &self.host {
-            Some(host) => Some(host.to_string()),
-            None if trusted => forwarded_base(headers),
-            None => None,
-        };
-        let realm_base = known
-            .clone()
-            .or_else(|| text(headers, HOST.as_str()).map(|host| format!("http://{host}")))
-            .unwrap_or_default();
+        let is_proxy = |address| self.proxies.iter().any(|network| network.contains(address));
+        let found = lockgate_wire::Origin::new(&fields, host, peer, is_proxy);
+        let url = || found.url();
+        let configured = self.host.as_ref().map(ToString::to_string);
         Origin {
-            client,
-            trusted,
-            base: if self.relative_urls { None } else { known },
-            realm_base,
+            client: found.client,
+            trusted: found.is_trusted,
+            base: match self.relative_urls {
+                true => None,
+                false => configured.clone().or_else(|| url().filter(|_| found.is_scheme_told)),
+            },
+            realm_base: configured.or_else(url).unwrap_or_default(),
         }
     }
-
-    fn is_proxy(&self, address: IpAddr) -> bool {
-        self.proxies.iter().any(|network| network.contains(address))
-    }
-
-    /// The rightmost address of X-Forwarded-For that is no trusted proxy; what stands left of it is hearsay.
-    fn client_behind(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
-        let chain: Vec<IpAddr> = headers
-            .get_all("x-forwarded-for")
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|entry| entry.trim().parse().ok().map(canonical))
-            .collect();
-        match chain.iter().rev().find(|address| !self.is_proxy(**address)) {
-            Some(address) => *address,
-            None => chain.first().copied().unwrap_or(peer),
-        }
-    }
-}
-
-/// The public URL as a trusted proxy tells it. An nginx that sends no X-Forwarded-Proto but `X-Forwarded-Port: 443`
-/// (Mosi's documented set-up) terminates TLS.
-fn forwarded_base(headers: &HeaderMap) -> Option<String> {
-    let port = text(headers, "x-forwarded-port").and_then(|port| port.parse::<u16>().ok());
-    let scheme = match text(headers, "x-forwarded-proto") {
-        Some(scheme @ ("http" | "https")) => scheme,
-        Some(_) | None if port == Some(443) => "https",
-        Some(_) | None => return None,
-    };
-    let host = text(headers, "x-forwarded-host").or_else(|| text(headers, HOST.as_str()))?;
-    if !host
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
-    {
-        return None;
-    }
-    let default = if scheme == "https" { 443 } else { 80 };
-    match port {
-        // nginx's `$host` has no port: a public port that is not the scheme's own must come back.
-        Some(port) if port != default && !has_port(host) => Some(format!("{scheme}://{host}:{port}")),
-        _ => Some(format!("{scheme}://{}", without_port(host, default))),
-    }
-}
-
-fn has_port(host: &str) -> bool {
-    let after_bracket = host.rsplit(']').next().unwrap_or(host);
-    after_bracket.contains(':')
-}
-
-fn without_port(host: &str, default: u16) -> &str {
-    host.strip_suffix(&format!(":{default}"))
-        .filter(|_| has_port(host))
-        .unwrap_or(host)
-}
-
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .map(str::trim)
-        .filter(|value| !value.is_empty())
-}
-
-/// `::ffff:192.0.2.1` is `192.0.2.1`: a dual-stack listener shows the former.
-fn canonical(address: IpAddr) -> IpAddr {
-    address.to_canonical()
 }
 
 #[cfg(test)]
@@ -153,16 +88,19 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_not_believed() {
-        let sent = headers(&[
+    fn a_stranger_is_believed_that_the_client_spoke_https_and_nothing_else() {
+        let said = [
             ("host", "a:5000"),
             ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-host", "evil"),
             ("x-forwarded-proto", "https"),
-        ]);
-        let origin = behind(&[]).origin(&sent, nginx());
+        ];
+        let origin = behind(&[]).origin(&headers(&said), nginx());
         assert_eq!(origin.client, nginx().unwrap());
         assert_eq!(origin.base, None);
-        assert_eq!(origin.realm_base, "http://a:5000");
+        assert_eq!(origin.realm_base, "https://a:5000");
+        let origin = behind(&[]).origin(&headers(&said[..3]), nginx());
+        assert_eq!((origin.base, origin.realm_base.as_str()), (None, "http://a:5000"));
     }
 
     #[test]
@@ -204,11 +142,6 @@ mod tests {
             behind(&[NGINX]).origin(&sent, nginx()).base.as_deref(),
             Some("https://hub:5043")
         );
-        let sent = headers(&[("x-forwarded-host", "hub:5043"), ("x-forwarded-proto", "https")]);
-        assert_eq!(
-            behind(&[NGINX]).origin(&sent, nginx()).base.as_deref(),
-            Some("https://hub:5043")
-        );
     }
 
     // proves: MOSI-07
@@ -217,40 +150,23 @@ mod tests {
         let mut trust = behind(&[NGINX]);
         trust.host = Some("https://hub.example.com:443".parse().unwrap());
         let sent = headers(&[("host", "other"), ("x-forwarded-proto", "http")]);
+        let origin = trust.origin(&sent, nginx());
+        assert_eq!(origin.base.as_deref(), Some("https://hub.example.com"));
+        assert_eq!(origin.realm_base, "https://hub.example.com");
+        trust.relative_urls = true;
+        let origin = trust.origin(&sent, nginx());
         assert_eq!(
-            trust.origin(&sent, nginx()).base.as_deref(),
-            Some("https://hub.example.com")
+            (origin.base, origin.realm_base.as_str()),
+            (None, "https://hub.example.com")
         );
     }
 
     #[test]
-    fn the_client_is_the_rightmost_address_that_is_no_proxy() {
-        let sent = headers(&[("host", "a"), ("x-forwarded-for", "6.6.6.6, 1.2.3.4, 10.0.0.7")]);
-        let origin = behind(&["10.0.0.0/8"]).origin(&sent, nginx());
-        assert_eq!(origin.client, "1.2.3.4".parse::<IpAddr>().unwrap());
-    }
-
-    #[test]
-    fn a_host_that_could_break_a_header_is_not_echoed() {
-        let sent = headers(&[("x-forwarded-host", "a/b"), ("x-forwarded-proto", "https")]);
-        assert_eq!(behind(&[NGINX]).origin(&sent, nginx()).base, None);
-    }
-
-    #[test]
-    fn ipv6_hosts_keep_their_brackets() {
-        let sent = headers(&[("host", "[::1]:443"), ("x-forwarded-proto", "https")]);
-        assert_eq!(
-            behind(&[NGINX]).origin(&sent, nginx()).base.as_deref(),
-            Some("https://[::1]")
-        );
-        let sent = headers(&[
-            ("host", "[::1]"),
-            ("x-forwarded-proto", "https"),
-            ("x-forwarded-port", "8443"),
-        ]);
-        assert_eq!(
-            behind(&[NGINX]).origin(&sent, nginx()).base.as_deref(),
-            Some("https://[::1]:8443")
-        );
+    fn everybody_is_a_proxy_where_the_configuration_says_so() {
+        let sent = headers(&[("host", "a"), ("x-forwarded-for", "6.6.6.6, 1.2.3.4")]);
+        let client = |networks: &[&str]| behind(networks).origin(&sent, nginx()).client.to_string();
+        assert_eq!(client(&["::/0"]), "6.6.6.6");
+        assert_eq!(client(&["0.0.0.0/0"]), "6.6.6.6");
+        assert_eq!(client(&["10.0.0.0/8"]), "1.2.3.4");
     }
 }

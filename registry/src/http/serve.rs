@@ -7,6 +7,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use lockgate_wire::internal;
 use tracing::Instrument as _;
 
 use super::app::{App, Settings};
@@ -22,7 +23,7 @@ use crate::auth::{ChallengeError, Principal};
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// For the proxy's access log; the proxy strips it.
-const USER: HeaderName = HeaderName::from_static("x-lockgate-user");
+const USER: HeaderName = HeaderName::from_static(internal::USER);
 
 /// Answers any request.
 pub(crate) async fn serve(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {

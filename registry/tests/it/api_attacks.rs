@@ -1,8 +1,6 @@
 //! Attempts to get in, over HTTP: each is refused with the right status. docs/SECURITY.md lists them.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -79,22 +77,12 @@ fn claims(token: &str) -> Value {
 /// A request as it is written: no client tidies its path. Gives the status.
 fn raw(served: &Served, target: &str, headers: &str) -> u16 {
     let request = format!("GET {target} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n{headers}\r\n");
-    let answer = exchange(served, &request);
+    let answer = served.exchange(&request);
     let status = answer.split(' ').nth(1);
     status
         .unwrap_or_else(|| panic!("{target}: {answer:?}"))
         .parse()
         .unwrap()
-}
-
-/// Everything that is answered on a connection until the registry ends it.
-fn exchange(served: &Served, request: &str) -> String {
-    let mut stream = TcpStream::connect(served.address()).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    // A reset after the answer is an end, too.
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Signs whatever it is told to.
@@ -452,12 +440,12 @@ fn ambiguous_requests_are_refused_by_the_registry_alone() {
         "GET /v2/\0 HTTP/1.1\r\nHost: r\r\n\r\n".to_owned(),
         "GET /v2/ HTTP/1.1\r\n\r\n".to_owned(),
     ] {
-        let answer = exchange(&served, &attack);
+        let answer = served.exchange(&attack);
         assert!(answer.starts_with("HTTP/1.1 400 "), "{attack:?}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{attack:?}: {answer}");
     }
     // Another way to write a size of zero is none.
-    let answer = exchange(&served, &format!("{post}Transfer-Encoding: chunked\r\n\r\n0x{hidden}"));
+    let answer = served.exchange(&format!("{post}Transfer-Encoding: chunked\r\n\r\n0x{hidden}"));
     assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
 }
 

@@ -1,6 +1,7 @@
 //! A registry of its own for each test: a temporary directory, a free port, drained and joined on drop.
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::thread::JoinHandle;
 
@@ -115,6 +116,16 @@ impl Served {
 
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], b"")
+    }
+
+    /// What is answered to bytes as they are written: no client tidies them. Reads until the registry ends the connection.
+    pub(crate) fn exchange(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        stream.write_all(request.as_bytes()).expect("it is taken");
+        let mut answer = Vec::new();
+        // A reset after the answer is an end, too.
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// Pushes `content` as a blob, in one PUT.

@@ -9,6 +9,7 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATIO
 use actix_web::web::Payload;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt as _;
+use lockgate_wire::internal;
 
 use crate::Front;
 use crate::http::call::Call;
@@ -19,7 +20,7 @@ use crate::storage::{Blob, UploadId};
 
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 /// For the proxy, which goes on with an upload that was cut; it strips the header.
-const OFFSET: HeaderName = HeaderName::from_static("x-lockgate-offset");
+const OFFSET: HeaderName = HeaderName::from_static(internal::OFFSET);
 
 /// POST: begins a session.
 pub(crate) async fn begin(

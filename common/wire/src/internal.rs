@@ -1,0 +1,8 @@
+//! Headers between the registry and the own proxy alone. The proxy drops them from clients' requests and from answers.
+
+/// The file that the registry wants streamed: offset, length, path.
+pub const BLOB: &str = "x-lockgate-blob";
+/// Bytes that an upload has: `Range` says the same of one byte as of none.
+pub const OFFSET: &str = "x-lockgate-offset";
+/// The account, for the access log; percent-encoded.
+pub const USER: &str = "x-lockgate-user";

@@ -1,0 +1,12 @@
+//! What proxy and registry must read from a request in the same way, or say to each other.
+//!
+//! Pure, and for both `HeaderMap`s: actix-web's is that of an older `http` crate than Pingora's.
+
+mod chain;
+mod fields;
+mod forwarded;
+pub mod internal;
+mod origin;
+
+pub use fields::Fields;
+pub use origin::{Origin, Peer, Scheme, authority};
