@@ -14,24 +14,31 @@ use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 
 use crate::beneath::{Opened, Root};
 use crate::buffers::{BUFFER_SIZE, Buffer, Buffers};
+use crate::byteranges::Multipart;
 
 /// How far ahead the kernel is asked to read once the page cache has missed.
 const READ_AHEAD: u64 = 2 * 1024 * 1024;
 
-/// A piece of a file below the blob root: `<offset> <length> <relative path>`.
+/// What of which file below the blob root is sent: `<offset> <length> <relative path>`, or
+/// `multipart <boundary> <size> <first>-<last>,... <relative path>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handoff {
-    /// First byte.
-    pub(crate) offset: u64,
-    /// Bytes to send.
-    pub(crate) length: u64,
+    content: Content,
     /// Below the blob root.
-    pub(crate) path: PathBuf,
+    path: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    Piece { offset: u64, length: u64 },
+    Parts(Multipart),
 }
 
 /// The internal header cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("a hand-off is `<offset> <length> <path>`, not {0:?}")]
+#[error(
+    "a hand-off is `<offset> <length> <path>` or `multipart <boundary> <size> <first>-<last>,... <path>`, not {0:?}"
+)]
 pub(crate) struct ParseError(String);
 
 /// Why a blob cannot be sent.
@@ -65,13 +72,12 @@ impl FromStr for Handoff {
 
     fn from_str(header: &str) -> Result<Self, ParseError> {
         let parse = || {
-            let (offset, rest) = header.split_once(' ')?;
-            let (length, path) = rest.split_once(' ')?;
-            let (offset, length): (u64, u64) = (offset.parse().ok()?, length.parse().ok()?);
-            offset.checked_add(length)?;
+            let (content, path) = match header.strip_prefix("multipart ") {
+                Some(parts) => parse_parts(parts)?,
+                None => parse_piece(header)?,
+            };
             (!path.is_empty()).then(|| Self {
-                offset,
-                length,
+                content,
                 path: path.into(),
             })
         };
@@ -79,7 +85,30 @@ impl FromStr for Handoff {
     }
 }
 
+fn parse_piece(header: &str) -> Option<(Content, &str)> {
+    let (offset, rest) = header.split_once(' ')?;
+    let (length, path) = rest.split_once(' ')?;
+    let (offset, length): (u64, u64) = (offset.parse().ok()?, length.parse().ok()?);
+    offset.checked_add(length)?;
+    Some((Content::Piece { offset, length }, path))
+}
+
+fn parse_parts(header: &str) -> Option<(Content, &str)> {
+    let (boundary, rest) = header.split_once(' ')?;
+    let (size, rest) = rest.split_once(' ')?;
+    let (ranges, path) = rest.split_once(' ')?;
+    Some((Content::Parts(Multipart::parse(boundary, size, ranges)?), path))
+}
+
 impl Handoff {
+    /// Bytes of the body.
+    pub(crate) fn length(&self) -> u64 {
+        match &self.content {
+            Content::Piece { length, .. } => *length,
+            Content::Parts(multipart) => multipart.length(),
+        }
+    }
+
     /// Opens the file, so that a missing one can still become a proper answer.
     pub(crate) fn open(self, root: &Root) -> Result<Blob, OpenError> {
         let Opened { file, size, .. } = match root.open(&self.path) {
@@ -92,21 +121,27 @@ impl Handoff {
                 });
             }
         };
-        let expected = self.offset + self.length;
-        if size < expected {
+        let (range, parts) = match self.content {
+            Content::Piece { offset, length } => {
+                // Larger read-ahead by the kernel; a hint, so a refusal does not matter.
+                let _ = fadvise(&file, offset, NonZeroU64::new(length), Advice::Sequential);
+                (offset..offset + length, None)
+            }
+            Content::Parts(multipart) => (0..multipart.size(), Some(Box::new(multipart))),
+        };
+        if size < range.end {
             return Err(OpenError::TooShort {
                 path: self.path,
                 size,
-                expected,
+                expected: range.end,
             });
         }
-        // Larger read-ahead by the kernel; a hint, so a refusal does not matter.
-        let _ = fadvise(&file, self.offset, NonZeroU64::new(self.length), Advice::Sequential);
         Ok(Blob {
             file: Arc::new(file),
-            offset: self.offset,
-            end: expected,
+            offset: range.start,
+            end: range.end,
             inline: true,
+            parts,
         })
     }
 }
@@ -118,6 +153,8 @@ pub(crate) struct Blob {
     offset: u64,
     end: u64,
     inline: bool,
+    /// Instead of all that is left.
+    parts: Option<Box<Multipart>>,
 }
 
 impl Blob {
@@ -128,21 +165,31 @@ impl Blob {
             offset: 0,
             end: opened.size,
             inline: true,
+            parts: None,
         }
     }
 
-    /// Sends what is left as the body of the answer whose header is written already.
+    /// Sends it as the body of the answer whose header is written already.
     pub(crate) async fn send(mut self, session: &mut Session, buffers: &Buffers) -> Result<()> {
+        let Some(multipart) = self.parts.take() else {
+            return self.send_rest(session, buffers, true).await;
+        };
+        for (head, range) in multipart.parts() {
+            write(session, head, false).await?;
+            (self.offset, self.end) = (range.start, range.end);
+            self.send_rest(session, buffers, false).await?;
+        }
+        write(session, multipart.tail(), true).await
+    }
+
+    /// Sends what is left; `ends`: nothing follows it.
+    async fn send_rest(&mut self, session: &mut Session, buffers: &Buffers, ends: bool) -> Result<()> {
         while self.offset < self.end {
             let chunk = self
                 .read(buffers)
                 .await
                 .or_err(ErrorType::FileReadError, "reading a blob")?;
-            let is_last = self.offset == self.end;
-            session
-                .write_response_body(Some(chunk), is_last)
-                .await
-                .map_err(Error::into_down)?;
+            write(session, chunk, ends && self.offset == self.end).await?;
         }
         Ok(())
     }
@@ -195,6 +242,13 @@ impl Blob {
     }
 }
 
+async fn write(session: &mut Session, piece: Bytes, is_last: bool) -> Result<()> {
+    session
+        .write_response_body(Some(piece), is_last)
+        .await
+        .map_err(Error::into_down)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -208,11 +262,15 @@ mod tests {
     #[test]
     fn the_header_is_read_strictly() {
         let expected = Handoff {
-            offset: 3,
-            length: 5,
+            content: Content::Piece { offset: 3, length: 5 },
             path: "sha256/aa/aa bb/data".into(),
         };
         assert_eq!(handoff("3 5 sha256/aa/aa bb/data"), expected);
+        let expected = Handoff {
+            content: Content::Parts(Multipart::parse("b0", "9", "0-1,8-8").unwrap()),
+            path: "sha256/aa/aa bb/data".into(),
+        };
+        assert_eq!(handoff("multipart b0 9 0-1,8-8 sha256/aa/aa bb/data"), expected);
         for header in [
             "",
             "3",
@@ -222,6 +280,12 @@ mod tests {
             "a 5 a",
             "3 b a",
             "18446744073709551615 1 a",
+            "multipart",
+            "multipart b 9 0-1",
+            "multipart b 9 0-1 ",
+            "multipart b 9 0-1,9-9 a",
+            "multipart b 9  a",
+            "multipart  9 0-1 a",
         ] {
             assert!(header.parse::<Handoff>().is_err(), "{header:?}");
         }
@@ -259,6 +323,11 @@ mod tests {
                 expected: 6,
                 ..
             })
+        ));
+        assert!(handoff("multipart b 5 0-0,4-4 data").open(&root).is_ok());
+        assert!(matches!(
+            handoff("multipart b 6 0-0,4-4 data").open(&root),
+            Err(OpenError::TooShort { .. })
         ));
         assert!(matches!(handoff("0 1 gone").open(&root), Err(OpenError::Missing(_))));
         assert!(matches!(handoff("0 1 ../data").open(&root), Err(OpenError::Missing(_))));

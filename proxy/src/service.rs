@@ -387,7 +387,7 @@ impl Service {
             .parse::<Handoff>()
             .map_err(|error| error.to_string())
             .map(|handoff| {
-                let length = handoff.length;
+                let length = handoff.length();
                 (length, handoff.open(&request.settings.blobs))
             });
         let (length, opened) = match opened {

@@ -82,6 +82,43 @@ async fn bodies_and_pieces_of_them_come_from_the_file() {
 }
 
 #[tokio::test]
+async fn several_pieces_come_in_one_answer() {
+    let door = Door::open().await;
+    let _registry = handing_off(&door);
+    let content = pattern(700_001);
+    door.write_blob("sha256/aa/data", &content);
+    let (mut http1, mut http2) = (Http1::connect(&door).await, Http2::connect(&door).await);
+    let many: Vec<(usize, usize)> = (0..1024).map(|at| (at * 600, at * 600 + at % 3)).collect();
+    for ranges in [
+        &[(0, 0), (700_000, 700_000)][..],
+        &[(65_535, 300_000), (5, 5), (0, 200_000)],
+        &many,
+    ] {
+        let (mut header, mut body) = (Vec::new(), Vec::new());
+        for (number, &(first, last)) in ranges.iter().enumerate() {
+            header.push(format!("{first}-{last}"));
+            body.extend_from_slice(if number == 0 { b"" } else { b"\r\n" });
+            body.extend_from_slice(b"--b0undary\r\nContent-Type: application/octet-stream\r\n");
+            body.extend_from_slice(format!("Content-Range: bytes {first}-{last}/700001\r\n\r\n").as_bytes());
+            body.extend_from_slice(&content[first..=last]);
+        }
+        body.extend_from_slice(b"\r\n--b0undary--\r\n");
+        let target = format!("{BLOB}?multipart+b0undary+700001+{}+sha256/aa/data", header.join(","));
+        for answer in [http1.get(&target).await, http2.get(&target).await] {
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.header("content-length"), Some(body.len().to_string().as_str()));
+            assert_eq!(answer.header("x-lockgate-blob"), None);
+            assert!(answer.body == body, "{} ranges", ranges.len());
+        }
+    }
+    // The connections live on.
+    let target = format!("{BLOB}?0+5+sha256/aa/data");
+    for answer in [http1.get(&target).await, http2.get(&target).await] {
+        assert_eq!(answer.body, content[..5]);
+    }
+}
+
+#[tokio::test]
 async fn a_large_blob_arrives_whole_over_several_streams_at_once() {
     let door = Door::open().await;
     let _registry = handing_off(&door);
@@ -123,6 +160,9 @@ async fn what_cannot_be_sent_becomes_a_proper_error() {
         ("0+6+sha256/aa/data", 500, "UNKNOWN"),
         ("0+x+sha256/aa/data", 500, "UNKNOWN"),
         ("0+5", 500, "UNKNOWN"),
+        ("multipart+b+5+0-0,4-4+sha256/gone/data", 404, "BLOB_UNKNOWN"),
+        ("multipart+b+6+0-0,4-4+sha256/aa/data", 500, "UNKNOWN"),
+        ("multipart+b+5+0-0,5-5+sha256/aa/data", 500, "UNKNOWN"),
     ] {
         let target = format!("{BLOB}?{handoff}");
         for answer in [http1.get(&target).await, http2.get(&target).await] {

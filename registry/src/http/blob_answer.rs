@@ -1,7 +1,7 @@
 //! A blob as an answer: one decision (status, headers, range), rendered in three ways.
 //!
 //! ```text
-//! Handoff   X-Lockgate-Blob: offset length path      Lockgate's proxy streams the file
+//! Handoff   X-Lockgate-Blob: offset length path      Lockgate's proxy streams the file; several ranges: `byteranges`
 //! Accel     X-Accel-Redirect: /location/path         nginx streams the file, and does ranges itself
 //! Stream    the body                                 the registry streams it
 //! ```
@@ -17,11 +17,15 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 
 use super::app::Delivery;
 use super::body::HeadBody;
+use super::byteranges::Multipart;
 use super::call::Call;
 use super::conditional::{etag, none_match};
 use super::error::ApiError;
 use crate::oci::range::{self, Selection};
 use crate::storage::Blob;
+
+/// What Lockgate's proxy shall send: `<offset> <length> <path>`, or several ranges, see [`Multipart::handoff`].
+const HANDOFF: &str = "X-Lockgate-Blob";
 
 /// Content never changes under its digest: caches may keep it for a year, as CNCF distribution says too.
 const CACHE_FOREVER: &str = "max-age=31536000";
@@ -48,7 +52,9 @@ pub(crate) async fn answer(call: &Call<'_>, blob: Blob) -> Result<HttpResponse, 
             ));
             deliver(call, response, &blob, part).await
         }
+        Selection::Parts(parts) => Ok(deliver_parts(call, blob, parts)),
         Selection::Unsatisfiable => Err(ApiError::range_not_satisfiable(blob.size)),
+        Selection::TooMany => Err(ApiError::too_many_ranges()),
     }
 }
 
@@ -85,7 +91,7 @@ async fn deliver(
     }
     match (&call.settings.delivery, &blob.file) {
         (Delivery::Handoff, Some(file)) => {
-            response.insert_header(("X-Lockgate-Blob", format!("{} {length} {}", part.start, slashed(file))));
+            response.insert_header((HANDOFF, format!("{} {length} {}", part.start, slashed(file))));
             Ok(response.finish())
         }
         (Delivery::Accel(location), Some(file)) => {
@@ -95,6 +101,23 @@ async fn deliver(
         (Delivery::Handoff | Delivery::Accel(_) | Delivery::Stream, _) => {
             let stream = call.app.registry.read_blob(blob, part).await?;
             Ok(response.body(SizedStream::new(length, stream)))
+        }
+    }
+}
+
+/// Never for HEAD, and never for nginx.
+fn deliver_parts(call: &Call<'_>, blob: Blob, parts: Vec<Range<u64>>) -> HttpResponse {
+    let multipart = Multipart::new(blob.size, parts);
+    let mut response = described(HttpResponse::PartialContent(), &blob);
+    response.insert_header((CONTENT_TYPE, multipart.content_type()));
+    match (&call.settings.delivery, &blob.file) {
+        (Delivery::Handoff, Some(file)) => {
+            response.insert_header((HANDOFF, format!("{} {}", multipart.handoff(), slashed(file))));
+            response.finish()
+        }
+        (Delivery::Handoff | Delivery::Accel(_) | Delivery::Stream, _) => {
+            let (length, read) = (multipart.length(), call.app.registry.blob_reader(blob));
+            response.body(SizedStream::new(length, multipart.body(read)))
         }
     }
 }

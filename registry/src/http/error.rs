@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::code::Code;
 use crate::auth::{ChallengeError, Refusal, RefusalKind, Scope};
+use crate::oci::range::MAX_RANGES;
 
 /// Characters of a message at most.
 const MESSAGE_LENGTH: usize = 1000;
@@ -175,6 +176,12 @@ impl ApiError {
         let message = format!("the blob has {size} bytes, the range is outside of them");
         Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::SizeInvalid, message)
             .with_header(CONTENT_RANGE, &format!("bytes */{size}"))
+    }
+
+    /// 400: more ranges in one request than are answered in one.
+    pub(super) fn too_many_ranges() -> Self {
+        let message = format!("a request may ask for {MAX_RANGES} ranges, ask for fewer at once");
+        Self::new(StatusCode::BAD_REQUEST, Code::Unsupported, message)
     }
 
     /// 416: a piece that does not begin where the upload ends.

@@ -8,6 +8,7 @@
 pub(crate) mod app;
 mod blob_answer;
 mod body;
+mod byteranges;
 mod call;
 mod code;
 mod conditional;

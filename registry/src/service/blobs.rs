@@ -1,6 +1,10 @@
 //! Blobs: reading, removing, mounting.
 
+use std::io;
 use std::ops::Range;
+use std::sync::Arc;
+
+use futures_util::{TryStreamExt as _, stream};
 
 use super::{Error, MayRead, Registry, Result};
 use crate::oci::{Digest, RepositoryName};
@@ -22,6 +26,16 @@ impl Registry {
     /// The bytes `range` of a blob.
     pub(crate) async fn read_blob(&self, blob: &Blob, range: Range<u64>) -> Result<BlobStream> {
         Ok(self.storage.read_blob(blob, range).await?)
+    }
+
+    /// Reads ranges of a blob, for longer than a request lives. Each is opened when its first bytes are asked for.
+    pub(crate) fn blob_reader(&self, blob: Blob) -> impl Fn(Range<u64>) -> BlobStream + 'static {
+        let (storage, blob) = (self.storage.clone(), Arc::new(blob));
+        move |range| {
+            let (storage, blob) = (storage.clone(), blob.clone());
+            let opened = async move { storage.read_blob(&blob, range).await.map_err(io::Error::other) };
+            Box::pin(stream::once(opened).try_flatten())
+        }
     }
 
     /// Removes the blob from the repository.
