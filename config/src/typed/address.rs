@@ -1,14 +1,14 @@
 //! Where to listen.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// `host:port` or `:port` (host empty: every address, IPv4 and IPv6).
+    /// `host:port` or `:port` (host empty or `[::]`: every address, IPv4 and IPv6).
     Tcp {
         /// Name or address without brackets; empty = every address.
         host: String,
@@ -21,8 +21,17 @@ pub enum Address {
 
 /// A text that is no address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected host:port, :port or unix:PATH, with brackets around an IPv6 address")]
-pub struct AddressError;
+pub enum AddressError {
+    /// `foo`
+    #[error("expected host:port, :port or unix:PATH, with brackets around an IPv6 address")]
+    Malformed,
+    /// `5000`
+    #[error("expected host:port, :port or unix:PATH; did you mean :{0}?")]
+    PortAlone(u16),
+    /// `:99999`
+    #[error("expected a port of at most 65535")]
+    Port,
+}
 
 impl Address {
     /// Whether only this machine can reach it.
@@ -35,16 +44,31 @@ impl Address {
         }
     }
 
+    /// Whether it is every address of this machine, IPv4 and IPv6: an empty host, and `[::]` as with Go, whatever
+    /// `net.ipv6.bindv6only` says.
+    pub fn is_every_address(&self) -> bool {
+        match self {
+            Self::Unix(_) => false,
+            Self::Tcp { host, .. } => host.is_empty() || host.parse() == Ok(Ipv6Addr::UNSPECIFIED),
+        }
+    }
+
     /// Whether both cannot be listened on at once.
     pub(crate) fn collides_with(&self, other: &Address) -> bool {
         match (self, other) {
             (Self::Tcp { port: 0, .. }, _) => false,
             (Self::Tcp { host: a, port: p }, Self::Tcp { host: b, port: q }) => {
-                p == q && (a == b || a.is_empty() || b.is_empty())
+                p == q && (a == b || self.is_every_address() || other.is_every_address() || is_every_ipv4(a, b))
             }
             (a, b) => a == b,
         }
     }
+}
+
+/// Whether one is every IPv4 address, and the other one of them.
+fn is_every_ipv4(a: &str, b: &str) -> bool {
+    let [a, b] = [a, b].map(|host| host.parse::<Ipv4Addr>().ok());
+    a.zip(b).is_some_and(|(a, b)| a.is_unspecified() || b.is_unspecified())
 }
 
 /// By the rules of Go's `net.Listen("tcp", ...)`, with the port names that anybody uses, and `unix:PATH`.
@@ -54,17 +78,17 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Some(path) = text.strip_prefix("unix:") {
             return if path.is_empty() {
-                Err(AddressError)
+                Err(AddressError::Malformed)
             } else {
                 Ok(Self::Unix(path.into()))
             };
         }
-        let (host, port) = text.rsplit_once(':').ok_or(AddressError)?;
+        let (host, port) = text.rsplit_once(':').ok_or_else(|| without_colon(text))?;
         let host = match host.strip_prefix('[') {
             Some(rest) => {
-                let inner = rest.strip_suffix(']').ok_or(AddressError)?;
+                let inner = rest.strip_suffix(']').ok_or(AddressError::Malformed)?;
                 let address = inner.split_once('%').map_or(inner, |(address, _zone)| address);
-                address.parse::<std::net::Ipv6Addr>().map_err(|_| AddressError)?;
+                address.parse::<Ipv6Addr>().map_err(|_| AddressError::Malformed)?;
                 inner
             }
             None => name(host)?,
@@ -92,7 +116,15 @@ fn name(host: &str) -> Result<&str, AddressError> {
     if host.chars().all(fits) {
         Ok(host)
     } else {
-        Err(AddressError)
+        Err(AddressError::Malformed)
+    }
+}
+
+fn without_colon(text: &str) -> AddressError {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(port) if is_number => AddressError::PortAlone(port),
+        _ => AddressError::Malformed,
     }
 }
 
@@ -101,9 +133,9 @@ fn port_number(port: &str) -> Result<u16, AddressError> {
         "http" => Ok(80),
         "https" => Ok(443),
         _ if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            port.parse().map_err(|_| AddressError)
+            port.parse().map_err(|_| AddressError::Port)
         }
-        _ => Err(AddressError),
+        _ => Err(AddressError::Malformed),
     }
 }
 
@@ -153,7 +185,38 @@ mod tests {
             "http://x:80",
             "unix:",
         ] {
-            assert_eq!(text.parse::<Address>(), Err(AddressError), "{text}");
+            assert!(text.parse::<Address>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_told_from_an_address() {
+        for (text, expected) in [
+            ("28444", AddressError::PortAlone(28444)),
+            (":99999", AddressError::Port),
+            ("127.0.0.1:65536", AddressError::Port),
+            ("[::]:100000000000000000000", AddressError::Port),
+            ("99999", AddressError::Malformed),
+            ("+80", AddressError::Malformed),
+            ("", AddressError::Malformed),
+            (":+80", AddressError::Malformed),
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_address_is_of_both_families() {
+        for (text, every) in [
+            (":5000", true),
+            ("[::]:5000", true),
+            ("[0:0:0:0:0:0:0:0]:5000", true),
+            ("0.0.0.0:5000", false),
+            ("[::1]:5000", false),
+            ("localhost:5000", false),
+            ("unix:/x", false),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().is_every_address(), every, "{text}");
         }
     }
 
@@ -184,6 +247,16 @@ mod tests {
         assert!(tcp("", 80).collides_with(&tcp("127.0.0.1", 80)));
         assert!(!tcp("10.0.0.1", 80).collides_with(&tcp("127.0.0.1", 80)));
         assert!(!tcp("", 0).collides_with(&tcp("", 0)));
+        for (one, other, collide) in [
+            ("::", "127.0.0.1", true),
+            ("0.0.0.0", "::", true),
+            ("0.0.0.0", "127.0.0.1", true),
+            ("0.0.0.0", "::1", false),
+            ("::1", "127.0.0.1", false),
+        ] {
+            assert_eq!(tcp(one, 80).collides_with(&tcp(other, 80)), collide, "{one} {other}");
+            assert_eq!(tcp(other, 80).collides_with(&tcp(one, 80)), collide, "{other} {one}");
+        }
         assert!(Address::Unix("/a".into()).collides_with(&Address::Unix("/a".into())));
     }
 

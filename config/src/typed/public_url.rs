@@ -24,6 +24,9 @@ pub enum PublicUrlError {
     /// `https://host/registry/`
     #[error("expected https://host or https://host:port, without a path; a path prefix belongs into http.prefix")]
     Path,
+    /// `https://host:99999`
+    #[error("expected a port of 1 to 65535")]
+    Port,
     /// Anything else.
     #[error("expected https://host or https://host:port")]
     Malformed,
@@ -51,7 +54,7 @@ impl FromStr for PublicUrl {
                     .parse::<u16>()
                     .ok()
                     .filter(|port| *port > 0)
-                    .ok_or(PublicUrlError::Malformed)?,
+                    .ok_or(PublicUrlError::Port)?,
             ),
             Some(_) => return Err(PublicUrlError::Malformed),
         };
@@ -133,7 +136,8 @@ mod tests {
             ("ftp://registry.example.com", PublicUrlError::Malformed),
             ("https://", PublicUrlError::Malformed),
             ("https://:443", PublicUrlError::Malformed),
-            ("https://host:0", PublicUrlError::Malformed),
+            ("https://host:0", PublicUrlError::Port),
+            ("https://host:99999", PublicUrlError::Port),
             ("https://host:", PublicUrlError::Malformed),
             ("https://host?x", PublicUrlError::Malformed),
             ("https://::1", PublicUrlError::Malformed),

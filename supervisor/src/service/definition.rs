@@ -144,7 +144,7 @@ impl Definition {
 fn stream(address: &Address) -> Option<String> {
     match address {
         Address::Tcp { port: 0, .. } | Address::Unix(_) => None,
-        Address::Tcp { host, port } if host.is_empty() => Some(port.to_string()),
+        Address::Tcp { port, .. } if address.is_every_address() => Some(port.to_string()),
         Address::Tcp { host, .. } => {
             let host = host.trim_start_matches('[').trim_end_matches(']');
             host.parse::<IpAddr>().ok().map(|_| address.to_string())
@@ -207,6 +207,7 @@ mod tests {
     fn addresses_become_streams() {
         for (address, expected) in [
             (":443", Some("443")),
+            ("[::]:443", Some("443")),
             ("127.0.0.1:5000", Some("127.0.0.1:5000")),
             ("[::1]:443", Some("[::1]:443")),
             ("registry.example.com:443", None),

@@ -11,6 +11,7 @@ Description=Lockgate container registry, {what}
 
 [Socket]
 ListenStream={stream}
+BindIPv6Only={bind}
 FileDescriptorName={name}
 Service={service}
 Backlog=4096
@@ -23,6 +24,8 @@ WantedBy=sockets.target
             _ => "where they are sent on to https",
         },
         stream = socket.stream,
+        // Whatever net.ipv6.bindv6only says: a port alone is every address of both families.
+        bind = if socket.stream.contains(':') { "default" } else { "both" },
         name = socket.name,
         service = definition.service_name(),
     )

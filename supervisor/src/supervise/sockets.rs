@@ -110,14 +110,15 @@ impl SocketError {
     }
 }
 
-/// Listens on TCP. An empty host is every address, IPv4 and IPv6; a name is its first address, IPv4 before IPv6.
+/// Listens on TCP. An empty host and `::` are every address, IPv4 and IPv6; a name is its first address, IPv4 before
+/// IPv6.
 pub(crate) fn listen_tcp(host: &str, port: u16) -> Result<TcpListener, SocketError> {
-    let address = Address::Tcp {
+    let wanted = Address::Tcp {
         host: host.to_owned(),
         port,
-    }
-    .to_string();
-    if host.is_empty() {
+    };
+    let address = wanted.to_string();
+    if wanted.is_every_address() {
         return match open_tcp((Ipv6Addr::UNSPECIFIED, port).into(), true) {
             // No IPv6 in this kernel or container.
             Err(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) => open_tcp((Ipv4Addr::UNSPECIFIED, port).into(), false),
@@ -225,12 +226,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_host_is_reached_over_both_families() {
-        let listener = listen_tcp("", 0).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        if listener.local_addr().unwrap().is_ipv6() {
-            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
+    fn every_address_is_reached_over_both_families() {
+        for host in ["", "::", "0:0:0:0:0:0:0:0"] {
+            let listener = listen_tcp(host, 0).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+            if listener.local_addr().unwrap().is_ipv6() {
+                // net.ipv6.bindv6only=1 would say otherwise.
+                assert!(
+                    !nix::sys::socket::getsockopt(&listener, sockopt::Ipv6V6Only).unwrap(),
+                    "{host}"
+                );
+                TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_of_one_family_is_not_reached_over_the_other() {
+        let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+        let ipv4 = listen_tcp("0.0.0.0", 0).unwrap();
+        assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, port(&ipv4))).is_err());
+        // Where the machine has IPv6.
+        if let Ok(ipv6) = listen_tcp("::1", 0) {
+            assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port(&ipv6))).is_err());
         }
     }
 

@@ -1,8 +1,10 @@
 //! Configurations: broken, wrong, one's own, and read again.
 
+use std::net::{Ipv6Addr, TcpListener, TcpStream};
+
 use nix::sys::signal::Signal;
 
-use crate::harness::{PLAIN, Sandbox, eventually, ready_pid, status};
+use crate::harness::{PLAIN, Running, Sandbox, eventually, ready_pid, status};
 
 #[test]
 fn a_broken_configuration_is_refused_with_its_place_and_left_alone() {
@@ -136,6 +138,23 @@ fn a_storage_root_that_cannot_be_used_ends_everything_with_the_reason() {
         ran.stderr
     );
     assert!(!sandbox.path("lockgate/run/registry.sock").exists());
+}
+
+/// As registry:2 does with `[::]`, and whatever `net.ipv6.bindv6only` says.
+#[test]
+fn every_address_is_served_over_both_families() {
+    let sandbox = Sandbox::new();
+    sandbox.write("config.yml", PLAIN);
+    for address in ["[::]:0", ":0"] {
+        let start = sandbox.command(&["start", "--config", "config.yml", "--listen", address]);
+        let running = Running::of(start, &sandbox.path("stderr"));
+        assert_eq!(running.get("/v2/"), "200", "IPv4, {address}");
+        let port = running.address.rsplit(':').next().unwrap().parse().unwrap();
+        // Where the machine has IPv6.
+        if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap_or_else(|error| panic!("IPv6, {address}: {error}"));
+        }
+    }
 }
 
 #[test]
