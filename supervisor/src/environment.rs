@@ -14,6 +14,15 @@ impl Environment {
         )
     }
 
+    /// The first variable of this process that means something here and cannot be read: it must not be passed over.
+    pub(crate) fn unreadable() -> Option<String> {
+        let is_ours = |name: &str| ["LOCKGATE_", "REGISTRY_"].iter().any(|prefix| name.starts_with(prefix));
+        std::env::vars_os()
+            .filter(|(_, value)| value.to_str().is_none())
+            .map(|(name, _)| name.to_string_lossy().into_owned())
+            .find(|name| is_ours(name))
+    }
+
     /// The value of `name` unless it is empty.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.0

@@ -20,6 +20,7 @@ mod reach;
 mod serve;
 mod service;
 mod setup;
+mod socket_path;
 mod source;
 mod supervise;
 mod terminal;

@@ -3,11 +3,13 @@
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
 use crate::environment::Environment;
+use crate::socket_path::SocketPath;
 
 /// Of our own, as sd_notify(3) wants them named: a configuration is in force, or the old one goes on.
 pub(crate) const TAKEN_UP: &str = "X_LOCKGATE_TAKEN_UP";
@@ -15,7 +17,15 @@ pub(crate) const REFUSED: &str = "X_LOCKGATE_REFUSED";
 
 /// Where to tell how this process is; tells nobody when `NOTIFY_SOCKET` is not set.
 #[derive(Debug, Default)]
-pub(crate) struct Notifier(Option<(UnixDatagram, SocketAddr)>);
+pub(crate) struct Notifier(Option<Target>);
+
+#[derive(Debug)]
+struct Target {
+    socket: UnixDatagram,
+    address: SocketAddr,
+    /// What the address goes through.
+    _way: Option<SocketPath>,
+}
 
 impl Notifier {
     /// From `NOTIFY_SOCKET`: a path, or `@name` in the abstract namespace.
@@ -23,16 +33,23 @@ impl Notifier {
         let Some(name) = environment.value("NOTIFY_SOCKET") else {
             return Ok(Self(None));
         };
-        let address = match name.strip_prefix('@') {
-            Some(abstract_name) => SocketAddr::from_abstract_name(abstract_name)?,
-            None => SocketAddr::from_pathname(name)?,
+        let (address, way) = match name.strip_prefix('@') {
+            Some(abstract_name) => (SocketAddr::from_abstract_name(abstract_name)?, None),
+            None => {
+                let way = SocketPath::to(Path::new(name))?;
+                (SocketAddr::from_pathname(way.as_path())?, Some(way))
+            }
         };
-        Ok(Self(Some((UnixDatagram::unbound()?, address))))
+        Ok(Self(Some(Target {
+            socket: UnixDatagram::unbound()?,
+            address,
+            _way: way,
+        })))
     }
 
     /// Sends `NAME=value` lines. Nobody listening is nobody's loss.
     pub(crate) fn send(&self, state: &str) {
-        if let Some((socket, address)) = &self.0
+        if let Some(Target { socket, address, .. }) = &self.0
             && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
         {
             tracing::debug!(%error, "cannot notify the service manager");

@@ -95,6 +95,9 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>, environment: &Envir
             return if error.use_stderr() { USAGE } else { 0 };
         }
     };
+    if let Some(name) = Environment::unreadable() {
+        return Failure::configuration(format!("{name}: its value is not UTF-8")).report();
+    }
     let done = match cli.command.unwrap_or(Command::Start(cli.start)) {
         Command::Start(arguments) => start::run(&arguments, environment),
         Command::Setup(arguments) => setup::run(&arguments, environment),

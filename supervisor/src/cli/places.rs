@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use lockgate_config::Home;
 
+use super::Failure;
 use crate::banner::shell_word;
 use crate::environment::Environment;
 
@@ -53,6 +54,23 @@ impl Places {
     /// The home.
     pub(crate) fn home(&self, environment: &Environment) -> Home {
         self.home.home(environment)
+    }
+
+    /// Whether processes can be told of both: the sockets' names and the configuration are texts.
+    pub(crate) fn check(&self, environment: &Environment) -> Result<(), Failure> {
+        let home = self.home(environment);
+        for (path, option) in [
+            (home.root(), "--home or LOCKGATE_HOME"),
+            (&self.config_file(environment), "--config"),
+        ] {
+            if path.to_str().is_none() {
+                let path = path.display();
+                return Err(Failure::configuration(format!(
+                    "{path}: the name of this place is not UTF-8; choose another with {option}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// As a shell takes them, absolute.

@@ -16,6 +16,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
+    arguments.wishes.places.check(environment)?;
     let home = arguments.wishes.places.home(environment);
     let prepared = prepare(&arguments.wishes.wish(&home, false, environment))?;
     prepared.tell(|line| println!("{line}"));

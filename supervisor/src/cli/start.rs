@@ -14,9 +14,9 @@ use crate::launch::{Ground, begin, take_over};
 use crate::lock::Lock;
 use crate::logging::Logging;
 use crate::setup::{Wish, prepare_directories};
-use crate::supervise::Supervisor;
 use crate::supervise::signals::Signals;
 use crate::supervise::will::{self, Will};
+use crate::supervise::{Supervisor, child};
 
 /// Sets up what is missing, then serves until stopped: the front door, and the registry behind it.
 #[derive(Debug, Args)]
@@ -64,6 +64,8 @@ impl Wishes {
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let began = Instant::now();
     let wishes = &arguments.wishes;
+    wishes.places.check(environment)?;
+    child::program().map_err(|error| Failure::new(format!("cannot start processes: {error}")))?;
     let signals = Signals::block().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
     let logging = Logging::start("supervisor");
     let will =

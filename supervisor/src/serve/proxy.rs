@@ -10,8 +10,9 @@ use tokio::sync::mpsc::Receiver;
 use super::inherited::Inherited;
 use super::{Call, Half, ServeError};
 use crate::confine::Rules;
+use crate::socket_path::SocketPath;
 use crate::supervise::child::Role;
-use crate::supervise::sockets::listen_tcp;
+use crate::supervise::sockets::{SocketError, listen_tcp};
 
 /// Names of its sockets among `LISTEN_FDNAMES`: where clients come in, and where they are sent to https.
 pub(crate) const PUBLIC_NAME: &str = "public";
@@ -43,8 +44,13 @@ fn serve_half(
     upstream: PathBuf,
 ) -> Result<(), ServeError> {
     lockgate_certs::install_provider();
+    // Alive until the end: the proxy connects through it.
+    let way = SocketPath::to(&upstream).map_err(|source| SocketError::Unix {
+        path: upstream.clone(),
+        source,
+    })?;
     let control = Control {
-        upstream,
+        upstream: way.as_path().to_owned(),
         ready: half.ready(),
         drain: Box::pin(half.orders.drain()),
         leave: Box::pin(half.orders.leave()),

@@ -237,11 +237,12 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Pid> {
 }
 
 /// The running binary, even when its file was replaced meanwhile.
-pub(super) fn program() -> io::Result<std::path::PathBuf> {
+pub(crate) fn program() -> io::Result<&'static Path> {
     let running = Path::new("/proc/self/exe");
-    if running.exists() {
-        Ok(running.to_owned())
-    } else {
-        std::env::current_exe()
+    match running.exists() {
+        true => Ok(running),
+        false => Err(io::Error::other(
+            "/proc is not there; mount it (`mount -t proc proc /proc`)",
+        )),
     }
 }

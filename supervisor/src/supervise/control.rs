@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::sockets::{SocketError, listen_unix};
+use crate::socket_path::SocketPath;
 
 /// How long one caller may keep the supervisor.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -228,7 +229,7 @@ impl Drop for ControlSocket {
 
 /// The asking end.
 pub(crate) fn ask<T: DeserializeOwned>(socket: &Path, request: &Request) -> io::Result<T> {
-    let mut stream = UnixStream::connect(socket)?;
+    let mut stream = UnixStream::connect(SocketPath::to(socket)?.as_path())?;
     stream.set_read_timeout(Some(ANSWER_LIMIT))?;
     writeln!(stream, "{request}")?;
     stream.shutdown(Shutdown::Write)?;

@@ -14,6 +14,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, 
 use nix::unistd::Pid;
 
 use crate::notify::{REFUSED, TAKEN_UP};
+use crate::socket_path::SocketPath;
 
 /// One line of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl NotifySocket {
     /// Binds `path`, replacing what a crash left there.
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
         super::sockets::remove_stale(path)?;
-        let socket = UnixDatagram::bind(path)?;
+        let socket = UnixDatagram::bind(SocketPath::to(path)?.as_path())?;
         // Children may be other users; whose word counts, the kernel says.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
         socket.set_nonblocking(true)?;

@@ -13,10 +13,10 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket, sockopt,
 };
 
+use crate::socket_path::SocketPath;
+
 /// Connections that wait while a child restarts. The kernel caps it at net.core.somaxconn.
 const BACKLOG: i32 = 4096;
-/// `sockaddr_un.sun_path` holds 108 bytes, the closing NUL among them.
-const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Why a socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +47,6 @@ pub(crate) enum SocketError {
         address: String,
         source: io::Error,
     },
-    /// A Unix socket's path does not fit.
-    #[error("{}: longer than the {LONGEST_SOCKET_PATH} bytes that a Unix socket's path may have; choose a shorter --home", .path.display())]
-    TooLong { path: PathBuf },
     /// Another process listens on the Unix socket.
     #[error("{}: another process listens there", .path.display())]
     UnixInUse { path: PathBuf },
@@ -186,24 +183,23 @@ fn tcp_error(address: String, errno: Errno) -> SocketError {
 
 /// Listens on a Unix socket with mode 0660, replacing one that nobody serves any more.
 pub(crate) fn listen_unix(path: &Path) -> Result<UnixListener, SocketError> {
-    if path.as_os_str().len() > LONGEST_SOCKET_PATH {
-        return Err(SocketError::TooLong { path: path.to_owned() });
-    }
-    if UnixStream::connect(path).is_ok() {
+    let failed = |source| SocketError::Unix {
+        path: path.to_owned(),
+        source,
+    };
+    let way = SocketPath::to(path).map_err(failed)?;
+    if UnixStream::connect(way.as_path()).is_ok() {
         return Err(SocketError::UnixInUse { path: path.to_owned() });
     }
     let open = || {
         remove_stale(path)?;
-        let listener = UnixListener::bind(path)?;
+        let listener = UnixListener::bind(way.as_path())?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
         listener.set_nonblocking(true)?;
         listen(&listener, Backlog::new(BACKLOG)?)?;
         Ok(listener)
     };
-    open().map_err(|source| SocketError::Unix {
-        path: path.to_owned(),
-        source,
-    })
+    open().map_err(failed)
 }
 
 /// Removes a socket that a crash left behind; anything that is not a socket stays and is an error.
@@ -279,8 +275,19 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_does_not_fit_says_what_to_do() {
+    fn a_stale_socket_in_a_deep_directory_is_replaced_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("d".repeat(150)).join("registry.sock");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        drop(listen_unix(&path).unwrap());
+        let _listener = listen_unix(&path).unwrap();
+        assert!(matches!(listen_unix(&path).unwrap_err(), SocketError::UnixInUse { .. }));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+    }
+
+    #[test]
+    fn a_name_that_does_not_fit_says_what_to_do() {
         let error = listen_unix(&Path::new("/tmp").join("x".repeat(120))).unwrap_err();
-        assert!(error.to_string().contains("--home"), "{error}");
+        assert!(error.to_string().contains("choose a shorter one"), "{error}");
     }
 }

@@ -20,6 +20,7 @@ mod inside;
 mod layering;
 mod logs;
 mod manager;
+mod odd_places;
 mod odd_requests;
 mod owner;
 mod ownership;
