@@ -66,24 +66,16 @@ impl<'a> Section<'a> {
         section.entries().iter().filter_map(read).collect()
     }
 
-    /// A flag. YAML 1.1's `yes`, `on` and their like count too, as with distribution's parser.
+    /// A flag.
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
-        let node = self.set(name)?;
-        match &node.content {
-            Content::Flag(flag) => Some(*flag),
-            Content::Text(text) if ["yes", "on", "y", "true"].contains(&text.to_lowercase().as_str()) => Some(true),
-            Content::Text(text) if ["no", "off", "n", "false"].contains(&text.to_lowercase().as_str()) => Some(false),
-            _ => self.wrong(name, "expected true or false"),
-        }
+        let flag = self.set(name)?.as_flag();
+        flag.or_else(|| self.wrong(name, "expected true or false"))
     }
 
     /// Whether a key that is a section or `true` is on.
     pub(crate) fn switch(&self, name: &str) -> bool {
-        match self.child(name).map(|node| &node.content) {
-            Some(Content::Flag(flag)) => *flag,
-            Some(Content::Map(_)) => true,
-            _ => false,
-        }
+        self.child(name)
+            .is_some_and(|node| node.as_flag().unwrap_or(matches!(node.content, Content::Map(_))))
     }
 
     /// A text, or another scalar as text.

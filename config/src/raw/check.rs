@@ -40,7 +40,7 @@ fn known(value: &Node, key: &Key, path: &str, findings: &Findings) {
 
 fn below(value: &Node, key: &Key, path: &str, findings: &Findings) {
     match (&key.shape, &value.content) {
-        (Shape::Switch(_), Content::Flag(_)) => {}
+        (Shape::Switch(_), _) if value.as_flag().is_some() => {}
         (Shape::Section(keys) | Shape::Switch(keys), _) => section(value, keys, path, findings),
         (Shape::List(keys), Content::List(items)) => {
             for (index, item) in items.iter().enumerate() {
@@ -101,12 +101,14 @@ pub(crate) fn without_userinfo(text: &str) -> String {
 }
 
 fn unknown(value: &Node, name: &str, keys: &'static [Key], path: &str) -> Mistake {
-    let expected = match nearest(name, keys.iter().map(|key| key.name)) {
-        Some(near) => format!("unknown key; did you mean {}?", join(path, near)),
-        None => match elsewhere(name, ROOT, "") {
-            Some(known) => format!("unknown key; did you mean {known}?"),
-            None => format!("unknown key; known here: {}", names(keys)),
-        },
+    let expected = if let Some(near) = nearest(name, keys.iter().map(|key| key.name)) {
+        format!("unknown key; did you mean {}?", join(path, near))
+    } else if path.is_empty() && holds_a_configuration(value) {
+        format!("unknown key; what is below it belongs at the top of the file, without {name}:")
+    } else if let Some(known) = elsewhere(name, ROOT, "") {
+        format!("unknown key; did you mean {known}?")
+    } else {
+        format!("unknown key; known here: {}", names(keys))
     };
     // The value is not shown: it may be a secret under a mistyped name.
     Mistake {
@@ -117,11 +119,16 @@ fn unknown(value: &Node, name: &str, keys: &'static [Key], path: &str) -> Mistak
     }
 }
 
-/// A key of that name in another section.
+/// Whether it is a section with keys of the top in it, as in a compose file.
+fn holds_a_configuration(value: &Node) -> bool {
+    ROOT.iter().any(|key| value.child(key.name).is_some())
+}
+
+/// A key of that name in another section; one that would be refused there is no help.
 fn elsewhere(name: &str, keys: &'static [Key], path: &str) -> Option<String> {
     keys.iter().find_map(|key| {
         let here = join(path, key.name);
-        if key.name == name {
+        if key.name == name && matches!(key.fate, Fate::Read | Fate::Ignored(_)) {
             return Some(here);
         }
         // Keys of list entries have no path of their own.

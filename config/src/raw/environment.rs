@@ -45,7 +45,9 @@ pub(crate) fn override_from(environment: &[(String, String)], root: &mut Node, f
                 normalise(root);
                 in_force.push(variable.name.to_owned());
             }
-            Err(Misfit::NoKey(suggestion)) => findings.warning(no_key(&variable, suggestion)),
+            Err(Misfit::NoKey(suggestion)) => {
+                findings.warning(no_key(&variable, below_another(&path).or(suggestion)));
+            }
             Err(Misfit::NoEntry(expected)) => findings.mistake(Mistake {
                 key: variable.name.to_owned(),
                 value: None,
@@ -240,6 +242,30 @@ fn parse(text: &str, shape: &Shape) -> Node {
         (Shape::Text | Shape::Secret, Ok(Value::String(inner))) => Node::new(Content::Text(inner)),
         (Shape::Text | Shape::Secret, Ok(_)) => Node::new(Content::Text(text.trim().to_owned())),
         (_, Ok(value)) => Node::from_yaml(value),
+    }
+}
+
+/// `REGISTRY_HTTP_AUTH_HTPASSWD_PATH`: a key of the top with its section, below another section.
+fn below_another(path: &[&str]) -> Option<String> {
+    let mut tails = (1..path.len().saturating_sub(1)).map(|start| &path[start..]);
+    tails
+        .find(|tail| is_key(ROOT, tail))
+        .map(|tail| format!("{PREFIX}{}", tail.join("_")))
+}
+
+fn is_key(keys: &'static [Key], path: &[&str]) -> bool {
+    let Some((part, rest)) = path.split_first() else {
+        return true;
+    };
+    let Some(key) = keys.iter().find(|key| key.answers_to(part)) else {
+        return false;
+    };
+    match key.shape {
+        Shape::Section(below) | Shape::Switch(below) => is_key(below, rest),
+        Shape::List(below) => rest.is_empty() || rest[0].parse::<usize>().is_ok() && is_key(below, &rest[1..]),
+        Shape::Open(_) | Shape::Any => true,
+        Shape::Texts => rest.len() < 2 && rest.iter().all(|part| part.parse::<usize>().is_ok()),
+        Shape::Text | Shape::Secret | Shape::Scalar => rest.is_empty(),
     }
 }
 

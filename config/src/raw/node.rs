@@ -103,6 +103,19 @@ impl Node {
         }
     }
 
+    /// A flag. YAML 1.1's `yes`, `on` and their like count too, as with distribution's parser.
+    pub(crate) fn as_flag(&self) -> Option<bool> {
+        match &self.content {
+            Content::Flag(flag) => Some(*flag),
+            Content::Text(text) => match text.to_ascii_lowercase().as_str() {
+                "yes" | "on" | "y" | "true" => Some(true),
+                "no" | "off" | "n" | "false" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The keys of a map.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         let entries = match &self.content {
@@ -143,15 +156,13 @@ impl Node {
     /// Whether it asks for anything: not null, false, empty, or switched off by `disabled: true` inside.
     pub(crate) fn is_active(&self) -> bool {
         match &self.content {
-            Content::Null | Content::Flag(false) => false,
-            Content::Flag(true) | Content::Number(_) => true,
+            Content::Null => false,
+            Content::Flag(_) | Content::Text(_) if self.as_flag() == Some(false) => false,
+            Content::Flag(_) | Content::Number(_) => true,
             Content::Text(text) => !text.is_empty(),
             Content::List(items) => items.iter().any(Node::is_active),
             Content::Map(entries) => {
-                let disabled = matches!(
-                    self.child("disabled").map(|node| &node.content),
-                    Some(Content::Flag(true))
-                );
+                let disabled = self.child("disabled").and_then(Node::as_flag) == Some(true);
                 !disabled && entries.iter().any(|(_, value)| value.is_active())
             }
         }

@@ -78,10 +78,11 @@ impl Http {
             host: String::new(),
             port: 5000,
         });
-        let tls = Tls::read(&http.section("tls"));
+        let host: Option<PublicUrl> = http.parse("host");
+        let tls = Tls::read(&http.section("tls"), host.as_ref().map(|url| url.host.as_str()));
         let read = Self {
             prefix: http.parse_with("prefix", prefix).unwrap_or_else(|| "/".into()),
-            host: http.parse("host"),
+            host,
             secret: http.text("secret").map(Secret::new),
             relative_urls: http.flag("relativeurls").unwrap_or(false),
             drain_timeout: http

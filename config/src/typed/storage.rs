@@ -50,7 +50,7 @@ impl Storage {
         let storage = root.section("storage");
         let filesystem = storage.section("filesystem");
         // Another driver is refused by the raw check, which is enough.
-        let other = ["inmemory", "s3", "s3aws", "azure", "gcs", "swift", "oss"]
+        let other = ["inmemory", "s3", "s3aws", "azure", "gcs", "oss", "swift", "rados"]
             .iter()
             .any(|name| storage.names(name));
         if !storage.names("filesystem") && !other {

@@ -92,7 +92,8 @@ impl Tls {
     }
 
     /// `None` when no certificate is spoken of.
-    pub(crate) fn read(tls: &Section<'_>) -> Option<Self> {
+    /// `host`: the host that clients use, from `http.host`.
+    pub(crate) fn read(tls: &Section<'_>, host: Option<&str>) -> Option<Self> {
         let minimum = tls.parse_with("minimumtls", version).unwrap_or(TlsVersion::Tls12);
         let client_cas: Vec<_> = tls
             .texts("clientcas")
@@ -102,7 +103,7 @@ impl Tls {
             .collect();
         let client_auth = client_auth(tls, !client_cas.is_empty());
         ciphers(tls);
-        let certificate = CertificateSource::read(tls);
+        let certificate = CertificateSource::read(tls, host);
         if certificate.is_none() && !tls.has("certificate") && !tls.has("key") {
             if client_cas.is_empty() {
                 for name in ["minimumtls", "clientauth", "ciphersuites"]
@@ -128,7 +129,7 @@ impl Tls {
 }
 
 impl CertificateSource {
-    fn read(tls: &Section<'_>) -> Option<Self> {
+    fn read(tls: &Section<'_>, host: Option<&str>) -> Option<Self> {
         for (one, other) in [("certificate", "key"), ("key", "certificate")] {
             if tls.has(one) {
                 tls.missing(other, &format!("expected besides http.tls.{one}"));
@@ -137,10 +138,18 @@ impl CertificateSource {
         let auto = tls.switch("auto");
         let acme = tls.section("letsencrypt");
         if auto && tls.has("certificate") {
-            tls.mistake("auto", "expected either this or http.tls.certificate");
+            tls.mistake(
+                "auto",
+                "expected either this or http.tls.certificate: remove http.tls.auto to use the files, or \
+                 http.tls.certificate and http.tls.key to have a certificate made",
+            );
         }
         if acme.is_set() && (auto || tls.has("certificate")) {
-            tls.mistake("letsencrypt", "expected either this or another certificate");
+            let other = if auto { "http.tls.auto" } else { "http.tls.certificate" };
+            tls.mistake(
+                "letsencrypt",
+                &format!("expected either this or {other}: remove one of the two"),
+            );
         }
         if let (Some(certificate), Some(key)) = (tls.path("certificate"), tls.path("key")) {
             return Some(Self::Files { certificate, key });
@@ -151,7 +160,7 @@ impl CertificateSource {
             });
         }
         if acme.is_set() {
-            Acme::read(&acme).map(Self::Acme)
+            Acme::read(&acme, host).map(Self::Acme)
         } else {
             None
         }
@@ -159,15 +168,25 @@ impl CertificateSource {
 }
 
 impl Acme {
-    fn read(acme: &Section<'_>) -> Option<Self> {
+    fn read(acme: &Section<'_>, host: Option<&str>) -> Option<Self> {
         acme.missing("cachefile", "expected where certificates and the account are kept");
-        acme.missing("hosts", "expected the host names to get certificates for");
         let directory_url = acme.parse_with("directoryurl", |url| match url.starts_with("https://") {
             true => Ok(url.to_owned()),
             false => Err("expected the https:// URL of an ACME directory"),
         });
         let is_public = !acme.has("directoryurl");
         let mut hosts = acme.parse_each("hosts", |host| acme_name(host, is_public));
+        if !acme.has("hosts") {
+            match host.map(|host| (host, acme_name(host, is_public))) {
+                // Clients check the certificate against this name, so it is one of those that are wanted.
+                Some((_, Ok(host))) => hosts.push(host),
+                Some((host, Err(expected))) => acme.missing(
+                    "hosts",
+                    &format!("expected the host names to get certificates for; http.host = {host} is none: {expected}"),
+                ),
+                None => acme.missing("hosts", "expected the host names to get certificates for, or http.host"),
+            }
+        }
         let mut seen = BTreeSet::new();
         hosts.retain(|host| seen.insert(host.clone()));
         if acme.has("hosts") && acme.texts("hosts").is_some_and(|hosts| hosts.is_empty()) {

@@ -113,6 +113,14 @@ fn tls() {
             "http.tls.letsencrypt.hosts: missing",
         ),
         (
+            "{host: 'https://registry.lan', tls: {letsencrypt: {cachefile: f}}}",
+            "http.tls.letsencrypt.hosts: missing; expected the host names to get certificates for; http.host = registry.lan",
+        ),
+        (
+            "{host: 'https://registry.example.com', tls: {letsencrypt: {cachefile: f, hosts: []}}}",
+            "http.tls.letsencrypt.hosts",
+        ),
+        (
             "{tls: {letsencrypt: {cachefile: f, hosts: ['*.a.com']}}}",
             "http.tls.letsencrypt.hosts[0] = \"*.a.com\"",
         ),

@@ -239,6 +239,35 @@ fn a_mistyped_variable_is_told() {
     assert_eq!(config.http.addr.to_string(), ":5000");
 }
 
+/// A public slip: the registry is open, and the variable seems to close it.
+#[test]
+fn a_section_below_another_is_told() {
+    for (variable, meant) in [
+        ("REGISTRY_HTTP_AUTH_HTPASSWD_PATH", "REGISTRY_AUTH_HTPASSWD_PATH"),
+        ("REGISTRY_HTTP_AUTH_HTPASSWD_REALM", "REGISTRY_AUTH_HTPASSWD_REALM"),
+        ("REGISTRY_REGISTRY_HTTP_ADDR", "REGISTRY_HTTP_ADDR"),
+        (
+            "REGISTRY_HTTP_STORAGE_FILESYSTEM_ROOTDIRECTORY",
+            "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY",
+        ),
+        ("REGISTRY_STORAGE_HTTP_TLS_CLIENTCAS_0", "REGISTRY_HTTP_TLS_CLIENTCAS_0"),
+    ] {
+        let config = config_with(HOME_LAB, &[(variable, "x")]);
+        let told = lines(&config.warnings);
+        assert!(
+            told.contains(&format!(
+                "{variable}: ignored, it names no key; did you mean {meant}?\n"
+            )),
+            "{told}"
+        );
+    }
+    let told = lines(&config_with(HOME_LAB, &[("REGISTRY_HTTP_AUTH_FOO", "x")]).warnings);
+    assert!(
+        told.contains("REGISTRY_HTTP_AUTH_FOO: ignored") && !told.contains("did you mean"),
+        "{told}"
+    );
+}
+
 #[test]
 fn some_are_no_keys() {
     let config = config_with(

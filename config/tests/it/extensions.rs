@@ -173,6 +173,22 @@ fn lets_encrypt() {
 }
 
 #[test]
+fn lets_encrypt_orders_for_the_host_that_clients_use() {
+    let with = |more: &str| {
+        let text = format!(
+            "{{version: 0.1, storage: filesystem, http: {{{more}, tls: {{letsencrypt: {{cachefile: acme, email: a@b.c}}}}}}}}"
+        );
+        let tls = File::new(text).load(&[]).unwrap().http.tls.unwrap();
+        tls.acme().unwrap().hosts.clone()
+    };
+    assert_eq!(with("host: 'https://Registry.example.com'"), ["registry.example.com"]);
+    assert_eq!(
+        with("host: 'https://registry.example.com:5000/'"),
+        ["registry.example.com"]
+    );
+}
+
+#[test]
 fn a_relative_configuration_path_makes_absolute_paths() {
     // The package's own directory is where tests run.
     let config = lockgate_config::Config::load("tests/it/fixtures/relative.yml".as_ref(), &[]).unwrap();

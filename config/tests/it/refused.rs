@@ -49,6 +49,8 @@ fn other_storage_drivers() {
     for driver in [
         "inmemory: ",
         "s3: {bucket: b, secretkey: hunter2}",
+        "s3aws: {bucket: b, secretkey: hunter2}",
+        "rados: {poolname: p}",
         "azure: {}",
         "gcs: {bucket: b}",
         "swift: {}",
@@ -60,6 +62,17 @@ fn other_storage_drivers() {
             "{told}"
         );
         assert!(told.lines().count() == 1 && !told.contains("hunter2"), "{told}");
+    }
+    for (driver, way_out) in [
+        ("s3", "rclone"),
+        ("gcs", "rclone"),
+        ("swift", "skopeo sync"),
+        ("rados", "skopeo sync"),
+    ] {
+        let told = lines(&mistakes(&format!(
+            "version: 0.1\nstorage: {{{driver}: {{}}, filesystem: {{}}}}\n"
+        )));
+        assert!(told.contains(way_out), "{told}");
     }
     assert!(lines(&mistakes("{version: 0.1, storage: inmemory}")).starts_with("storage.inmemory: not supported"));
     assert!(lines(&mistakes("{version: 0.1, storage: filesytem}")).contains("did you mean storage.filesystem?"));

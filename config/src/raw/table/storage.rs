@@ -39,14 +39,21 @@ pub(super) const STORAGE: &[Key] = &[
     Key::section("manifest", &[Key::scalar("maxsize")]),
     Key::section("upload", &[Key::scalar("chunkminlength")]),
     Key::any("inmemory").refused_by_name("everything would be lost at the end; use filesystem, on a tmpfs if you like"),
-    Key::any("s3").refused_by_name(FILES_ONLY),
-    Key::any("s3aws").refused_by_name(FILES_ONLY),
-    Key::any("azure").refused_by_name(FILES_ONLY),
-    Key::any("gcs").refused_by_name(FILES_ONLY),
-    Key::any("swift").refused_by_name(FILES_ONLY),
-    Key::any("oss").refused_by_name(FILES_ONLY),
+    Key::any("s3").refused_by_name(BUCKET),
+    Key::any("s3aws").refused_by_name(BUCKET),
+    Key::any("azure").refused_by_name(BUCKET),
+    Key::any("gcs").refused_by_name(BUCKET),
+    Key::any("oss").refused_by_name(BUCKET),
+    Key::any("swift").refused_by_name(OBJECTS),
+    Key::any("rados").refused_by_name(OBJECTS),
 ];
 
 const PAGE_CACHE: &str = "descriptors are read from files, which the kernel caches";
 
-const FILES_ONLY: &str = "images are kept in files alone; use filesystem";
+/// Objects there are named as files are here.
+const BUCKET: &str = "images are kept in files alone; copy the bucket's `docker` directory (with rclone, say) into \
+    storage.filesystem.rootdirectory, where the same tree is read, and use filesystem";
+
+/// Objects there are pieces.
+const OBJECTS: &str = "images are kept in files alone; use filesystem, and copy the images from the old registry, for \
+    example with skopeo sync";
