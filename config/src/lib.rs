@@ -21,6 +21,7 @@ mod raw;
 mod section;
 mod size;
 mod template;
+pub mod text;
 mod typed;
 mod yaml;
 

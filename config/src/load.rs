@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::findings::Findings;
 use crate::raw::{self, Node, ROOT};
 use crate::section::Section;
-use crate::{Auth, Config, Health, Http, LoadError, Log, Mistake, Process, Storage, Validation};
+use crate::{Auth, Config, Health, Http, LoadError, Log, Mistake, Process, Storage, Validation, text};
 
 impl Config {
     /// Reads `path`, lets the `REGISTRY_*` variables among `environment` override it, and checks everything.
@@ -18,6 +18,19 @@ impl Config {
             source,
         };
         Self::parse(path, &std::fs::read(path).map_err(unreadable)?, environment)
+    }
+
+    /// The text of `path`, whose `bytes` were read: what goes on to [`Config::parse`] and to other processes.
+    pub fn text(path: &Path, bytes: &[u8]) -> Result<String, LoadError> {
+        match text::decode(bytes) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(text::NotText { line, column, message }) => Err(LoadError::Syntax {
+                path: path.to_owned(),
+                line,
+                column,
+                message,
+            }),
+        }
     }
 
     /// The same for a file whose `bytes` were read before: processes that start at different times run with one text.

@@ -51,7 +51,8 @@ impl Source {
             path: self.path.clone(),
             source,
         };
-        self.accept(std::fs::read_to_string(&self.path).map_err(unreadable)?)
+        let bytes = std::fs::read(&self.path).map_err(unreadable)?;
+        self.accept(Config::text(&self.path, &bytes)?)
     }
 
     /// Checks a text that was read from the file before.

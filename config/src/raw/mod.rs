@@ -3,6 +3,7 @@
 
 mod check;
 mod environment;
+mod fault;
 mod keys;
 mod nearest;
 mod node;

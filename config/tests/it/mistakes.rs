@@ -184,6 +184,104 @@ fn a_number_without_a_unit_is_what_distribution_reads_and_told() {
 }
 
 #[test]
+fn a_port_that_is_none() {
+    for (http, expected) in [
+        (
+            "addr: ':99999'",
+            "http.addr = \":99999\": expected a port of at most 65535\n",
+        ),
+        (
+            "addr: 28444",
+            "http.addr = \"28444\": expected host:port, :port or unix:PATH; did you mean :28444?\n",
+        ),
+        (
+            "debug: {addr: ':65536'}",
+            "http.debug.addr = \":65536\": expected a port of at most 65535\n",
+        ),
+        (
+            "redirecthttps: 80, tls: {auto: true}",
+            "http.redirecthttps = \"80\": expected host:port, :port or unix:PATH; did you mean :80?\n",
+        ),
+        (
+            "host: 'https://r:70000'",
+            "http.host = \"https://r:70000\": expected a port of 1 to 65535\n",
+        ),
+    ] {
+        let told = lines(&mistakes(&format!(
+            "version: 0.1\nstorage: filesystem\nhttp: {{{http}}}\n"
+        )));
+        assert_eq!(told, expected);
+    }
+}
+
+/// The kind of file that people make of a compose file's section.
+#[test]
+fn a_configuration_below_a_key_of_its_own() {
+    let told = lines(&mistakes("registry:\n  version: 0.1\n  storage: filesystem\n"));
+    assert!(
+        told.contains("registry: unknown key; what is below it belongs at the top of the file, without registry:\n"),
+        "{told}"
+    );
+    let told = lines(&mistakes("version: 0.1\nstorage: filesystem\nregistry: {name: mine}\n"));
+    assert!(
+        told.starts_with("registry: unknown key; known here: version, log"),
+        "{told}"
+    );
+    // A key that is refused where it belongs is not what was meant.
+    let told = lines(&mistakes(
+        "version: 0.1\nstorage: filesystem\nendpoints: []\nrealm: x\n",
+    ));
+    assert!(
+        told.starts_with("endpoints: unknown key; known here") && told.contains("did you mean auth.htpasswd.realm?"),
+        "{told}"
+    );
+}
+
+#[test]
+fn flags_of_yaml_1_1_are_flags_everywhere() {
+    let config = config(
+        "version: 0.1\nstorage: {filesystem: {rootdirectory: /d}, delete: {enabled: yes}}\n\
+         http: {tls: {auto: on}}\ncompatibility: {schema1: {enabled: off}}\n\
+         notifications: {endpoints: [{name: a, url: 'http://a/', disabled: yes}]}\n",
+    );
+    assert!(config.storage.delete && config.http.tls.is_some());
+    assert_eq!(
+        config.warnings.len(),
+        1,
+        "only that there are no accounts: {:?}",
+        config.warnings
+    );
+    let told = lines(&mistakes(
+        "version: 0.1\nstorage: filesystem\ncompatibility: {schema1: {enabled: yes}}\n",
+    ));
+    assert!(
+        told.starts_with("compatibility.schema1.enabled = \"yes\": not supported"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_utf_8_is_told_by_line() {
+    for (bytes, expected) in [
+        (
+            b"version: 0.1\n# M\xfcller\nstorage: filesystem\n".as_slice(),
+            ":2:4: the byte 0xFC is not UTF-8",
+        ),
+        (b"\xff\xfev\0e\0".as_slice(), ":1:1: UTF-16"),
+    ] {
+        let error = File::new(bytes).load(&[]).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    for bytes in [
+        "\u{feff}version: 0.1\nstorage: filesystem\n",
+        "version: 0.1\nstorage: filesystem\n---\n",
+        "\u{feff}---\r\nversion: 0.1\r\nstorage: filesystem\r\n---\r\n",
+    ] {
+        File::new(bytes).load(&[]).unwrap();
+    }
+}
+
+#[test]
 fn unknown_keys_deep_in_lists_and_sections() {
     let told = lines(&mistakes(
         "
