@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::certificate::Certificate;
 use crate::server::provider;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The two files of one certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,13 +114,7 @@ pub enum LoadError {
 pub fn certified_key(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, LoadError> {
     let chain = chain(certificate)?;
     let private = private_key(key)?;
-    let signing = provider()
-        .key_provider
-        .load_private_key(private)
-        .map_err(|error| LoadError::MalformedKey {
-            path: key.to_owned(),
-            reason: error.to_string(),
-        })?;
+    let signing = signing_key(private, key, &chain[0])?;
     if let Some(public) = signing.public_key() {
         check_leaf(&chain, &public, certificate, key)?;
     }
@@ -190,16 +186,33 @@ pub(crate) fn authority(
 
 /// Whether the private key belongs to the certificate.
 pub(crate) fn belongs(certificate: &Certificate, key: PrivateKeyDer<'static>, path: &Path) -> Result<bool, LoadError> {
-    let signing = provider()
-        .key_provider
-        .load_private_key(key)
-        .map_err(|error| LoadError::MalformedKey {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })?;
-    Ok(signing
+    Ok(signing_key(key, path, certificate)?
         .public_key()
         .is_none_or(|public| public.as_ref() == certificate.public_key_der))
+}
+
+/// `certificate` is the one that the key should belong to: it tells what is wrong with a key that cannot be used.
+fn signing_key(
+    key: PrivateKeyDer<'static>,
+    path: &Path,
+    certificate: &Certificate,
+) -> Result<Arc<dyn SigningKey>, LoadError> {
+    // The library's own words for a short key are "unexpected error".
+    provider().key_provider.load_private_key(key).map_err(|_| {
+        let reason = match certificate.key.too_short {
+            true => format!(
+                "it is {}, and clients take RSA keys of 2048 bits and more; make a new key, and have a certificate \
+                 issued for it",
+                certificate.key.text
+            ),
+            false => "it is damaged, or none of RSA with 2048 to 8192 bits, ECDSA P-256, P-384 and P-521, and Ed25519"
+                .to_owned(),
+        };
+        LoadError::MalformedKey {
+            path: path.to_owned(),
+            reason,
+        }
+    })
 }
 
 /// PEM with the lines of RFC 7468.
@@ -214,11 +227,16 @@ pub(crate) fn to_pem(der: &CertificateDer<'_>) -> String {
     pem + "-----END CERTIFICATE-----\n"
 }
 
+/// Without the byte order mark that Windows' editors write: the first line would not be known for what it is.
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(path).map_err(|source| LoadError::Read {
+    let mut bytes = std::fs::read(path).map_err(|source| LoadError::Read {
         path: path.to_owned(),
         source,
-    })
+    })?;
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(bytes)
 }
 
 fn check_leaf(chain: &[Certificate], public: &[u8], certificate: &Path, key: &Path) -> Result<(), LoadError> {
@@ -279,6 +297,8 @@ fn contains(text: &[u8], needle: &str) -> bool {
 fn content_hint(text: &[u8]) -> &'static str {
     if text.is_empty() {
         " (it is empty)"
+    } else if matches!(text, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+        " (it is UTF-16, as Windows PowerShell's > writes it; save it as UTF-8)"
     } else if contains(text, "BEGIN CERTIFICATE REQUEST") {
         " but a certificate request, which an authority must sign first"
     } else if contains(text, "PRIVATE KEY-----") {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use lockgate_certs::files::{Existing, WriteError, write_private};
-use lockgate_config::Secret;
+use lockgate_config::{Secret, text};
 
 /// Letters and digits without those that are mistaken for others: 32 of them, 5 bits each.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
@@ -17,6 +17,9 @@ pub(crate) enum PasswordError {
     /// The file that was supplied.
     #[error("{}: {source}", .path.display())]
     Read { path: PathBuf, source: io::Error },
+    /// Not a text.
+    #[error("{}: {source}", .path.display())]
+    Text { path: PathBuf, source: text::NotText },
     /// It is there and says nothing.
     #[error("{}: empty; write a password into it, or remove it to have one made", .path.display())]
     Empty { path: PathBuf },
@@ -48,8 +51,12 @@ impl Password {
 
 /// The password in `path` when there is one, else a new one that is written there, mode 0600.
 pub(crate) fn kept_in(path: &Path) -> Result<Password, PasswordError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            let text = text::decode(&bytes).map_err(|source| PasswordError::Text {
+                path: path.to_owned(),
+                source,
+            })?;
             let password = text.lines().next().unwrap_or_default();
             if password.is_empty() {
                 return Err(PasswordError::Empty { path: path.to_owned() });
@@ -108,6 +115,30 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("password");
         std::fs::write(&path, "\n").unwrap();
+        assert!(matches!(kept_in(&path), Err(PasswordError::Empty { .. })));
+    }
+
+    #[test]
+    fn what_windows_wrote_is_read_or_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("password");
+        for bytes in [
+            b"\xef\xbb\xbfs\xc3\xbcss\r\n".as_slice(),
+            b"s\xc3\xbcss\n",
+            b"s\xc3\xbcss",
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(kept_in(&path).unwrap().secret().reveal(), "s\u{fc}ss");
+        }
+        for (bytes, expected) in [
+            (b"s\xfcss\n".as_slice(), "line 1: the byte 0xFC"),
+            (b"\xff\xfes\0", "line 1: UTF-16"),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = kept_in(&path).unwrap_err().to_string();
+            assert!(error.contains(expected) && error.contains("password: "), "{error}");
+        }
+        std::fs::write(&path, "\u{feff}\n").unwrap();
         assert!(matches!(kept_in(&path), Err(PasswordError::Empty { .. })));
     }
 

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 
-use lockgate_config::Secret;
+use lockgate_config::{Secret, text};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
 /// A password, typed twice without echo.
@@ -18,8 +18,9 @@ pub(crate) fn new_password(account: &str) -> io::Result<Secret> {
 
 /// The first line of stdin.
 pub(crate) fn password_from_stdin() -> io::Result<Secret> {
-    let mut text = String::new();
-    io::stdin().read_to_string(&mut text)?;
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes)?;
+    let text = text::decode(&bytes).map_err(|error| io::Error::other(format!("the password on stdin: {error}")))?;
     Ok(Secret::new(text.lines().next().unwrap_or_default()))
 }
 

@@ -113,6 +113,52 @@ fn mistakes_are_told_in_words() {
     }
 }
 
+/// Windows' Notepad writes a byte order mark, its PowerShell UTF-16.
+#[test]
+fn what_windows_editors_saved_is_read_or_told() {
+    let home = Home::new();
+    home.issue("leaf", &["a.example"]);
+    for name in ["leaf.crt", "leaf.key"] {
+        let text = fs::read_to_string(home.path(name)).unwrap();
+        fs::write(
+            home.path(&format!("mark-{name}")),
+            format!("\u{feff}{}", text.replace('\n', "\r\n")),
+        )
+        .unwrap();
+        let utf16 = format!("\u{feff}{text}")
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect::<Vec<_>>();
+        fs::write(home.path(&format!("wide-{name}")), utf16).unwrap();
+    }
+    certified_key(&home.path("mark-leaf.crt"), &home.path("mark-leaf.key")).unwrap();
+    certified_key(&home.path("leaf.crt"), &home.path("mark-leaf.key")).unwrap();
+    assert!(message(&home, "wide-leaf.crt", "leaf.key").contains("holds no certificate (it is UTF-16"));
+    assert!(message(&home, "leaf.crt", "wide-leaf.key").contains("holds no private key (it is UTF-16"));
+    // A file with the mark and nothing else.
+    fs::write(home.path("mark.crt"), "\u{feff}").unwrap();
+    assert!(message(&home, "mark.crt", "leaf.key").contains("holds no certificate (it is empty)"));
+}
+
+#[test]
+fn a_key_that_is_too_short_is_told_as_such() {
+    let home = Home::new();
+    home.issue("leaf", &["a.example"]);
+    fs::write(home.path("short.crt"), include_str!("fixtures/rsa-1024.crt")).unwrap();
+    fs::write(home.path("short.key"), include_str!("fixtures/rsa-1024.key")).unwrap();
+    let told = message(&home, "short.crt", "short.key");
+    assert!(
+        told.contains("short.key: the key cannot be used: it is RSA 1024") && told.contains("2048 bits"),
+        "{told}"
+    );
+    // A certificate of another key says nothing about it.
+    let told = message(&home, "leaf.crt", "short.key");
+    assert!(
+        told.contains("RSA with 2048 to 8192 bits") && !told.contains("unexpected"),
+        "{told}"
+    );
+}
+
 // proves: MAKINA-10
 #[test]
 fn intermediates_must_follow_in_order() {

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use lockgate_config::text;
+
 use super::password_hash::{InvalidHash, PasswordHash};
 
 /// What a file says: the accounts of its good lines, and the mistakes in the others.
@@ -41,6 +43,9 @@ pub(super) enum Reason {
     /// Neither UTF-8 nor anything else that can be sent in a header.
     #[error("the line is not UTF-8")]
     Encoding,
+    /// All of the file.
+    #[error("the file is UTF-16, as Windows PowerShell's > writes it; save it as UTF-8")]
+    Utf16,
     /// No `:` or nothing before it.
     #[error("expected `account:hash`")]
     Shape,
@@ -69,7 +74,12 @@ impl Htpasswd {
     /// (Apache and nginx take the first), and the others are reported.
     pub(super) fn parse(bytes: &[u8]) -> Self {
         let mut file = Self::default();
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        if text::is_utf16(bytes) {
+            let reason = Reason::Utf16;
+            file.mistakes.push(Mistake { number: 1, reason });
+            return file;
+        }
+        let bytes = text::without_mark(bytes);
         for (number, line) in (1..).zip(bytes.split(|b| *b == b'\n')) {
             match parse_line(number, line) {
                 Ok(None) => {}
@@ -165,6 +175,20 @@ mod tests {
         assert_eq!(file.mistakes, []);
         assert!(verifies(&file, "anna", "secret") && verifies(&file, "bert", "secret"));
         assert_eq!(file.accounts["bert"].number, 4);
+    }
+
+    #[test]
+    fn utf_16_is_told_once_and_lets_nobody_in() {
+        let text = format!("anna:{APR1}\nbert:{BCRYPT}\n");
+        let utf16: Vec<u8> = "\u{feff}"
+            .encode_utf16()
+            .chain(text.encode_utf16())
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let file = Htpasswd::parse(&utf16);
+        assert!(file.accounts.is_empty());
+        assert_eq!(file.mistakes.len(), 1);
+        assert!(file.mistakes[0].to_string().starts_with("line 1: the file is UTF-16"));
     }
 
     #[test]

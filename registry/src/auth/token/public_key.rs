@@ -61,6 +61,8 @@ impl Curve {
     }
 }
 
+const LEAST_RSA_BITS: usize = 2048;
+
 /// RFC 7518 sections 3.3 and 3.5; keys of 2048 bits and more.
 fn rsa_algorithm(alg: &str) -> Option<&'static RsaParameters> {
     Some(match alg {
@@ -96,6 +98,17 @@ impl PublicKey {
                         .verify(message, signature)
                         .is_ok()
             }
+        }
+    }
+
+    /// Whether it is an RSA key that no signature is verified with.
+    pub(super) fn is_too_short(&self) -> bool {
+        match self {
+            Self::Rsa { n, .. } => {
+                let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
+                bits < LEAST_RSA_BITS
+            }
+            Self::Ec { .. } | Self::Ed25519(_) => false,
         }
     }
 

@@ -10,6 +10,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use aws_lc_rs::{hkdf, hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use lockgate_config::text;
 use x509_parser::pem::Pem;
 
 use super::public_key::{Curve, PublicKey, libtrust_id};
@@ -77,15 +78,17 @@ impl SigningKey {
 
     /// PKCS #8, or SEC 1 as `openssl ecparam -genkey` writes it (with its parameters before it).
     fn from_pem(pem: &[u8]) -> Option<Self> {
-        Pem::iter_from_buffer(pem).filter_map(Result::ok).find_map(|pem| {
-            let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-            let pair = match pem.label.as_str() {
-                "PRIVATE KEY" => EcdsaKeyPair::from_pkcs8(algorithm, &pem.contents).ok()?,
-                "EC PRIVATE KEY" => EcdsaKeyPair::from_private_key_der(algorithm, &pem.contents).ok()?,
-                _ => return None,
-            };
-            Self::of(pair, &pem.contents)
-        })
+        Pem::iter_from_buffer(text::without_mark(pem))
+            .filter_map(Result::ok)
+            .find_map(|pem| {
+                let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+                let pair = match pem.label.as_str() {
+                    "PRIVATE KEY" => EcdsaKeyPair::from_pkcs8(algorithm, &pem.contents).ok()?,
+                    "EC PRIVATE KEY" => EcdsaKeyPair::from_private_key_der(algorithm, &pem.contents).ok()?,
+                    _ => return None,
+                };
+                Self::of(pair, &pem.contents)
+            })
     }
 
     fn of(pair: EcdsaKeyPair, private: &[u8]) -> Option<Self> {

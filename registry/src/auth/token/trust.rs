@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lockgate_config::ExternalTokens;
+use lockgate_config::{ExternalTokens, text};
 use serde::Deserialize;
 use x509_parser::pem::Pem;
 
@@ -55,6 +55,9 @@ pub enum TrustError {
     )]
     Algorithm(String),
 }
+
+/// What a token server has to change.
+const TOO_SHORT: &str = "its RSA key has fewer than 2048 bits, and tokens signed with it are not believed";
 
 #[derive(Deserialize)]
 struct Jwks {
@@ -107,6 +110,7 @@ impl Trust {
             path: path.into(),
             reason: reason.to_owned(),
         };
+        let mut too_short = 0;
         for pem in Pem::iter_from_buffer(&bytes) {
             let pem = pem.map_err(|error| wrong(&format!("no well-formed PEM: {error}")))?;
             if pem.label != "CERTIFICATE" {
@@ -115,15 +119,16 @@ impl Trust {
             let certificate = chain::parse(&pem.contents).ok_or_else(|| wrong("a certificate in it is malformed"))?;
             let spki = certificate.public_key();
             if let Some(key) = PublicKey::from_certificate(spki) {
+                too_short += usize::from(key.is_too_short());
                 self.keys.insert(libtrust_id(spki.raw), key.clone());
                 self.keys.insert(key.thumbprint(), key);
             }
             self.bundle.push(pem.contents.clone());
         }
-        if self.bundle.is_empty() {
-            Err(wrong("holds no certificate"))
-        } else {
-            Ok(())
+        match self.bundle.len() {
+            0 => Err(wrong("holds no certificate")),
+            all if all == too_short => Err(wrong(TOO_SHORT)),
+            _ => Ok(()),
         }
     }
 
@@ -143,6 +148,10 @@ impl Trust {
                 tracing::warn!(path = %path.display(), kid = jwk.kid, "{KEY}: a key of a kind that is not understood is left out");
                 continue;
             };
+            if key.is_too_short() {
+                tracing::warn!(path = %path.display(), kid = jwk.kid, "{KEY}: {TOO_SHORT}; it is left out");
+                continue;
+            }
             self.keys.insert(key.thumbprint(), key.clone());
             self.keys.extend(jwk.kid.map(|kid| (kid, key)));
         }
@@ -175,9 +184,95 @@ impl Trust {
 }
 
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TrustError> {
-    fs::read(path).map_err(|source| TrustError::File {
-        key,
-        path: path.into(),
-        source,
-    })
+    match fs::read(path) {
+        Ok(bytes) if text::is_utf16(&bytes) => Err(TrustError::Content {
+            key,
+            path: path.into(),
+            reason: "UTF-16, as Windows PowerShell's > writes it; save the file as UTF-8".to_owned(),
+        }),
+        Ok(bytes) => Ok(text::without_mark(&bytes).to_vec()),
+        Err(source) => Err(TrustError::File {
+            key,
+            path: path.into(),
+            source,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A self-signed certificate of an RSA key with 1024 bits.
+    const RSA_1024: &str = "\
+-----BEGIN CERTIFICATE-----
+MIICHDCCAYWgAwIBAgIUA/q8Eg3L63TRzHQ6JNJK1mPA5DcwDQYJKoZIhvcNAQEL
+BQAwFDESMBAGA1UEAwwJYS5leGFtcGxlMCAXDTI2MTEyNzIwNDcxNVoYDzIxMjYx
+MTAzMjA0NzE1WjAUMRIwEAYDVQQDDAlhLmV4YW1wbGUwgZ8wDQYJKoZIhvcNAQEB
+BQADgY0AMIGJAoGBAM8KuaOazsp/nQWiin3Zau9k88Aj56yOK77Mo2s3z77SmbS2
+PAFDjlY/RtHSa3nJ4Fm0wAHy4cF8eWW2ckIDfB/ITYGJ3JSH+eJrJOHJyzfu0oYm
+RdFah9gBdSPlp27hqTYVhhPAYwYN7re1Cv53HpargsosE47GiK0V6EPjyh7HAgMB
+AAGjaTBnMB0GA1UdDgQWBBR0d0oq9EAbPdPHh6hoc3d7S7vklTAfBgNVHSMEGDAW
+gBR0d0oq9EAbPdPHh6hoc3d7S7vklTAPBgNVHRMBAf8EBTADAQH/MBQGA1UdEQQN
+MAuCCWEuZXhhbXBsZTANBgkqhkiG9w0BAQsFAAOBgQA58aRZHbxuxF4oaB+E09Tr
+H9wJXBA9rvcJgEzPaz4xQAt8DN9l0/+2UIpACi4rqb2/fVtNOawA72qVvftA3G/k
+76d0h33oKMcBp5cyOZrrswUdpnP8bCWmd+6WYaeVBNQt4gvfdGHLXxrcLzNLfaqT
+ZLPa2qEDJDn/PsKmbrKwIQ==
+-----END CERTIFICATE-----
+";
+
+    fn external(path: &Path, of_bundle: bool) -> Result<(), String> {
+        let tokens = ExternalTokens {
+            realm: "https://auth.example/auth".into(),
+            service: "service".into(),
+            issuer: "issuer".into(),
+            root_cert_bundle: of_bundle.then(|| path.into()),
+            jwks: (!of_bundle).then(|| path.into()),
+            signing_algorithms: Vec::new(),
+            auto_redirect: false,
+            auto_redirect_path: "/auth/token".into(),
+        };
+        Trust::external(&tokens).map(drop).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_short_rsa_key_is_told_before_every_token_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bundle");
+        std::fs::write(&path, RSA_1024).unwrap();
+        assert!(external(&path, true).unwrap_err().contains("fewer than 2048 bits"));
+        let rsa = |bits: usize| {
+            let n = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, vec![0xff; bits / 8]);
+            format!(r#"{{"keys":[{{"kty":"RSA","n":"{n}","e":"AQAB"}}]}}"#)
+        };
+        std::fs::write(&path, rsa(1024)).unwrap();
+        assert!(external(&path, false).unwrap_err().contains("no public key"));
+        std::fs::write(&path, rsa(2048)).unwrap();
+        external(&path, false).unwrap();
+    }
+
+    /// A byte order mark, or UTF-16.
+    #[test]
+    fn what_windows_editors_saved_is_read_or_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let jwks = SigningKey::open(&directory.path().join("key")).unwrap().jwks();
+        for (text, of_bundle) in [(RSA_1024, true), (&jwks, false)] {
+            std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
+            // The certificate is read, so that its key is found too short.
+            let expected = of_bundle.then_some("2048 bits");
+            match (external(&path, of_bundle), expected) {
+                (Err(error), Some(expected)) => assert!(error.contains(expected), "{error}"),
+                (read, _) => read.unwrap(),
+            }
+            let marked = format!("\u{feff}{text}");
+            let wide: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            std::fs::write(&path, wide).unwrap();
+            assert!(external(&path, of_bundle).unwrap_err().contains("UTF-16"));
+        }
+        let key = directory.path().join("key");
+        let pem = fs::read_to_string(&key).unwrap();
+        fs::write(&key, format!("\u{feff}{pem}")).unwrap();
+        assert_eq!(SigningKey::open(&key).unwrap().jwks(), jwks);
+    }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use lockgate_certs::files::{Existing, write_private};
+use lockgate_config::text;
 use lockgate_registry::accounts::{AccountName, Accounts, AccountsError, PasswordHash, hash_password};
 
 use self::docker_auth::DockerAuth;
@@ -41,8 +42,9 @@ struct From {
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let Command::DockerAuth(from) = &arguments.command;
     let file = from.file.display();
-    let text = fs::read_to_string(&from.file).map_err(|error| Failure::new(format!("{file}: {error}")))?;
-    let found = DockerAuth::parse(&text).map_err(|error| Failure::configuration(format!("{file}: {error}")))?;
+    let bytes = fs::read(&from.file).map_err(|error| Failure::new(format!("{file}: {error}")))?;
+    let text = text::decode(&bytes).map_err(|error| Failure::configuration(format!("{file}: {error}")))?;
+    let found = DockerAuth::parse(text).map_err(|error| Failure::configuration(format!("{file}: {error}")))?;
 
     let source = Source::new(from.places.config_file(environment), environment, None);
     let before = source.load()?;
