@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::auth::Access;
-use crate::http::app::{App, Settings};
+use crate::http::app::{App, Settings, Watched};
 use crate::service::{self, Registry};
 use crate::storage::filesystem::{self, FilesystemStorage};
 use crate::{http, maintenance};
@@ -110,7 +110,11 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
     let storage = open_storage(&config)?;
     let access = Access::new(&config.auth).map_err(|error| wrong("auth", &error))?;
     let registry = service_of(&config, storage.clone())?;
-    let app = App::new(registry, access, Settings::new(&config, front), counts(&config));
+    let watched = Watched {
+        metrics: counts(&config),
+        storage: config.health.storage.is_some(),
+    };
+    let app = App::new(registry, access, Settings::new(&config, front), watched);
 
     // Whoever says that it is over has a deadline of their own: the shorter of the two, or the longer after a hand-over.
     let patience = config.http.drain_timeout.max(config.http.hand_over_timeout);

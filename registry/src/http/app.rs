@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use lockgate_config::Config;
 
 use super::forwarded::Trust;
+use super::health::LastCheck;
 use super::metrics::Metrics;
 use crate::Front;
 use crate::auth::Access;
@@ -19,8 +20,21 @@ pub(crate) struct App {
     pub(crate) settings: ArcSwap<Settings>,
     /// `http.debug.prometheus`
     pub(crate) metrics: Option<Metrics>,
+    /// Whether the storage is checked in the background, `health.storagedriver`.
+    pub(crate) is_watched: bool,
+    /// Of a storage that is not.
+    pub(crate) last_check: LastCheck,
     /// Why the storage does not work.
     problem: ArcSwapOption<String>,
+}
+
+/// What is watched while the registry runs; fixed when it starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watched {
+    /// Requests are counted, `http.debug.prometheus`.
+    pub(crate) metrics: bool,
+    /// The storage is checked in the background, `health.storagedriver`.
+    pub(crate) storage: bool,
 }
 
 /// What the configuration says about HTTP; replaced as a whole on reload.
@@ -47,12 +61,14 @@ pub(crate) enum Delivery {
 }
 
 impl App {
-    pub(crate) fn new(registry: Registry, access: Access, settings: Settings, metrics: bool) -> Arc<Self> {
+    pub(crate) fn new(registry: Registry, access: Access, settings: Settings, watched: Watched) -> Arc<Self> {
         Arc::new(Self {
             registry,
             access,
             settings: ArcSwap::from_pointee(settings),
-            metrics: metrics.then(Metrics::new),
+            metrics: watched.metrics.then(Metrics::new),
+            is_watched: watched.storage,
+            last_check: LastCheck::default(),
             problem: ArcSwapOption::empty(),
         })
     }

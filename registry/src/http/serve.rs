@@ -15,6 +15,7 @@ use super::call::Call;
 use super::error::ApiError;
 use super::forwarded::Origin;
 use super::handlers::{blobs, listings, manifests, tokens, uploads};
+use super::health;
 use super::needs;
 use super::route::{self, BeginUpload, Route};
 use crate::Front;
@@ -65,12 +66,16 @@ async fn answer(
     payload: Payload,
     sender: &mut Principal,
 ) -> Result<HttpResponse, ApiError> {
-    let path = request.uri().path();
-    let Some(path) = path.strip_prefix(settings.prefix.as_str()) else {
+    let (whole, method) = (request.uri().path(), request.method());
+    let path = whole.strip_prefix(settings.prefix.as_str());
+    if let Some(response) = health_of(app, method, path.unwrap_or(whole)).await {
+        return Ok(response);
+    }
+    let Some(path) = path else {
         return Err(ApiError::from(route::RouteError::NotFound));
     };
-    if let Some(response) = outside_of_the_api(app, request.method(), path) {
-        return Ok(response);
+    if matches!(path, "" | "/") && is_reading(method) {
+        return Ok(HttpResponse::Ok().finish());
     }
     if let Some(place) = tokens::place(&app.access, path) {
         return tokens::answer(place, &app.access, request, payload, origin.client).await;
@@ -90,7 +95,7 @@ async fn answer(
             let base = format!("{}{}", origin.realm_base, settings.prefix);
             ApiError::refused(refusal, |error: ChallengeError| app.access.challenge(&[], &base, error))
         })?;
-    let route = route::route(&method(request.method()), path, request.uri().query())?;
+    let route = route::route(&routed(method), path, request.uri().query())?;
     let call = Call {
         app,
         settings,
@@ -148,21 +153,21 @@ async fn dispatch(call: &Call<'_>, route: Route, payload: Payload) -> Result<Htt
     }
 }
 
-/// What needs no account: whether the process lives, whether it is ready, and a 200 for who looks at the bare name.
-fn outside_of_the_api(app: &App, method: &Method, path: &str) -> Option<HttpResponse> {
-    if *method != Method::GET && *method != Method::HEAD {
-        return None;
-    }
+/// Whether the process lives, and whether it serves: asked without an account, below `http.prefix` and beside it.
+async fn health_of(app: &App, method: &Method, path: &str) -> Option<HttpResponse> {
     match path {
-        "" | "/" | "/healthz" => Some(HttpResponse::Ok().finish()),
-        "/readyz" if app.is_healthy() => Some(HttpResponse::Ok().finish()),
-        "/readyz" => Some(ApiError::unhealthy().into_response()),
+        "/healthz" if is_reading(method) => Some(HttpResponse::Ok().finish()),
+        "/readyz" if is_reading(method) => Some(health::ready(app).await),
         _ => None,
     }
 }
 
+fn is_reading(method: &Method) -> bool {
+    *method == Method::GET || *method == Method::HEAD
+}
+
 /// actix-web has the `http` crate's types of the last major version; the router has those of the present one.
-fn method(method: &Method) -> http::Method {
+fn routed(method: &Method) -> http::Method {
     http::Method::from_bytes(method.as_str().as_bytes()).unwrap_or_default()
 }
 

@@ -27,7 +27,7 @@ pub(crate) use settings::Settings;
 pub(crate) use uploads::Chunk;
 
 use crate::oci::RepositoryName;
-use crate::storage::Storage;
+use crate::storage::{Catalog, Storage};
 
 /// Result of an operation of the registry.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -56,6 +56,11 @@ impl Registry {
     /// Goes on with other settings; what is under way ends with the old ones.
     pub(crate) fn reload(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
+    }
+
+    /// Whether the storage works at this moment.
+    pub(crate) async fn check_storage(&self) -> Result<()> {
+        Ok(Catalog::check(&*self.storage).await?)
     }
 
     /// The largest manifest that is accepted, in bytes.

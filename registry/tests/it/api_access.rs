@@ -147,6 +147,10 @@ fn a_prefix_moves_the_api() {
     let served = Served::start(yaml, Front::Other, |_| {});
     served.get("/registry/v2/").expect(200);
     served.get("/v2/").expect(404);
+    // A health check need not know the prefix.
+    for path in ["/healthz", "/readyz", "/registry/readyz"] {
+        served.get(path).expect(200);
+    }
     let begun = served.send("POST", "/registry/v2/a/blobs/uploads/", &[], b"");
     assert!(
         begun

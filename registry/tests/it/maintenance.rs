@@ -45,6 +45,20 @@ fn a_volume_that_goes_away_is_503_until_it_is_back() {
     assert_eq!(served.get("/v2/a/b/manifests/v1").expect(200).body, manifest);
 }
 
+#[test]
+fn without_a_health_check_readyz_looks_when_it_is_asked() {
+    let served = Served::start(OPEN, Front::Other, |_| {});
+    served.get("/readyz").expect(200);
+    let volume = served.home.path().join("data/docker");
+    let elsewhere = served.home.path().join("elsewhere");
+    std::fs::rename(&volume, &elsewhere).unwrap();
+    until(&served, "/readyz", 503).expect_error(503, "UNAVAILABLE");
+    // As in distribution, the API is refused only where the check is enabled.
+    served.get("/v2/").expect(200);
+    std::fs::rename(&elsewhere, &volume).unwrap();
+    until(&served, "/readyz", 200);
+}
+
 // proves: MAKINA-14
 #[test]
 fn an_abandoned_upload_is_removed_and_a_young_one_goes_on() {
