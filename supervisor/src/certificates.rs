@@ -1,8 +1,10 @@
 //! The certificates that Lockgate makes for itself: the authority once, the leaf whenever it is needed.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use lockgate_certs::authority::Error as IssueError;
+use lockgate_certs::describe::{self, Problem};
 use lockgate_certs::files::{Existing, Owner, WriteError, write_private, write_private_for, write_public};
 use lockgate_certs::{Authority, HostNameError, LeafRequest, LoadError, Pair, Reason, Subject, machine, renewal};
 use lockgate_config::{CertificateSource, Config, Home};
@@ -36,6 +38,46 @@ pub(crate) struct OwnCertificates {
     hosts: Vec<String>,
     /// Who reads the key, when that is somebody else.
     reader: Option<Owner>,
+}
+
+/// Why clients will refuse the certificates that are served by `config`: the first reason. `hosts` are names that were
+/// asked for beside `http.host`.
+pub(crate) fn problem(config: &Config, home: &Home, hosts: &[String]) -> Option<String> {
+    let own = match &config.http.tls.as_ref()?.certificate {
+        CertificateSource::Files { certificate, .. } => certificate.clone(),
+        CertificateSource::Auto { .. } => home.leaf_certificate(),
+        // Ordered for the names in the configuration; the order has its own problems.
+        CertificateSource::Acme(_) => return aliases_problem(config),
+    };
+    let public = config.http.host.as_ref().filter(|host| host.scheme == "https");
+    let public = public.map(|host| host.host.trim_matches(['[', ']']).to_owned());
+    let names = public.iter().chain(hosts).map(|host| Some(host.as_str()));
+    let checked = std::iter::once(None).chain(names);
+    checked
+        .filter_map(|host| refused(&own, host))
+        .next()
+        .or_else(|| aliases_problem(config))
+}
+
+fn aliases_problem(config: &Config) -> Option<String> {
+    let mut aliases = config.http.aliases.iter();
+    aliases.find_map(|alias| refused(&alias.certificate, Some(&alias.name)))
+}
+
+/// What keeps every client, or every client that connects to `host`, from accepting the certificate.
+fn refused(certificate: &Path, host: Option<&str>) -> Option<String> {
+    let described = match describe::file(certificate, None, host, SystemTime::now()) {
+        Ok(described) => described,
+        Err(error) => return Some(format!("{error}; the one that was read before is still served")),
+    };
+    let is_fatal = |problem: &&Problem| {
+        matches!(
+            problem,
+            Problem::NoNames | Problem::Expired | Problem::NotYetValid | Problem::HostNotCovered { .. }
+        )
+    };
+    let problem = described.problems.iter().find(is_fatal)?;
+    Some(format!("{}: {problem}", certificate.display()))
 }
 
 impl OwnCertificates {

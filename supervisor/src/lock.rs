@@ -67,6 +67,17 @@ impl Lock {
         Ok(Self { file, after_crash })
     }
 
+    /// Takes it anew when its file was removed: another supervisor would not see that this one lives. Says whether it was.
+    pub(crate) fn restore(&mut self, path: &Path) -> Result<bool, LockError> {
+        let is_removed = self.file.metadata().is_ok_and(|held| held.nlink() == 0);
+        if is_removed {
+            let after_crash = self.after_crash;
+            *self = Self::take(path)?;
+            self.after_crash = after_crash;
+        }
+        Ok(is_removed)
+    }
+
     /// Goes on with a lock that another binary took in this process.
     pub(crate) fn adopt(path: &Path, file: &File) -> Result<Self, LockError> {
         let failed = |source| LockError::File {

@@ -11,6 +11,7 @@ mod descriptors;
 mod entrance;
 mod environment;
 mod handed;
+mod health_request;
 mod launch;
 mod lock;
 mod logging;

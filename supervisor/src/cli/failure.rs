@@ -40,6 +40,14 @@ impl Failure {
         }
     }
 
+    /// Exit code 3, nothing more to say: it works, and a person has something to mend.
+    pub(crate) fn undone() -> Self {
+        Self {
+            messages: Vec::new(),
+            code: super::UNDONE,
+        }
+    }
+
     /// Exit code 2: the command line makes no sense.
     pub(crate) fn usage(message: impl Display) -> Self {
         Self {

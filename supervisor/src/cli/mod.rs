@@ -27,6 +27,8 @@ use crate::environment::Environment;
 
 /// Exit code of a command line that makes no sense; clap's, and everybody's.
 const USAGE: u8 = 2;
+/// Exit code of what works while something is left for a person to do.
+const UNDONE: u8 = 3;
 
 /// A container registry that brings its own front door: `docker push` and `docker pull` over TLS, from one command.
 #[derive(Debug, Parser)]
@@ -37,7 +39,8 @@ const USAGE: u8 = 2;
     max_term_width = 100
 )]
 #[command(after_help = "Without a command: start.\n\n\
-    Exit codes: 0 done, 1 failed, 2 the command line makes no sense, 78 the configuration does not.")]
+    Exit codes: 0 done, 1 failed, 2 the command line makes no sense,\n\
+    3 done or running, and something is left to do, 78 the configuration makes no sense.")]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -53,7 +56,7 @@ enum Command {
     Setup(setup::Arguments),
     /// List every mistake of a configuration
     Check(check::Arguments),
-    /// Say how each process of a running registry is; exit 0 only when both are ready
+    /// Say how a running registry is, and whether clients are served
     Status(status::Arguments),
     /// Read the configuration again without interrupting anybody
     Reload(reload::Arguments),

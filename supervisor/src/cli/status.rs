@@ -2,36 +2,93 @@
 
 use std::io;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use lockgate_config::Home;
+use serde::Serialize;
 
 use super::Failure;
 use super::places::HomeArgument;
 use crate::environment::Environment;
 use crate::supervise::control::{ProcessStatus, Request, Status, ask};
 
-/// Says how each process is: state, pid, uptime, restarts, address. Exit 0 only when both are ready.
+/// Says how each process is (state, pid, uptime, restarts, address), and asks for /readyz as a client does.
+///
+/// Exit 0: clients are served. Exit 1: they are not. Exit 3: they are, and there is something to mend, with a line for
+/// each: a refused reload, a certificate that clients will refuse, a failed upgrade.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     home: HomeArgument,
+    /// For health checks: print nothing but the failure, and never exit 3. ready: clients are served, as /readyz says;
+    /// live: the supervisor runs, which restarts the rest
+    #[arg(long, value_name = "WHAT", conflicts_with = "json")]
+    probe: Option<Probe>,
     /// One JSON document instead of a table
     #[arg(long)]
     json: bool,
 }
 
+/// What a health check asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Probe {
+    Live,
+    Ready,
+}
+
+/// What the supervisor says, and what a client meets.
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    status: Status,
+    serving: bool,
+    /// Why clients are not served, or what there is to mend.
+    problems: Vec<String>,
+}
+
+impl Report {
+    fn of(status: Status) -> Self {
+        let unserved = unserved(&status);
+        let serving = unserved.is_none();
+        let unserved = unserved.map(|reason| format!("clients are not served: {reason}"));
+        Self {
+            serving,
+            problems: unserved.into_iter().chain(status.problems()).collect(),
+            status,
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let home = arguments.home.home(environment);
     let status: Status = ask(&home.control_socket(), &Request::Status).map_err(|error| not_answering(&home, &error))?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&status).map_err(Failure::new)?);
-    } else {
-        print!("{}", table(&status));
+    match arguments.probe {
+        Some(Probe::Live) => return Ok(()),
+        Some(Probe::Ready) => return unserved(&status).map_or(Ok(()), |reason| Err(Failure::new(reason))),
+        None => {}
     }
-    if status.is_ready() {
-        Ok(())
+    let report = Report::of(status);
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::new)?);
     } else {
-        Err(Failure::silent())
+        print!("{}", table(&report));
+    }
+    match (report.serving, report.problems.is_empty()) {
+        (false, _) => Err(Failure::silent()),
+        (true, false) => Err(Failure::undone()),
+        (true, true) => Ok(()),
+    }
+}
+
+/// Why clients are not served, if they are not.
+fn unserved(status: &Status) -> Option<String> {
+    let waiting = status.processes.iter().find(|process| process.state != "ready");
+    match (waiting, &status.endpoint) {
+        (Some(process), _) => Some(match &process.note {
+            Some(note) => format!("the {} is {}: {note}", process.name, process.state),
+            None => format!("the {} is {}", process.name, process.state),
+        }),
+        // A supervisor of an older version does not say where.
+        (None, endpoint) => endpoint.as_ref().and_then(|endpoint| endpoint.ask().err()),
     }
 }
 
@@ -46,7 +103,8 @@ pub(super) fn not_answering(home: &Home, error: &io::Error) -> Failure {
     }
 }
 
-fn table(status: &Status) -> String {
+fn table(report: &Report) -> String {
+    let status = &report.status;
     let mut lines = vec![["PROCESS", "STATE", "PID", "UPTIME", "RESTARTS", "ADDRESS"].map(str::to_owned)];
     lines.push([
         "supervisor".to_owned(),
@@ -69,19 +127,9 @@ fn table(status: &Status) -> String {
         text += cells.join("  ").trim_end();
         text.push('\n');
     }
-    for process in status.processes.iter().filter(|process| process.state != "ready") {
-        if let Some(note) = &process.note {
-            text += &format!("{}: {note}\n", process.name);
-        }
-    }
-    if let Some(problem) = &status.certificate_problem {
-        text += &format!("certificate: {problem}\n");
-    }
-    if let Some(error) = &status.upgrade_error {
-        text += &format!("the last upgrade failed: {error}\n");
-    }
-    if let Some(error) = &status.reload_error {
-        text += &format!("the configuration file was refused, the old configuration goes on:\n{error}\n");
+    for problem in &report.problems {
+        text += problem;
+        text.push('\n');
     }
     text
 }
@@ -143,7 +191,9 @@ mod tests {
             url: "https://h".into(),
             config: "c".into(),
             drain_timeout_seconds: 30,
+            endpoint: None,
             reloading: false,
+            socket_error: None,
             reload_error: None,
             certificate_problem: None,
             generation: 1,
@@ -155,14 +205,17 @@ mod tests {
                 process("registry", "starting", Some("why")),
             ],
         };
-        let text = table(&status);
+        let text = table(&Report::of(status.clone()));
         assert!(
             text.contains("proxy       ready     7    1m 1s   2         :443\n"),
             "{text}"
         );
-        assert!(text.contains("registry: why") && !text.contains("old news"), "{text}");
-        assert!(!status.is_ready());
+        let why = "clients are not served: the registry is starting: why\n";
+        assert!(text.contains(why) && !text.contains("old news"), "{text}");
         status.processes.pop();
-        assert!(status.is_ready());
+        status.reload_error = Some("http.addr: no".into());
+        let report = Report::of(status);
+        assert!(report.serving && report.problems.len() == 1, "{:?}", report.problems);
+        assert!(table(&report).ends_with("the old configuration goes on:\nhttp.addr: no\n"));
     }
 }

@@ -15,7 +15,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::restore::is_missing;
 use super::sockets::{SocketError, listen_unix};
+use crate::health_request::Endpoint;
 use crate::socket_path::SocketPath;
 
 /// How long one caller may keep the supervisor.
@@ -71,14 +73,20 @@ pub(crate) struct Status {
     pub(crate) url: String,
     /// The configuration file.
     pub(crate) config: PathBuf,
+    /// Where clients are served.
+    #[serde(default)]
+    pub(crate) endpoint: Option<Endpoint>,
     /// How long an orderly end may take.
     pub(crate) drain_timeout_seconds: u64,
     /// Whether a configuration is being taken up.
     #[serde(default)]
     pub(crate) reloading: bool,
+    /// Why the registry's socket, which somebody removed, is not back.
+    #[serde(default)]
+    pub(crate) socket_error: Option<String>,
     /// Why the last reload was refused, while it is.
     pub(crate) reload_error: Option<String>,
-    /// Why there is no certificate, or no new one: from an ACME server, or in the files that the configuration names.
+    /// Why there is no certificate or no new one, or why clients will refuse the present one.
     #[serde(default)]
     pub(crate) certificate_problem: Option<String>,
     /// How many pairs of processes have served, the present one included.
@@ -112,9 +120,26 @@ pub(crate) struct ProcessStatus {
 }
 
 impl Status {
-    /// Whether both serve.
+    /// Whether both processes say that they serve.
     pub(crate) fn is_ready(&self) -> bool {
         !self.processes.is_empty() && self.processes.iter().all(|process| process.state == "ready")
+    }
+
+    /// What does not keep clients from being served, and somebody should mend: a line or more each.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let problem = |what: &str, why: &Option<String>| why.as_ref().map(|why| format!("{what}{why}"));
+        [
+            problem("run/registry.sock was removed and is not back: ", &self.socket_error),
+            problem("certificate: ", &self.certificate_problem),
+            problem("the last upgrade failed: ", &self.upgrade_error),
+            problem(
+                "the configuration file was refused, the old configuration goes on:\n",
+                &self.reload_error,
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 
@@ -148,15 +173,19 @@ pub(crate) struct ControlSocket {
 impl ControlSocket {
     /// Listens on `path`.
     pub(crate) fn listen(path: &Path) -> Result<Self, SocketError> {
-        let listener = listen_unix(path)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|source| SocketError::Unix {
-            path: path.to_owned(),
-            source,
-        })?;
         Ok(Self {
-            listener,
+            listener: listen_for_owner(path)?,
             path: path.to_owned(),
         })
+    }
+
+    /// Listens anew when its file was removed. Says whether it was.
+    pub(crate) fn restore(&mut self) -> Result<bool, SocketError> {
+        let is_missing = is_missing(&self.path);
+        if is_missing {
+            self.listener = listen_for_owner(&self.path)?;
+        }
+        Ok(is_missing)
     }
 
     /// Goes on with a socket that another binary opened.
@@ -182,6 +211,15 @@ impl ControlSocket {
             }
         }
     }
+}
+
+fn listen_for_owner(path: &Path) -> Result<UnixListener, SocketError> {
+    let listener = listen_unix(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|source| SocketError::Unix {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(listener)
 }
 
 fn listen_to(caller: UnixStream) -> io::Result<Call> {

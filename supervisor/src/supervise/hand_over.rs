@@ -31,6 +31,8 @@ pub(crate) enum Cause {
     Reload,
     /// Another binary.
     Upgrade,
+    /// Somebody removed the registry's socket.
+    LostSocket,
 }
 
 /// What new processes are started with, and where the next configuration will come from.
@@ -133,6 +135,7 @@ impl Supervisor {
         match next.cause {
             Cause::Reload => self.reload_error = None,
             Cause::Upgrade => self.upgrade_error = None,
+            Cause::LostSocket => {}
         }
         self.plan.manager.send("READY=1\nSTATUS=serving");
         self.reload_if_asked_meanwhile();
@@ -142,10 +145,11 @@ impl Supervisor {
     pub(super) fn abandon_hand_over(&mut self, reason: &str) {
         let Some(next) = self.next.take() else { return };
         tracing::error!("the old processes go on, the new ones did not become ready: {reason}");
-        let error = Some(format!("the new processes did not become ready: {reason}"));
+        let error = format!("the new processes did not become ready: {reason}");
         match next.cause {
-            Cause::Reload => self.reload_error = error,
-            Cause::Upgrade => self.upgrade_error = error,
+            Cause::Reload => self.reload_error = Some(error),
+            Cause::Upgrade => self.upgrade_error = Some(error),
+            Cause::LostSocket => self.restore.failed(error),
         }
         self.dissolve(next);
         self.plan.renewal.reload(&self.plan.config);
@@ -181,7 +185,7 @@ impl Supervisor {
         Reach::of(&self.plan.config, self.plan.renewal.hosts(), &listened)
     }
 
-    fn current_address(&self) -> lockgate_config::Address {
+    pub(super) fn current_address(&self) -> lockgate_config::Address {
         let public = self.current.children[0].sockets.first();
         public.map_or_else(|| self.plan.config.http.addr.clone(), |socket| socket.address.clone())
     }

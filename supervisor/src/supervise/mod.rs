@@ -31,6 +31,7 @@ pub(crate) mod probe;
 mod readiness;
 mod reload;
 pub(crate) mod renewal;
+mod restore;
 pub(crate) mod signals;
 pub(crate) mod sockets;
 pub(crate) mod state;
@@ -47,6 +48,7 @@ use hand_over::Successor;
 use probe::Probe;
 use readiness::NotifySocket;
 use renewal::Renewal;
+use restore::Restore;
 use signals::Signals;
 use sockets::SocketError;
 use state::EX_CONFIG;
@@ -159,6 +161,8 @@ pub(crate) struct Supervisor {
     applying: Option<Applying>,
     /// The configuration file.
     file: Watch,
+    /// What is made again when somebody removes it.
+    restore: Restore,
     announced: bool,
     is_ending: bool,
     /// When somebody asked for the end first.
@@ -187,6 +191,7 @@ impl Supervisor {
             probe: None,
             applying: None,
             file: Watch::new(plan.source.path(), now),
+            restore: Restore::new(now),
             announced: false,
             is_ending: false,
             asked_to_end: None,
@@ -312,6 +317,7 @@ impl Supervisor {
             tracing::info!(config = %self.plan.source.path().display(), "the configuration file changed");
             self.reload();
         }
+        self.restore_what_was_removed(now);
         if let (Some(due), Some(interval)) = (self.next_ping, self.plan.manager_watchdog)
             && now >= due
         {
@@ -329,6 +335,7 @@ impl Supervisor {
             self.probe.as_ref().map(Probe::deadline),
             self.applying.as_ref().map(Applying::deadline),
             Some(self.file.next()),
+            Some(self.restore.next()),
             handed,
             order,
         ];

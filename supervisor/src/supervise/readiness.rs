@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, setsockopt, sockopt};
 use nix::unistd::Pid;
 
+use super::restore::is_missing;
 use crate::notify::{REFUSED, TAKEN_UP};
 use crate::socket_path::SocketPath;
 
@@ -40,13 +41,8 @@ impl NotifySocket {
     /// Binds `path`, replacing what a crash left there.
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
         super::sockets::remove_stale(path)?;
-        let socket = UnixDatagram::bind(SocketPath::to(path)?.as_path())?;
-        // Children may be other users; whose word counts, the kernel says.
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-        socket.set_nonblocking(true)?;
-        setsockopt(&socket, sockopt::PassCred, &true)?;
         Ok(Self {
-            socket,
+            socket: bind(path)?,
             path: path.to_owned(),
         })
     }
@@ -57,6 +53,15 @@ impl NotifySocket {
             socket: descriptor.into(),
             path: path.to_owned(),
         }
+    }
+
+    /// Binds it anew when its file was removed. Says whether it was.
+    pub(crate) fn restore(&mut self) -> io::Result<bool> {
+        let is_missing = is_missing(&self.path);
+        if is_missing {
+            self.socket = bind(&self.path)?;
+        }
+        Ok(is_missing)
     }
 
     /// The value of `NOTIFY_SOCKET`.
@@ -100,6 +105,15 @@ impl Drop for NotifySocket {
         // Best effort: the next start replaces it anyway.
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+fn bind(path: &Path) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::bind(SocketPath::to(path)?.as_path())?;
+    // Children may be other users; whose word counts, the kernel says.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    socket.set_nonblocking(true)?;
+    setsockopt(&socket, sockopt::PassCred, &true)?;
+    Ok(socket)
 }
 
 /// The lines that are understood; others are none of our business.

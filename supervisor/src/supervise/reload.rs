@@ -138,7 +138,7 @@ impl Supervisor {
 
 impl Supervisor {
     /// What children with `config` are confined to.
-    fn rules(&self, config: &Config) -> [Rules; 2] {
+    pub(super) fn rules(&self, config: &Config) -> [Rules; 2] {
         Rules::of_both(&localized(config, self.plan.handed.as_ref()), &self.plan.home)
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Renewal {
     own: Option<OwnCertificates>,
     /// Who reads the key, when that is somebody else.
     reader: Option<Owner>,
+    /// Why the last renewal failed.
+    error: Option<String>,
 }
 
 impl Renewal {
@@ -30,6 +32,7 @@ impl Renewal {
             extra: extra.to_vec(),
             own,
             reader: None,
+            error: None,
         }
     }
 
@@ -47,23 +50,34 @@ impl Renewal {
     }
 
     /// Issues the leaf again if it is needed. A failure leaves the present one, and is tried again.
-    pub(crate) fn renew(&self) {
+    pub(crate) fn renew(&mut self) {
         let Some(own) = &self.own else { return };
+        self.error = None;
         match own.ensure_leaf() {
             Ok(Some(reason)) => tracing::info!("issued a new certificate: {reason}"),
             Ok(None) => {}
-            Err(error) => tracing::error!("the certificate could not be renewed: {error}"),
+            Err(error) => self.failed(format!("the certificate could not be renewed: {error}")),
         }
+    }
+
+    /// Why the last renewal failed.
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.error.clone()
+    }
+
+    fn failed(&mut self, error: String) {
+        tracing::error!("{error}");
+        self.error = Some(error);
     }
 
     /// Goes on with another configuration.
     pub(crate) fn reload(&mut self, config: &Config) {
+        self.error = None;
         self.own = OwnCertificates::of(config, &self.home, &self.extra).map(|own| own.read_by(self.reader));
         if let Some(own) = &self.own
             && let Err(error) = own.ensure_authority()
         {
-            tracing::error!("no authority to issue a certificate with: {error}");
-            return;
+            return self.failed(format!("no authority to issue a certificate with: {error}"));
         }
         self.renew();
     }

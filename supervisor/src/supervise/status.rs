@@ -2,12 +2,16 @@
 
 use std::time::Instant;
 
+use lockgate_config::{ClientAuth, Tls};
+
 use super::Supervisor;
 use super::child::Child;
 use super::control::{ProcessStatus, Status};
 use super::generation::Generation;
 use super::state::Phase;
+use crate::certificates;
 use crate::handed::Handed;
+use crate::health_request::Endpoint;
 
 impl Supervisor {
     /// How everything is at this moment.
@@ -19,7 +23,9 @@ impl Supervisor {
             uptime_seconds: now.duration_since(self.started).as_secs(),
             url: self.plan.url.clone(),
             config: self.plan.source.path().to_owned(),
+            endpoint: Some(self.endpoint()),
             drain_timeout_seconds: self.plan.config.http.drain_timeout.as_secs(),
+            socket_error: self.restore.error.clone(),
             reload_error: self.reload_error.clone(),
             certificate_problem: self.certificate_problem(),
             generation: self.current.number,
@@ -36,9 +42,29 @@ impl Supervisor {
         }
     }
 
+    /// Where a client without a certificate of its own is served.
+    fn endpoint(&self) -> Endpoint {
+        let tls = self.plan.config.http.tls.as_ref();
+        let asks = |tls: &Tls| !matches!(tls.client_auth, ClientAuth::None | ClientAuth::VerifyIfGiven);
+        match tls.is_some_and(asks) {
+            true => Endpoint::Unix(self.plan.home.registry_socket()),
+            false => Endpoint::Tcp {
+                address: self.current_address().to_string(),
+                tls: tls.is_some(),
+            },
+        }
+    }
+
     fn certificate_problem(&self) -> Option<String> {
         let handed = self.plan.handed.as_ref().and_then(Handed::problem);
-        self.plan.orders.problem().or(handed)
+        let renewal = &self.plan.renewal;
+        let names = || certificates::problem(&self.plan.config, &self.plan.home, renewal.hosts());
+        self.plan
+            .orders
+            .problem()
+            .or(handed)
+            .or_else(|| renewal.problem())
+            .or_else(names)
     }
 }
 

@@ -208,7 +208,7 @@ fn a_failure_keeps_the_present_certificate_and_waits_longer_each_time() {
         problem.contains("the next one in") && problem.contains("the present certificate goes on"),
         "{problem}"
     );
-    let table = site.sandbox.run(&["status"]).expect(0).stdout;
+    let table = site.sandbox.run(&["status"]).expect(3).stdout;
     assert!(table.contains("certificate: "), "{table}");
     assert_eq!(site.ask(&old).unwrap(), "200");
     let attempt = site.attempt();
