@@ -3,33 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use lockgate_certs::bundle::{BundleError, bundle};
+use lockgate_certs::{Pair, Resolver, ServerOptions, server_config};
+use lockgate_testkit::certificates::{Certificates, authority, server};
 
-use crate::openssl;
+use crate::harness::{Client, Server, Settings};
 
 /// root, middle and inner sign each other downwards, inner signs leaf; other is another server's, of root.
-fn authority() -> Option<tempfile::TempDir> {
-    if !openssl::present() {
-        return None;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let make = |arguments: &str| openssl::run(directory.path(), &arguments.split(' ').collect::<Vec<_>>());
-    let extensions = "[ca]\nbasicConstraints=critical,CA:TRUE\n[leaf]\nsubjectAltName=DNS:r.example\n";
-    std::fs::write(directory.path().join("ext"), extensions).unwrap();
-    make(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout root.key -out root.crt -subj /CN=root -days 9",
-    );
-    for (name, issuer, section) in [
-        ("middle", "root", "ca"),
-        ("inner", "middle", "ca"),
-        ("leaf", "inner", "leaf"),
-        ("other", "root", "leaf"),
-    ] {
-        let key = format!("-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key");
-        make(&format!("req -new {key} -out {name}.csr -subj /CN={name}"));
-        let signed = format!("-CA {issuer}.crt -CAkey {issuer}.key -CAcreateserial -extfile ext -extensions {section}");
-        make(&format!("x509 -req -in {name}.csr {signed} -out {name}.crt -days 9"));
-    }
-    Some(directory)
+fn chains(directory: &Path) -> Certificates {
+    let mut certificates = Certificates::new(directory);
+    certificates.self_signed("root", authority("root"));
+    certificates.issue("middle", "root", authority("middle"));
+    certificates.issue("inner", "middle", authority("inner"));
+    certificates.issue("leaf", "inner", server("leaf", "r.example"));
+    certificates.issue("other", "root", server("other", "r.example"));
+    certificates
 }
 
 fn files(directory: &Path, names: &[&str]) -> Vec<PathBuf> {
@@ -39,7 +26,8 @@ fn files(directory: &Path, names: &[&str]) -> Vec<PathBuf> {
 // proves: MAKINA-10, MAKINA-19
 #[test]
 fn any_order_becomes_the_right_one() {
-    let Some(directory) = authority() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    chains(directory.path());
     let with_root = ["CN=leaf", "CN=inner", "CN=middle", "CN=root"];
     for (names, expected) in [
         (&["leaf", "inner", "middle"][..], &with_root[..3]),
@@ -50,16 +38,28 @@ fn any_order_becomes_the_right_one() {
         let made = bundle(&files(directory.path(), names)).unwrap();
         assert_eq!(made.subjects, expected, "{names:?}");
         std::fs::write(directory.path().join("made.crt"), made.chain_pem).unwrap();
-        let verified = "verify -CAfile root.crt -untrusted made.crt made.crt";
-        openssl::run(directory.path(), &verified.split(' ').collect::<Vec<_>>());
+        is_trusted(directory.path());
         let again = bundle(&files(directory.path(), &["made"])).unwrap();
         assert_eq!(again.subjects, expected, "a bundle stays as it is");
     }
 }
 
+/// Whether a client that trusts `root.crt` takes `made.crt`.
+fn is_trusted(directory: &Path) {
+    let pair = Pair {
+        certificate: directory.join("made.crt"),
+        key: directory.join("leaf.key"),
+    };
+    let resolver = Resolver::new(pair, vec![]).unwrap();
+    let server = Server::start(server_config(resolver, &ServerOptions::default()).unwrap());
+    let settings = Settings::trusting(&directory.join("root.crt")).build();
+    Client::connect(&server, "r.example", &settings).unwrap();
+}
+
 #[test]
 fn what_makes_no_chain_is_told_in_words() {
-    let Some(directory) = authority() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let mut certificates = chains(directory.path());
     let told = |names: &[&str]| bundle(&files(directory.path(), names)).unwrap_err().to_string();
     for (names, words) in [
         (
@@ -84,8 +84,6 @@ fn what_makes_no_chain_is_told_in_words() {
     ));
     std::fs::remove_file(directory.path().join("inner.crt")).unwrap();
     // Another authority by the same name.
-    let impostor =
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout x.key -out inner.crt -subj /CN=inner";
-    openssl::run(directory.path(), &impostor.split(' ').collect::<Vec<_>>());
+    certificates.self_signed("inner", authority("inner"));
     assert!(told(&["leaf", "inner"]).contains("the name is the same and the key another"));
 }

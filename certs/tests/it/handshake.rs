@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use lockgate_certs::{ClientAuth, LeafRequest, MinimumVersion, Pair, Resolver, ServerOptions, leaf, server_config};
+use lockgate_testkit::certificates::{Certificates, authority, named};
+use lockgate_testkit::require;
+use rcgen::ExtendedKeyUsagePurpose;
 use rustls::{HandshakeKind, ProtocolVersion};
 
 use crate::harness::{Client, Home, Server, Settings, leaf_der, request};
@@ -131,7 +134,7 @@ fn a_leaf_that_signed_itself_is_trusted_as_a_clients_authority() {
 // proves: MAKINA-10, SECURE-07
 #[test]
 fn openssl_sees_the_full_chain() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -159,25 +162,14 @@ fn openssl_sees_the_full_chain() {
 
 #[test]
 fn client_certificates_are_asked_for_and_verified() {
-    if !openssl::present() {
-        return;
-    }
     let home = Home::new();
     let pair = home.issue("leaf", &["localhost"]);
-    let run = |arguments: &str| openssl::run(home.root(), &arguments.split(' ').collect::<Vec<_>>());
-    std::fs::write(
-        home.path("client.ext"),
-        "extendedKeyUsage=clientAuth\nbasicConstraints=CA:FALSE\n",
-    )
-    .unwrap();
-    run("req -x509 -nodes -newkey rsa:2048 -subj /CN=clients -out clients.crt -keyout clients.key");
-    for (name, issuer) in [("good", "clients"), ("bad", "ca")] {
-        run(&format!(
-            "req -nodes -newkey rsa:2048 -subj /CN={name} -out {name}.csr -keyout {name}.key"
-        ));
-        run(&format!(
-            "x509 -req -in {name}.csr -CA {issuer}.crt -CAkey {issuer}.key -set_serial 2 -extfile client.ext -out {name}.crt"
-        ));
+    let mut certificates = Certificates::new(home.root());
+    for (name, issuer) in [("good", "clients"), ("bad", "strangers")] {
+        certificates.self_signed(issuer, authority(issuer));
+        let mut client = named(name);
+        client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        certificates.issue(name, issuer, client);
     }
     let (good, bad) = (home.pair("good"), home.pair("bad"));
     let bundle = vec![home.path("clients.crt")];

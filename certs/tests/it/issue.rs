@@ -3,9 +3,13 @@
 use std::net::IpAddr;
 
 use lockgate_certs::authority::Error;
-use lockgate_certs::{Authority, KeyKind, LeafRequest, Subject, fingerprint_sha256, leaf};
+use lockgate_certs::{
+    Authority, KeyKind, LeafRequest, Resolver, ServerOptions, Subject, fingerprint_sha256, leaf, server_config,
+};
+use lockgate_testkit::certificates::{Certificates, authority};
+use lockgate_testkit::require;
 
-use crate::harness::{Home, request};
+use crate::harness::{Client, Home, Server, Settings, request};
 use crate::openssl;
 
 fn text(home: &Home, file: &str) -> String {
@@ -21,7 +25,7 @@ fn assert_holds(text: &str, parts: &[&str]) {
 // proves: MAKINA-19
 #[test]
 fn an_authority_is_one_in_openssls_eyes() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -46,7 +50,7 @@ fn an_authority_is_one_in_openssls_eyes() {
 // proves: SECURE-05, SECURE-06, TOY-04, MOSI-20
 #[test]
 fn a_leaf_holds_what_was_asked_for() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -125,7 +129,7 @@ fn a_leaf_holds_what_was_asked_for() {
 
 #[test]
 fn an_automatic_leaf_lives_397_days_at_most_and_began_before_now() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -151,7 +155,7 @@ fn an_automatic_leaf_lives_397_days_at_most_and_began_before_now() {
 // proves: HOMELAB-12, MOSI-20
 #[test]
 fn rsa_4096_for_365_days_signed_by_itself() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -188,9 +192,6 @@ fn rsa_4096_for_365_days_signed_by_itself() {
 // proves: MAKINA-10, MAKINA-19
 #[test]
 fn the_chain_ends_with_the_authority() {
-    if !openssl::present() {
-        return;
-    }
     let home = Home::new();
     let pair = home.issue("leaf", &["registry.example.com"]);
     let chain = std::fs::read_to_string(pair.certificate).unwrap();
@@ -200,7 +201,7 @@ fn the_chain_ends_with_the_authority() {
 
 #[test]
 fn the_fingerprint_is_openssls() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -219,7 +220,7 @@ fn the_fingerprint_is_openssls() {
 // proves: MAKINA-19
 #[test]
 fn an_authority_is_loaded_again_and_issues() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -235,7 +236,7 @@ fn an_authority_is_loaded_again_and_issues() {
 // proves: MAKINA-19
 #[test]
 fn an_authority_that_openssl_made_issues_too() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -269,7 +270,7 @@ fn an_authority_that_openssl_made_issues_too() {
 // Two organizational units are legal in a name, and the generator would keep one of them.
 #[test]
 fn an_authority_whose_name_would_be_changed_is_refused() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -326,23 +327,21 @@ fn addresses_alone_are_enough() {
 // proves: MAKINA-10, MAKINA-19
 #[test]
 fn an_intermediate_authority_issues_with_everything_above_it() {
-    if !openssl::present() {
-        return;
-    }
     let home = Home::new();
-    let run = |arguments: &str| openssl::run(home.root(), &arguments.split(' ').collect::<Vec<_>>());
-    std::fs::write(
-        home.path("ca.ext"),
-        "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n",
-    )
-    .unwrap();
-    run("req -x509 -nodes -newkey rsa:2048 -subj /CN=Root -out root.crt -keyout root.key");
-    run("req -nodes -newkey rsa:2048 -subj /CN=Middle -out middle.csr -keyout middle.key");
-    run("x509 -req -in middle.csr -CA root.crt -CAkey root.key -set_serial 7 -extfile ca.ext -out middle.crt");
+    let mut certificates = Certificates::new(home.root());
+    certificates.self_signed("root", authority("Root"));
+    certificates.issue("middle", "root", authority("Middle"));
     let read = |name: &str| std::fs::read_to_string(home.path(name)).unwrap();
     std::fs::write(home.path("bundle.crt"), read("middle.crt") + &read("root.crt")).unwrap();
-    let authority = Authority::load(&home.path("bundle.crt"), &home.path("middle.key")).unwrap();
-    home.write("leaf", &authority.issue(&request(&["a.example"])).unwrap());
+    let middle = Authority::load(&home.path("bundle.crt"), &home.path("middle.key")).unwrap();
+    let pair = home.write("leaf", &middle.issue(&request(&["a.example"])).unwrap());
     assert_eq!(read("leaf.crt").matches("BEGIN CERTIFICATE").count(), 3);
-    run("verify -CAfile root.crt -untrusted leaf.crt leaf.crt");
+    let resolver = Resolver::new(pair, vec![]).unwrap();
+    let server = Server::start(server_config(resolver, &ServerOptions::default()).unwrap());
+    Client::connect(
+        &server,
+        "a.example",
+        &Settings::trusting(&home.path("root.crt")).build(),
+    )
+    .unwrap();
 }

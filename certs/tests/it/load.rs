@@ -3,6 +3,10 @@
 use std::fs;
 
 use lockgate_certs::load::{LoadError, certified_key};
+use lockgate_testkit::certificates::{self, Certificates, authority};
+use lockgate_testkit::require;
+use x509_parser::pem::parse_x509_pem;
+use x509_parser::x509::X509Version;
 
 use crate::harness::Home;
 use crate::openssl;
@@ -16,7 +20,7 @@ fn message(home: &Home, certificate: &str, key: &str) -> String {
 // proves: SECURE-07
 #[test]
 fn keys_are_read_in_every_form_that_openssl_writes() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -45,7 +49,7 @@ fn keys_are_read_in_every_form_that_openssl_writes() {
 
 #[test]
 fn encrypted_keys_are_named_as_such() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -63,14 +67,10 @@ fn encrypted_keys_are_named_as_such() {
 // A leaf signed with `openssl x509 -req` and no extensions file was version 1 for years.
 #[test]
 fn a_version_1_leaf_is_served() {
-    if !openssl::present() {
-        return;
-    }
     let home = Home::new();
-    let run = |arguments: &str| openssl::run(home.root(), &arguments.split(' ').collect::<Vec<_>>());
-    run("req -nodes -newkey rsa:2048 -subj /CN=a.example -out a.csr -keyout a.key");
-    run("x509 -req -in a.csr -CA ca.crt -CAkey ca.key -set_serial 1 -out a.crt");
-    assert!(run("x509 -in a.crt -noout -text").contains("Version: 1"));
+    Certificates::new(home.root()).version_1("a", certificates::rsa_key());
+    let (_, pem) = parse_x509_pem(&fs::read(home.path("a.crt")).unwrap()).unwrap();
+    assert_eq!(pem.parse_x509().unwrap().version(), X509Version::V1);
     certified_key(&home.path("a.crt"), &home.path("a.key")).unwrap();
 }
 
@@ -162,20 +162,11 @@ fn a_key_that_is_too_short_is_told_as_such() {
 // proves: MAKINA-10
 #[test]
 fn intermediates_must_follow_in_order() {
-    if !openssl::present() {
-        return;
-    }
     let home = Home::new();
-    let run = |arguments: &str| openssl::run(home.root(), &arguments.split(' ').collect::<Vec<_>>());
-    fs::write(home.path("ca.ext"), "basicConstraints=CA:TRUE\n").unwrap();
-    run("req -x509 -nodes -newkey rsa:2048 -subj /CN=root -out root.crt -keyout root.key");
+    let mut certificates = Certificates::new(home.root());
+    certificates.self_signed("root", authority("root"));
     for (name, issuer) in [("one", "root"), ("two", "one"), ("leaf", "two")] {
-        run(&format!(
-            "req -nodes -newkey rsa:2048 -subj /CN={name} -out {name}.csr -keyout {name}.key"
-        ));
-        run(&format!(
-            "x509 -req -in {name}.csr -CA {issuer}.crt -CAkey {issuer}.key -set_serial 1 -extfile ca.ext -out {name}.crt"
-        ));
+        certificates.issue(name, issuer, authority(name));
     }
     let bundle = |names: &[&str]| {
         let texts = names

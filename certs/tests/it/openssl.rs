@@ -3,19 +3,6 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Whether `openssl` can be run; where CI=true it must.
-pub(crate) fn present() -> bool {
-    let found = Command::new("openssl").arg("version").output().is_ok();
-    assert!(
-        found || std::env::var("CI").as_deref() != Ok("true"),
-        "openssl is missing, and CI=true"
-    );
-    if !found {
-        eprintln!("skipped: openssl is not installed");
-    }
-    found
-}
-
 /// Runs it in `directory`; what it printed, when it succeeded.
 pub(crate) fn run(directory: &Path, arguments: &[&str]) -> String {
     let output = output(directory, arguments);

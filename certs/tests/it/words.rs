@@ -4,6 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use lockgate_certs::describe::{self, Description, Kind, Problem};
 use lockgate_certs::{LeafRequest, leaf};
+use lockgate_testkit::certificates::{Certificates, named};
+use lockgate_testkit::require;
+use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize};
 
 use crate::harness::{Home, request};
 use crate::openssl;
@@ -123,7 +126,7 @@ fn a_life_of_a_hundred_years_is_too_long_for_apple() {
 // The certificates that the texts of the five systems have their users make.
 #[test]
 fn what_users_bring_from_openssl() {
-    if !openssl::present() {
+    if !require(&["openssl"]) {
         return;
     }
     let home = Home::new();
@@ -204,40 +207,18 @@ fn what_users_bring_from_openssl() {
 
 #[test]
 fn keys_of_every_kind_have_a_name() {
-    if !openssl::present() {
-        return;
-    }
     let home = Home::new();
-    for (key, option, name) in [
-        ("ec", "ec_paramgen_curve:P-384", "ECDSA P-384"),
-        ("ec", "ec_paramgen_curve:P-521", "ECDSA P-521"),
-        ("rsa", "rsa_keygen_bits:3072", "RSA 3072"),
+    let mut certificates = Certificates::new(home.root());
+    for (algorithm, name) in [
+        (&PKCS_ECDSA_P384_SHA384, "ECDSA P-384"),
+        (&PKCS_ECDSA_P521_SHA512, "ECDSA P-521"),
+        (&PKCS_ED25519, "Ed25519"),
     ] {
-        openssl::run(
-            home.root(),
-            &[
-                "req",
-                "-x509",
-                "-nodes",
-                "-newkey",
-                key,
-                "-pkeyopt",
-                option,
-                "-subj",
-                "/CN=a.example",
-                "-keyout",
-                "k.key",
-                "-out",
-                "k.crt",
-            ],
-        );
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        certificates.self_signed_with("k", named("a.example"), key);
         assert_eq!(describe(&home, "k.crt").key, name);
     }
-    openssl::run(
-        home.root(),
-        &[
-            "req", "-x509", "-nodes", "-newkey", "ed25519", "-subj", "/CN=a", "-keyout", "e.key", "-out", "e.crt",
-        ],
-    );
-    assert_eq!(describe(&home, "e.crt").key, "Ed25519");
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_3072).unwrap();
+    certificates.self_signed_with("k", named("a.example"), key);
+    assert_eq!(describe(&home, "k.crt").key, "RSA 3072");
 }

@@ -1,7 +1,6 @@
 //! Tokens that are made here, taken by CNCF distribution as its `auth.token`.
 //!
 //! Runs against every distribution that is installed: `docker-registry` (Debian, 2.8) and `registry` (3.x, `go install`).
-//! Skipped with a message when there is none; with CI=true that fails.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -12,8 +11,10 @@ use std::process::{Child, Command, Stdio};
 use lockgate_config::Config;
 use lockgate_registry::accounts;
 use lockgate_registry::auth::{Access, TokenRequest};
+use lockgate_testkit::certificates;
+use rcgen::KeyPair;
 
-use crate::storage_suite::skip_except_in_ci;
+use crate::storage_interchange::installed_distributions;
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// anna:secret
@@ -54,13 +55,9 @@ fn issuer(home: &Path) -> Access {
     let config = Config::load(&home.join("config.yml"), &[]).expect("a configuration without mistakes");
     let access = Access::new(&config.auth).unwrap();
     fs::write(home.join("jwks.json"), access.jwks().unwrap()).unwrap();
-    let arguments = "req -x509 -new -key token.key -subj /CN=lockgate -days 30 -out token.crt";
-    let output = Command::new("openssl")
-        .args(arguments.split(' '))
-        .current_dir(home)
-        .output()
-        .expect("openssl");
-    assert!(output.status.success(), "{output:?}");
+    let key = fs::read_to_string(home.join("token.key")).unwrap();
+    let certificate = certificates::named("lockgate").self_signed(&KeyPair::from_pem(&key).unwrap());
+    fs::write(home.join("token.crt"), certificate.unwrap().pem()).unwrap();
     access
 }
 
@@ -71,15 +68,11 @@ fn distributions() -> Vec<(&'static str, &'static str)> {
         ("registry", "rootcertbundle: token.crt"),
         ("registry", "jwks: jwks.json"),
     ];
-    let installed = |(program, _): &(&str, &str)| {
-        let version = Command::new(program).arg("--version").output();
-        version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("distribution"))
-    };
-    let found: Vec<_> = known.into_iter().filter(installed).collect();
-    if !found.contains(&known[0]) {
-        skip_except_in_ci("no exchange of tokens with distribution 2.8, install the package docker-registry");
-    }
-    found
+    let installed = installed_distributions();
+    known
+        .into_iter()
+        .filter(|(program, _)| installed.contains(program))
+        .collect()
 }
 
 /// A distribution that trusts our tokens, until dropped.

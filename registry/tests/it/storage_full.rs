@@ -1,4 +1,4 @@
-//! No space left, or read-only, on small filesystems of their own. Needs root, to mount them; skipped with a message otherwise.
+//! No space left, or read-only, on small filesystems of their own. Needs root, to mount them.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -11,9 +11,10 @@ use lockgate_registry::storage::filesystem::{Instance, Owner, Settings};
 use lockgate_registry::storage::{
     BlobStore as _, Catalog as _, Error, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
 };
+use lockgate_testkit::{require, require_root, skip};
 use tempfile::TempDir;
 
-use crate::storage_suite::{content, manifest, name, put, read, sha256, skip, tag, upload};
+use crate::storage_suite::{content, manifest, name, put, read, sha256, tag, upload};
 
 const SIZE: usize = 32 << 20;
 
@@ -177,32 +178,35 @@ impl Disk {
     }
 
     fn ext4() -> Option<Self> {
+        if !require_root() || !require(&["mkfs.ext4"]) {
+            return None;
+        }
         let image = tempfile::NamedTempFile::new().unwrap();
         image.as_file().set_len(SIZE as u64).unwrap();
         let made = Command::new("mkfs.ext4")
             .args(["-q", "-m", "0"])
             .arg(image.path())
             .status();
-        if !made.is_ok_and(|status| status.success()) {
-            return Self::skip("mkfs.ext4 is not installed");
-        }
+        assert!(made.unwrap().success());
         // The mount keeps the image's file after its name is gone.
         Self::mount(&["-o", "loop", image.path().to_str().unwrap()])
     }
 
     fn mount(arguments: &[&str]) -> Option<Self> {
-        let point = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount").args(arguments).arg(point.path()).output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Self(point)),
-            other => Self::skip(&format!("{other:?}")),
+        if !require_root() || !require(&["mount", "umount"]) {
+            return None;
         }
-    }
-
-    fn skip(reason: &str) -> Option<Self> {
-        skip(&format!(
-            "no full disk, it takes root and a filesystem to mount: {reason}"
-        ));
+        let point = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(arguments)
+            .arg(point.path())
+            .output()
+            .unwrap();
+        if mounted.status.success() {
+            return Some(Self(point));
+        }
+        let error = String::from_utf8_lossy(&mounted.stderr);
+        skip(&format!("mount {arguments:?} is not possible here: {}", error.trim()));
         None
     }
 

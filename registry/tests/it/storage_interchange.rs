@@ -1,7 +1,6 @@
 //! The same directory, served by CNCF distribution and by us: what either wrote, the other reads.
 //!
 //! Runs against every distribution that is installed: `docker-registry` (Debian, 2.8) and `registry` (3.x, `go install`).
-//! Skipped with a message when there is none; with CI=true that fails.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -15,8 +14,9 @@ use lockgate_registry::storage::{
     BlobStore as _, Catalog as _, FilesystemStorage, ManifestStore as _, ReferrerStore as _, TagStore as _, UploadId,
     UploadStore as _,
 };
+use lockgate_testkit::require;
 
-use crate::storage_suite::{content, manifest, name, put, read, sha256, skip_except_in_ci, tag, upload};
+use crate::storage_suite::{content, manifest, name, put, read, sha256, tag, upload};
 
 const SECRET: &str = "shared by the two in this test";
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -26,7 +26,7 @@ const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 // proves: HOMELAB-05
 #[tokio::test]
 async fn an_upload_begun_here_is_finished_there() {
-    for distribution in distributions() {
+    for distribution in installed_distributions() {
         let root = tempfile::tempdir().unwrap();
         let storage = open(root.path());
         let there = Distribution::serve(distribution, root.path());
@@ -49,7 +49,7 @@ async fn an_upload_begun_here_is_finished_there() {
 // proves: HOMELAB-05
 #[tokio::test]
 async fn an_upload_begun_there_is_finished_here() {
-    for distribution in distributions() {
+    for distribution in installed_distributions() {
         let root = tempfile::tempdir().unwrap();
         let storage = open(root.path());
         let there = Distribution::serve(distribution, root.path());
@@ -77,7 +77,7 @@ async fn an_upload_begun_there_is_finished_here() {
 // proves: HOMELAB-05
 #[tokio::test]
 async fn an_image_pushed_here_is_pulled_there() {
-    for distribution in distributions() {
+    for distribution in installed_distributions() {
         let root = tempfile::tempdir().unwrap();
         let storage = open(root.path());
         let there = Distribution::serve(distribution, root.path());
@@ -112,7 +112,7 @@ async fn an_image_pushed_here_is_pulled_there() {
 // proves: HOMELAB-05
 #[tokio::test]
 async fn an_image_pushed_there_is_pulled_here() {
-    for distribution in distributions() {
+    for distribution in installed_distributions() {
         let root = tempfile::tempdir().unwrap();
         let storage = open(root.path());
         let there = Distribution::serve(distribution, root.path());
@@ -148,7 +148,7 @@ async fn an_image_pushed_there_is_pulled_here() {
 // proves: HOMELAB-05
 #[tokio::test]
 async fn its_garbage_collector_keeps_what_is_referenced() {
-    for distribution in distributions() {
+    for distribution in installed_distributions() {
         let root = tempfile::tempdir().unwrap();
         let storage = open(root.path());
         let image = image(put(&storage, "a", b"{}").await, put(&storage, "a", b"layer").await);
@@ -224,19 +224,17 @@ fn descriptor(media_type: &str, digest: &Digest, size: u64) -> String {
 }
 
 /// Executables of distribution that are installed.
-fn distributions() -> Vec<&'static str> {
-    let installed = |program: &&str| {
+pub(crate) fn installed_distributions() -> Vec<&'static str> {
+    let is_distribution = |program: &str| {
         let version = Command::new(program).arg("--version").output();
         version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("distribution"))
     };
-    let found: Vec<_> = ["docker-registry", "registry"].into_iter().filter(installed).collect();
-    if !found.contains(&"docker-registry") {
-        skip_except_in_ci("no exchange with distribution 2.8, install the package docker-registry");
-    }
-    if !found.contains(&"registry") {
-        skip_except_in_ci("no exchange with distribution 3, `bash .ci/run` installs it");
-    }
-    found
+    let programs = ["docker-registry", "registry"];
+    require(&programs);
+    programs
+        .into_iter()
+        .filter(|program| is_distribution(program))
+        .collect()
 }
 
 fn configuration(root: &Path) -> PathBuf {

@@ -2,7 +2,6 @@
 //!
 //! A backend's test module names the cases through [`storage_suite!`]; each gets an empty storage of its own.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -589,19 +588,6 @@ pub(crate) async fn no_tag_is_left_behind_when_deletes_and_pushes_meet(storage: 
             "{left:?}"
         );
     }
-}
-
-/// Says, past the capture of the test's output, that something was not shown, and why.
-pub(crate) fn skip(reason: &str) {
-    // A full or closed stderr changes nothing about the test.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
-}
-
-/// The same for what CI must have.
-pub(crate) fn skip_except_in_ci(reason: &str) {
-    let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    assert!(!ci, "not skipped, since CI=true: {reason}");
-    skip(reason);
 }
 
 pub(crate) fn name(text: &str) -> RepositoryName {

@@ -59,7 +59,9 @@ mod tests {
             user: 4_000_000,
             group: 4_000_000,
         };
-        set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        for open in [directory.path(), &inner] {
+            set_permissions(open, Permissions::from_mode(0o755)).unwrap();
+        }
         for (mode, open) in [(0o700, false), (0o755, true), (0o711, true), (0o750, false)] {
             set_permissions(&outer, Permissions::from_mode(mode)).unwrap();
             let expected = (!open).then(|| outer.canonicalize().unwrap());

@@ -4,7 +4,8 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use super::support::clients;
+use lockgate_testkit::require;
+
 use super::support::engine::{Engine, Generation};
 use super::support::images;
 use super::support::lockgate::{Lockgate, binary};
@@ -15,7 +16,7 @@ const MANAGEMENT: &str = "127.0.0.1:15000";
 
 #[test]
 fn docker_trusts_a_certificate_that_was_ordered_over_port_443() {
-    if !clients::require(&["pebble", "curl"]) {
+    if !require(&["pebble", "pebble-challtestsrv", "curl"]) {
         return;
     }
     let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {

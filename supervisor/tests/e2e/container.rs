@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use lockgate_testkit::missing;
+
 use super::support::clients;
 use super::support::engine::{Engine, Generation};
 use super::support::images;
@@ -58,7 +60,7 @@ fn a_volume_keeps_everything_for_the_next_container() {
 
 fn can_run() -> Option<(Machine, PathBuf)> {
     let Some(binary) = std::env::var_os("LOCKGATE_STATIC_BIN").map(PathBuf::from) else {
-        clients::missing("LOCKGATE_STATIC_BIN does not name what `cargo static` builds");
+        missing("a static binary in LOCKGATE_STATIC_BIN", "bash .ci/run");
         return None;
     };
     let machine = images::can_be_made().then(Machine::start).flatten()?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use lockgate_testkit::require;
 use serde_json::Value;
 
 use super::skopeo::Skopeo;
@@ -42,9 +43,9 @@ impl Cosign<'_> {
 
 #[test]
 fn cosign_signs_as_a_referrer_and_under_a_tag() {
-    let can_run = clients::require(&["skopeo"]) && images::can_be_made();
+    let can_run = require(&["skopeo"]) && images::can_be_made();
     let program = can_run.then(|| clients::built("cosign")).flatten();
-    let Some((program, machine)) = program.zip(Machine::start()) else {
+    let Some((program, machine)) = program.and_then(|program| Some((program, Machine::start()?))) else {
         return;
     };
     let lockgate = Lockgate::start(&machine);

@@ -37,7 +37,7 @@ impl Crane<'_> {
 #[test]
 fn crane_pushes_validates_copies_and_deletes() {
     let can_run = images::can_be_made().then(|| clients::built("crane")).flatten();
-    let Some((program, machine)) = can_run.zip(Machine::start()) else {
+    let Some((program, machine)) = can_run.and_then(|program| Some((program, Machine::start()?))) else {
         return;
     };
     let lockgate = Lockgate::start(&machine);

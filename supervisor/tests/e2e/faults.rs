@@ -3,8 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use lockgate_testkit::require;
+
 use super::skopeo::Skopeo;
-use super::support::clients;
 use super::support::engine::{Engine, Generation};
 use super::support::images;
 use super::support::lockgate::Lockgate;
@@ -39,7 +40,7 @@ fn present_engine_pushes_after_the_registry_was_killed() {
 }
 
 fn pulls_while_the_registry_is_killed(generation: Generation) {
-    let can_run = clients::require(&["skopeo"]) && images::can_be_made();
+    let can_run = require(&["skopeo"]) && images::can_be_made();
     let Some(machine) = can_run.then(Machine::start).flatten() else {
         return;
     };

@@ -48,7 +48,7 @@ impl Helm<'_> {
 
 #[test]
 fn helm_pushes_and_pulls_charts() {
-    let Some((program, machine)) = clients::built("helm").zip(Machine::start()) else {
+    let Some((program, machine)) = clients::built("helm").and_then(|program| Some((program, Machine::start()?))) else {
         return;
     };
     let lockgate = Lockgate::start(&machine);

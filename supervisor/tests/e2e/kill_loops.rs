@@ -9,7 +9,8 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use super::support::clients::say;
+use lockgate_testkit::say;
+
 use super::support::engine::{Engine, Generation};
 use super::support::images;
 use super::support::lockgate::{Lockgate, PORT};

@@ -4,8 +4,9 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use lockgate_testkit::{require, say};
+
 use super::skopeo::Skopeo;
-use super::support::clients::{self, say};
 use super::support::engine::{Engine, Generation};
 use super::support::images;
 use super::support::lockgate::Lockgate;
@@ -46,7 +47,7 @@ fn old_engine_pushes_and_pulls_2_gib() {
 #[test]
 fn skopeo_and_present_engine_push_and_pull_2_gib() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let can_run = clients::require(&["skopeo"]) && images::can_be_made();
+    let can_run = require(&["skopeo"]) && images::can_be_made();
     let Some(machine) = can_run.then(Machine::start).flatten() else {
         return;
     };

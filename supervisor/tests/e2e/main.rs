@@ -4,8 +4,8 @@
 //! gone when the test ends. In it run one Lockgate and the engines, so names, ports and trust are those of the
 //! documentation, and tests do not meet.
 //!
-//! This needs root and the clients that `.ci/run` installs. What is missing is named on standard error and the test is
-//! skipped, except when `CI=true`: then it fails.
+//! This needs root and the clients that `.ci/run` installs; `lockgate_testkit::require` says what becomes of the tests
+//! without them.
 
 mod acme;
 mod anonymous;

@@ -4,7 +4,8 @@ use std::fs;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use super::support::clients;
+use lockgate_testkit::require;
+
 use super::support::images;
 use super::support::lockgate::binary;
 use super::support::machine::{HOST, Machine, Run, until};
@@ -76,7 +77,7 @@ fn nginx_streams_blobs_from_their_files() {
 }
 
 fn can_run() -> Option<Machine> {
-    let here = clients::require(&["nginx", "skopeo", "openssl", "curl"]) && images::can_be_made();
+    let here = require(&["nginx", "skopeo", "curl"]) && images::can_be_made();
     here.then(Machine::start).flatten()
 }
 
@@ -107,7 +108,7 @@ fn start(machine: &Machine, http: &str, location: &str) -> [Child; 2] {
     fs::write(machine.path("nginx/nginx.conf"), configuration(location)).expect("nginx.conf");
     let directory = machine.path("nginx");
     let nginx = machine
-        .daemon(clients::find(&["nginx"]).expect("required"))
+        .daemon("nginx")
         .args([
             "-p",
             &directory.display().to_string(),
@@ -128,23 +129,9 @@ fn start(machine: &Machine, http: &str, location: &str) -> [Child; 2] {
 
 fn certificate(machine: &Machine) {
     fs::create_dir(machine.path("trust")).expect("trust");
-    let names = format!("subjectAltName=DNS:{HOST}");
-    machine
-        .command("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args(["-subj", "/O=Lockgate test", "-addext", &names])
-        .args(["-keyout", "nginx.key", "-out", "trust/ca.crt"])
-        .ok();
+    let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).expect("a certificate");
+    fs::write(machine.path("trust/ca.crt"), made.cert.pem()).expect("ca.crt");
+    fs::write(machine.path("nginx.key"), made.signing_key.serialize_pem()).expect("nginx.key");
 }
 
 fn configuration(location: &str) -> String {

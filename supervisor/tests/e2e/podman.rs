@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::support::clients;
+use lockgate_testkit::require;
+
 use super::support::images;
 use super::support::lockgate::Lockgate;
 use super::support::machine::{Machine, Run};
@@ -166,7 +167,7 @@ fn buildah_builds_pushes_and_pulls_with_a_cert_dir() {
 }
 
 pub(super) fn can_run(program: &str) -> Option<Machine> {
-    (clients::require(&[program]) && images::can_be_made())
+    (require(&[program]) && images::can_be_made())
         .then(Machine::start)
         .flatten()
 }

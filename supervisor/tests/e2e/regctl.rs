@@ -50,7 +50,7 @@ impl<'t> Regctl<'t> {
 #[test]
 fn regctl_copies_in_chunks_and_attaches_artifacts() {
     let can_run = images::can_be_made().then(|| clients::built("regctl")).flatten();
-    let Some((program, machine)) = can_run.zip(Machine::start()) else {
+    let Some((program, machine)) = can_run.and_then(|program| Some((program, Machine::start()?))) else {
         return;
     };
     let lockgate = Lockgate::start(&machine);

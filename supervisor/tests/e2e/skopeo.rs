@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use lockgate_testkit::require;
 use serde_json::Value;
 
-use super::support::clients;
 use super::support::engine::{Engine, Generation};
 use super::support::images;
 use super::support::lockgate::Lockgate;
@@ -171,7 +171,7 @@ fn a_multi_platform_index_is_kept_whole_and_pulled_by_platform() {
 }
 
 fn can_run() -> Option<Machine> {
-    (clients::require(&["skopeo"]) && images::can_be_made())
+    (require(&["skopeo"]) && images::can_be_made())
         .then(Machine::start)
         .flatten()
 }

@@ -13,10 +13,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use lockgate_testkit::{require, say};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::support::clients::{self, say};
 use super::support::lockgate::{Lockgate, PORT};
 use super::support::machine::{ADDRESS, Machine, Run};
 
@@ -35,7 +35,7 @@ const THREADS: u64 = 24;
 // proves: MOSI-18
 #[test]
 fn mixed_load_leaves_memory_and_descriptors_flat() {
-    let Some(machine) = clients::require(&["curl"]).then(Machine::start).flatten() else {
+    let Some(machine) = require(&["curl"]).then(Machine::start).flatten() else {
         return;
     };
     let lockgate = Lockgate::start(&machine);

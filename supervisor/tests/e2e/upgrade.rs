@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use lockgate_testkit::{require, say};
 use serde_json::Value;
 
 use super::skopeo::Skopeo;
-use super::support::clients::{self, say};
 use super::support::images;
 use super::support::lockgate::Lockgate;
 use super::support::machine::{Machine, Run, until};
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn a_push_of_2_gib_and_a_load_with_keep_alive_survive_upgrades() {
-    let can_run = clients::require(&["skopeo", "wrk"]) && images::can_be_made();
+    let can_run = require(&["skopeo", "wrk", "pkill"]) && images::can_be_made();
     let Some(machine) = can_run.then(Machine::start).flatten() else {
         return;
     };
@@ -85,11 +86,7 @@ struct Load<'m> {
 
 impl<'m> Load<'m> {
     fn start(machine: &'m Machine, lockgate: &Lockgate, repository: &str, tag: &str) -> Self {
-        let basic = machine
-            .command("sh")
-            .args(["-c", "printf %s \"$0\" | openssl base64 -A"])
-            .arg(lockgate.credentials())
-            .ok();
+        let basic = base64::engine::general_purpose::STANDARD.encode(lockgate.credentials());
         let url = format!("https://{}/v2/{repository}/manifests/{tag}", lockgate.address());
         let wrk = machine
             .daemon("wrk")

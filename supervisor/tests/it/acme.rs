@@ -1,13 +1,12 @@
 //! `http.tls.letsencrypt` against a real ACME server.
 
-use std::process::Command;
-
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
 use crate::harness::{PATIENCE, Running, Sandbox, eventually, status};
 use crate::pebble::{HOST, Pebble, Ports};
+use crate::tls;
 
 /// A registry whose certificate is ordered from pebble.
 struct Site {
@@ -48,25 +47,9 @@ impl Site {
 
     /// What a client says that trusts `root` alone: the status, or why it went away.
     fn ask(&self, root: &str) -> Result<String, String> {
-        let root = self.sandbox.write("root.pem", root);
-        let output = Command::new("curl")
-            .args([
-                "--silent",
-                "--show-error",
-                "--output",
-                "/dev/null",
-                "--write-out",
-                "%{http_code}",
-            ])
-            .args(["--cacert", root.to_str().unwrap()])
-            .args(["--resolve", &format!("{HOST}:{}:127.0.0.1", self.ports.tls)])
-            .arg(format!("https://{HOST}:{}/v2/", self.ports.tls))
-            .output()
-            .unwrap();
-        match output.status.success() {
-            true => Ok(String::from_utf8(output.stdout).unwrap()),
-            false => Err(String::from_utf8(output.stderr).unwrap()),
-        }
+        let address = format!("127.0.0.1:{}", self.ports.tls);
+        let answer = tls::get(&address, HOST, "/v2/", root)?;
+        Ok(answer.split(' ').nth(1).unwrap_or_default().to_owned())
     }
 
     /// Waits until that client is answered.

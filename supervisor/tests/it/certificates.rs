@@ -1,12 +1,12 @@
 //! `lockgate cert`
 
-use crate::harness::{PLAIN, Sandbox};
+use lockgate_testkit::certificates::{Certificates, authority, server};
+use x509_parser::extensions::GeneralName;
+use x509_parser::pem::parse_x509_pem;
+use x509_parser::public_key::PublicKey;
 
-fn openssl(arguments: &[&str]) -> String {
-    let output = std::process::Command::new("openssl").args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
+use crate::harness::{PLAIN, Sandbox};
+use crate::tls;
 
 #[test]
 fn a_certificate_is_made_with_every_wish_and_overwritten_with_consent_only() {
@@ -37,16 +37,23 @@ fn a_certificate_is_made_with_every_wish_and_overwritten_with_consent_only() {
         "r.example",
     ];
     sandbox.run(&wishes).expect(0);
-    let certificate = sandbox.path("made/registry.crt");
-    let text = openssl(&["x509", "-in", certificate.to_str().unwrap(), "-noout", "-text"]);
-    for part in [
-        "DNS:r.example",
-        "IP Address:192.0.2.1",
-        "C=DE, ST=Bavaria, L=Munich, O=Ex & Co, CN=r.example",
-        "(2048 bit)",
+    let (_, pem) = parse_x509_pem(sandbox.read("made/registry.crt").as_bytes()).unwrap();
+    let certificate = pem.parse_x509().unwrap();
+    assert_eq!(
+        certificate.subject().to_string(),
+        "C=DE, ST=Bavaria, L=Munich, O=Ex & Co, CN=r.example"
+    );
+    let names = certificate.subject_alternative_name().unwrap().unwrap();
+    for name in [
+        GeneralName::DNSName("r.example"),
+        GeneralName::IPAddress(&[192, 0, 2, 1]),
     ] {
-        assert!(text.replace(" = ", "=").contains(part), "{part} is not in:\n{text}");
+        assert!(names.value.general_names.contains(&name), "{name}: {names:?}");
     }
+    let key = certificate.public_key().parsed().unwrap();
+    assert!(matches!(key, PublicKey::RSA(_)) && key.key_size() == 2048, "{key:?}");
+    let days = (certificate.validity().not_after - certificate.validity().not_before).unwrap();
+    assert_eq!(days.whole_days(), 365);
     assert_eq!(sandbox.mode("made/registry.key"), 0o600);
 
     let before = sandbox.read("made/registry.crt");
@@ -119,32 +126,10 @@ fn trust_is_told_for_the_real_host_and_port() {
 fn what_an_authority_sent_is_bundled_and_shown_whole() {
     // proves: SECURE-07, MAKINA-10, MAKINA-19
     let sandbox = Sandbox::new();
-    let make = |arguments: &str| {
-        let mut command = std::process::Command::new("openssl");
-        let output = command
-            .args(arguments.split(' '))
-            .current_dir(sandbox.path(""))
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{arguments}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    };
-    let extensions = "[ca]\nbasicConstraints=critical,CA:TRUE\n[leaf]\nsubjectAltName=DNS:r.example\n";
-    sandbox.write("ext", extensions);
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    make(&format!(
-        "req -x509 {key} -keyout root.key -out root.crt -subj /CN=root -days 9"
-    ));
-    for (name, issuer, section) in [("middle", "root", "ca"), ("leaf", "middle", "leaf")] {
-        make(&format!(
-            "req -new {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"
-        ));
-        let signed = format!("-CA {issuer}.crt -CAkey {issuer}.key -CAcreateserial -extfile ext -extensions {section}");
-        make(&format!("x509 -req -in {name}.csr {signed} -out {name}.crt -days 9"));
-    }
+    let mut certificates = Certificates::new(&sandbox.path(""));
+    certificates.self_signed("root", authority("root"));
+    certificates.issue("middle", "root", authority("middle"));
+    certificates.issue("leaf", "middle", server("leaf", "r.example"));
 
     let bundle = ["cert", "new", "--out", "made", "--bundle"];
     let missing = sandbox.run(&[&bundle[..], &["leaf.crt"]].concat()).expect(1);
@@ -161,20 +146,6 @@ fn what_an_authority_sent_is_bundled_and_shown_whole() {
     let tls = "  tls:\n    certificate: made/registry.crt\n    key: leaf.key\n";
     let config = sandbox.write("config.yml", &format!("{PLAIN}{tls}"));
     let running = sandbox.start(&["--config", config.to_str().unwrap()]);
-    let root = sandbox.path("root.crt");
-    let shown = openssl(&[
-        "s_client",
-        "-connect",
-        &running.address,
-        "-servername",
-        "r.example",
-        "-verify_hostname",
-        "r.example",
-        "-CAfile",
-        root.to_str().unwrap(),
-        "-verify_return_error",
-        "-showcerts",
-    ]);
-    assert_eq!(shown.matches("BEGIN CERTIFICATE").count(), 2, "{shown}");
-    assert!(shown.contains("Verify return code: 0 (ok)"), "{shown}");
+    let chain = tls::chain(&running.address, "r.example", &sandbox.read("root.crt")).unwrap();
+    assert_eq!(chain.len(), 2, "{chain:?}");
 }

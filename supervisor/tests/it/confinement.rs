@@ -9,11 +9,12 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use lockgate_testkit::{require, require_root};
 use nix::errno::Errno;
 use nix::libc::{O_CREAT, O_RDONLY, O_WRONLY};
 use nix::unistd::Pid;
 
-use crate::harness::{Running, Sandbox, eventually, is_root, process_status, ready_pid};
+use crate::harness::{Running, Sandbox, eventually, process_status, ready_pid};
 use crate::inside::Inside;
 
 const BLOBS: &str = "lockgate/data/docker/registry/v2/blobs";
@@ -120,7 +121,7 @@ fn assert_walls(sandbox: &Sandbox, running: &Running) {
 
 #[test]
 fn from_inside_each_half_what_is_not_its_own_cannot_be_opened() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -137,7 +138,7 @@ fn from_inside_each_half_what_is_not_its_own_cannot_be_opened() {
 
 #[test]
 fn a_normal_user_has_the_same_walls() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -162,7 +163,7 @@ fn start_as(sandbox: &Sandbox, user: u32) -> Running {
 
 #[test]
 fn each_process_runs_as_a_user_of_its_own_and_can_gain_nothing() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -211,7 +212,7 @@ fn assert_confined(sandbox: &Sandbox, running: &Running) {
 
 #[test]
 fn new_processes_are_confined_to_the_directories_of_a_new_configuration() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -244,7 +245,7 @@ fn new_processes_are_confined_to_the_directories_of_a_new_configuration() {
 
 #[test]
 fn the_proxy_holds_no_password_and_the_registry_no_tls_key() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -339,16 +340,8 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 
 #[test]
 fn a_kernel_without_landlock_is_told_of_and_served_on() {
-    if !is_root() {
+    if !require_root() || !require(&["strace"]) {
         return;
-    }
-    if Command::new("strace").arg("-V").output().is_err() {
-        assert_ne!(
-            std::env::var("CI").as_deref(),
-            Ok("true"),
-            "strace is not here, `bash .ci/run` installs it"
-        );
-        return eprintln!("SKIPPED: strace is not here");
     }
     let sandbox = Sandbox::new();
     let mut command = sandbox.command(&["start", "--listen", "127.0.0.1:0"]);

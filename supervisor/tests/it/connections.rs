@@ -6,14 +6,15 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
 
+use lockgate_testkit::missing;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{PATIENCE, PLAIN, Running, Sandbox, eventually, missing, process_status, ready_pid};
+use crate::harness::{PATIENCE, PLAIN, Running, Sandbox, eventually, process_status, ready_pid};
+use crate::tls::trusting;
 
 const CONNECTIONS: usize = 2000;
 /// What an idle connection may take of the front door's memory, TLS included.
@@ -39,9 +40,8 @@ fn thousands() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     if hard < CONNECTIONS as u64 + 100 {
-        missing(&format!(
-            "{CONNECTIONS} connections need a hard limit on descriptors of that many, it is {hard}"
-        ));
+        let limit = format!("a hard limit of {CONNECTIONS} descriptors and some more (it is {hard})");
+        missing(&limit, "ulimit -Hn 4096, or the same in /etc/security/limits.conf");
         return;
     }
     let sandbox = Sandbox::new();
@@ -122,20 +122,6 @@ fn push_and_pull(client: &mut Client, content: &[u8]) {
     assert_eq!(stored.status, 201);
     let pulled = client.ask("GET", &format!("/v2/app/blobs/{digest}"), b"");
     assert!(pulled.status == 200 && pulled.body == content);
-}
-
-/// A client's settings, with this authority alone.
-fn trusting(authority: &str) -> Arc<ClientConfig> {
-    lockgate_certs::install_provider();
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap())
-        .unwrap();
-    Arc::new(
-        ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth(),
-    )
 }
 
 /// One connection, which stays open between requests.

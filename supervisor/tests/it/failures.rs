@@ -2,39 +2,39 @@
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use lockgate_testkit::{require, require_root};
 use nix::unistd::geteuid;
 
-use crate::harness::{PLAIN, Ran, Sandbox, missing, require};
+use crate::harness::{PLAIN, Ran, Sandbox};
 
 const TLS: &str = "  tls: {certificate: my.crt, key: my.key}\n";
+/// The copy of the program for nobody.
+const PROGRAM: &str = "program/lockgate";
+const NOBODY: u32 = 65534;
 const ACCOUNTS: &str = "auth: {htpasswd: {realm: r, path: htpasswd}}\n";
 
 impl Sandbox {
     /// As user nobody, to whom modes mean something; the sandbox is theirs.
-    fn as_nobody(&self, arguments: &[&str]) -> Option<Ran> {
-        if !geteuid().is_root() {
-            return Some(self.run(arguments));
+    fn as_nobody(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        if geteuid().is_root() {
+            // The program where they can reach it.
+            command = Command::new(self.path(PROGRAM));
+            command.args(arguments).current_dir(self.path(""));
+            command.uid(NOBODY).gid(NOBODY);
         }
-        if !require("setpriv", "util-linux") {
-            return None;
-        }
-        let own = self.command(arguments);
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
-        command
-            .arg(own.get_program())
-            .args(own.get_args())
-            .current_dir(self.path(""));
-        Some(Ran::of(command))
+        Ran::of(command)
     }
 
     fn give_to_nobody(&self) {
         if geteuid().is_root() {
+            self.install(PROGRAM);
             let given = Command::new("chown")
-                .args(["-R", "65534:65534"])
+                .args(["-R", &format!("{NOBODY}:{NOBODY}")])
                 .arg(self.path(""))
                 .status();
             assert!(given.unwrap().success());
@@ -105,9 +105,7 @@ fn an_unreadable_or_wrong_key_is_said() {
     std::fs::copy(sandbox.path("a/registry.key"), sandbox.path("my.key")).unwrap();
     sandbox.give_to_nobody();
     sandbox.set_mode("my.key", 0o000);
-    let Some(ran) = sandbox.as_nobody(&["start", "--config", &config]) else {
-        return;
-    };
+    let ran = sandbox.as_nobody(&["start", "--config", &config]);
     says(&sandbox, &ran, 78, &["my.key", "ermission denied"]);
 }
 
@@ -117,13 +115,11 @@ fn an_unreadable_configuration_or_file_of_accounts_is_said() {
     sandbox.write("htpasswd", "");
     sandbox.give_to_nobody();
     sandbox.set_mode("htpasswd", 0o000);
-    let Some(ran) = sandbox.as_nobody(&["start", "--config", &config]) else {
-        return;
-    };
+    let ran = sandbox.as_nobody(&["start", "--config", &config]);
     says(&sandbox, &ran, 78, &["htpasswd", "ermission denied"]);
 
     sandbox.set_mode("config.yml", 0o000);
-    let ran = sandbox.as_nobody(&["start", "--config", &config]).unwrap();
+    let ran = sandbox.as_nobody(&["start", "--config", &config]);
     says(&sandbox, &ran, 78, &["config.yml", "ermission denied"]);
 }
 
@@ -133,24 +129,19 @@ fn directories_that_cannot_be_written_are_said() {
     std::fs::create_dir(sandbox.path("data")).unwrap();
     sandbox.give_to_nobody();
     sandbox.set_mode("data", 0o555);
-    let Some(ran) = sandbox.as_nobody(&["start", "--config", &config]) else {
-        return;
-    };
+    let ran = sandbox.as_nobody(&["start", "--config", &config]);
     assert!([Some(1), Some(78)].contains(&ran.code), "{}", ran.stderr);
     says(&sandbox, &ran, ran.code.unwrap(), &["data", "ermission denied"]);
 
     sandbox.set_mode("", 0o555);
-    let ran = sandbox
-        .as_nobody(&["start", "--config", &config, "--home", "home"])
-        .unwrap();
+    let ran = sandbox.as_nobody(&["start", "--config", &config, "--home", "home"]);
     says(&sandbox, &ran, 1, &["home", "ermission denied"]);
     sandbox.set_mode("", 0o755);
 }
 
 #[test]
 fn root_is_told_of_a_file_system_that_is_read_only() {
-    if !geteuid().is_root() {
-        missing("a read-only file system needs root");
+    if !require_root() || !require(&["unshare", "mount"]) {
         return;
     }
     let (sandbox, config) = configured("");

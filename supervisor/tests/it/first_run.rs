@@ -1,6 +1,7 @@
 //! The first start in an empty directory, the second, and set-up alone.
 
 use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use crate::harness::{PLAIN, Ran, Running, Sandbox, ready_pid, status};
@@ -233,11 +234,8 @@ fn a_normal_user_can_do_all_of_it() {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
     let as_nobody = |arguments: &[&str]| {
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
-            .arg(&program)
-            .args(arguments);
+        let mut command = Command::new(&program);
+        command.args(arguments).uid(NOBODY).gid(NOBODY);
         command.current_dir(sandbox.path("place")).stdin(Stdio::null());
         command
     };

@@ -333,16 +333,6 @@ pub(crate) fn ready_pid(sandbox: &Sandbox, process: &str) -> Pid {
     })
 }
 
-/// Whether this is root, which can be others; said loudly, and with `CI=true` a failure, when it is not.
-pub(crate) fn is_root() -> bool {
-    let root = nix::unistd::geteuid().is_root();
-    if !root {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "this test needs root");
-        eprintln!("SKIPPED: this test needs root");
-    }
-    root
-}
-
 /// A field of `/proc/PID/status`.
 pub(crate) fn process_status(pid: Pid, field: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -374,24 +364,4 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// Whether `program` of Debian's `package` is here. A missing one is said loudly; with `CI=true` it fails the test.
-pub(crate) fn require(program: &str, package: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
-    found || missing(&format!("{program} is not here (package {package})"))
-}
-
-/// Says that the test cannot be run and why; false, so that callers can return. With `CI=true` it fails the test.
-pub(crate) fn missing(why: &str) -> bool {
-    assert_ne!(
-        std::env::var("CI").as_deref(),
-        Ok("true"),
-        "{why}; `bash .ci/run` installs what the tests need"
-    );
-    let test = std::thread::current();
-    // Past what the test runner swallows.
-    let _ = writeln!(std::io::stderr(), "{}: SKIPPED: {why}", test.name().unwrap_or("it"));
-    false
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// Package, folder, and which of ours it may import.
-const MAY_IMPORT: [(&str, &str, &[&str]); 6] = [
+const MAY_IMPORT: [(&str, &str, &[&str]); 7] = [
     ("lockgate-wire", "common/wire", &[]),
     ("lockgate-config", "config", &[]),
     ("lockgate-certs", "certs", &[]),
@@ -26,7 +26,11 @@ const MAY_IMPORT: [(&str, &str, &[&str]); 6] = [
             "lockgate-proxy",
         ],
     ),
+    ("lockgate-testkit", "common/testkit", &[]),
 ];
+
+/// What tests of every package may import, and nothing that ships does.
+const TESTS_ONLY: &str = "lockgate-testkit";
 
 /// Package and what it never depends on, whatever kind of dependency: the registry sees no TLS, configuration and
 /// certificates see no HTTP, and the command line is the binary's alone.
@@ -132,8 +136,12 @@ fn every_crate_is_known_and_imports_only_what_it_may() {
     for (package, dependencies) in packages {
         let (.., may) = MAY_IMPORT.iter().find(|(name, ..)| *name == package).expect("known");
         for found in dependencies.iter().filter(|name| name.starts_with("lockgate")) {
-            assert!(may.contains(&found.as_str()), "{package} imports {found}");
+            let known = may.contains(&found.as_str()) || found == TESTS_ONLY;
+            assert!(known, "{package} imports {found}");
         }
+    }
+    for (package, dependencies) in dependencies(true) {
+        assert!(!dependencies.contains(TESTS_ONLY), "{package} ships {TESTS_ONLY}");
     }
 }
 

@@ -32,6 +32,7 @@ mod service;
 mod status;
 mod supervision;
 mod systemd;
+mod tls;
 mod untimely;
 mod upgrade;
 mod users;

@@ -4,10 +4,11 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
+use lockgate_testkit::require;
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::harness::{PATIENCE, PLAIN, Running, Sandbox, require};
+use crate::harness::{PATIENCE, PLAIN, Running, Sandbox};
 
 /// What a service manager hears.
 struct Ear(UnixDatagram);
@@ -71,7 +72,7 @@ fn a_service_manager_is_told_everything() {
 
 #[test]
 fn a_socket_that_systemd_opened_is_served_and_kept() {
-    if !require("systemd-socket-activate", "systemd") {
+    if !require(&["systemd-socket-activate"]) {
         return;
     }
     let sandbox = Sandbox::new();

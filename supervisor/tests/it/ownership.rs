@@ -4,7 +4,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Command;
 
-use crate::harness::{PLAIN, Ran, Sandbox, eventually, is_root, process_status, ready_pid};
+use lockgate_testkit::{require, require_root};
+
+use crate::harness::{PLAIN, Ran, Sandbox, eventually, process_status, ready_pid};
+use crate::tls;
 
 /// Where the system's database has no accounts of ours; a machine may have them.
 fn users(sandbox: &Sandbox) -> (u32, u32, u32) {
@@ -30,7 +33,7 @@ fn owner(sandbox: &Sandbox, name: &str) -> (u32, u32, u32) {
 
 #[test]
 fn each_file_belongs_to_its_reader_also_after_later_commands() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -100,7 +103,7 @@ fn each_file_belongs_to_its_reader_also_after_later_commands() {
 
 #[test]
 fn what_our_own_commands_make_beside_a_configuration_elsewhere_is_the_registrys() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -131,7 +134,7 @@ fn users_can_be_configured_and_unknown_ones_are_an_error() {
     };
     let start = |process: &str| sandbox.run(&["start", "--listen", "127.0.0.1:0", "--config", &with(process)]);
     let unknown = start("registryuser: no-such-user").expect(78);
-    if !is_root() {
+    if !require_root() {
         let other = start("registryuser: 0").expect(78);
         assert!(other.stderr.contains("start as root"), "{}", other.stderr);
         return;
@@ -160,7 +163,7 @@ fn users_can_be_configured_and_unknown_ones_are_an_error() {
 
 #[test]
 fn a_tree_of_somebody_else_is_served_as_its_owner_or_given_away() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -210,7 +213,7 @@ fn a_tree_of_somebody_else_is_served_as_its_owner_or_given_away() {
 
 #[test]
 fn a_place_that_only_root_may_enter_is_served_by_root_without_its_capabilities() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -234,7 +237,7 @@ fn a_place_that_only_root_may_enter_is_served_by_root_without_its_capabilities()
 
 #[test]
 fn the_home_and_the_data_may_be_links_to_another_disk() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -253,7 +256,7 @@ fn the_home_and_the_data_may_be_links_to_another_disk() {
 
 #[test]
 fn a_key_of_somebody_else_is_served_also_by_root_without_its_capabilities() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -269,7 +272,7 @@ fn a_key_of_somebody_else_is_served_also_by_root_without_its_capabilities() {
 
 #[test]
 fn root_without_the_right_to_become_others_says_so_and_serves() {
-    if !is_root() {
+    if !require_root() || !require(&["setpriv"]) {
         return;
     }
     let sandbox = Sandbox::new();
@@ -298,7 +301,7 @@ fn root_without_the_right_to_become_others_says_so_and_serves() {
 
 #[test]
 fn a_key_that_only_root_reads_is_served_and_followed() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -320,22 +323,13 @@ fn a_key_that_only_root_reads_is_served_and_followed() {
         chown(sandbox.path("mine/registry.key"), Some(0), Some(0)).unwrap();
     };
     make("first.example");
-    let tls = "  tls:\n    certificate: mine/registry.crt\n    key: mine/registry.key\n";
-    let config = sandbox.write("config.yml", &format!("{PLAIN}{tls}"));
+    let pair = "  tls:\n    certificate: mine/registry.crt\n    key: mine/registry.key\n";
+    let config = sandbox.write("config.yml", &format!("{PLAIN}{pair}"));
     let running = sandbox.start(&["--config", config.to_str().unwrap()]);
-    let shown = || {
-        let output = Command::new("openssl")
-            .args(["s_client", "-connect", &running.address])
-            .stdin(std::process::Stdio::null())
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    assert!(shown().contains("first.example"), "{}", shown());
+    let shown = |name: &str| tls::chain(&running.address, name, &sandbox.read("mine/registry.crt")).is_ok();
+    assert!(shown("first.example"));
     make("second.example");
-    eventually("the new certificate", || {
-        shown().contains("second.example").then_some(())
-    });
+    eventually("the new certificate", || shown("second.example").then_some(()));
     let (proxy, _, group) = users(&sandbox);
     assert_eq!(
         owner(&sandbox, "lockgate/tls/handed/default.key"),

@@ -5,7 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use lockgate_testkit::require;
+
 use crate::harness::{Sandbox, eventually};
+use crate::tls;
 
 /// A name that leads to the loopback address, at this name server alone.
 pub(crate) const HOST: &str = "registry.lockgate.lan";
@@ -47,21 +50,9 @@ pub(crate) struct Pebble {
 }
 
 impl Pebble {
-    /// Whether the programs are here; said loudly when not, and a failure with `CI=true`.
+    /// Whether the programs are here.
     pub(crate) fn is_here() -> bool {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let found = ["pebble", "pebble-challtestsrv"]
-            .iter()
-            .all(|program| std::env::split_paths(&path).any(|directory| directory.join(program).is_file()));
-        if !found {
-            assert_ne!(
-                std::env::var("CI").as_deref(),
-                Ok("true"),
-                "pebble is not here: `bash .ci/run` installs it"
-            );
-            eprintln!("SKIPPED: pebble is not here; `bash .ci/run` installs it");
-        }
-        found
+        require(&["pebble", "pebble-challtestsrv"])
     }
 
     /// An authority for the server's own certificate, in `trusted.pem`: what SSL_CERT_FILE names.
@@ -125,19 +116,12 @@ impl Pebble {
 
     /// The certificate that whoever trusts this authority trusts.
     pub(crate) fn root(&self) -> String {
-        let output = Command::new("curl")
-            .args([
-                "--silent",
-                "--show-error",
-                "--fail",
-                "--cacert",
-                self.trusted.to_str().unwrap(),
-            ])
-            .arg(format!("https://127.0.0.1:{}/roots/0", self.management))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        let address = format!("127.0.0.1:{}", self.management);
+        let trusted = std::fs::read_to_string(&self.trusted).unwrap();
+        let answer = tls::get(&address, "127.0.0.1", "/roots/0", &trusted).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+        body.to_owned()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use lockgate_testkit::{require, require_root};
 use nix::sys::signal::{Signal, kill};
 
 use crate::harness::{PLAIN, Ran, Running, Sandbox, eventually, ready_pid};
@@ -20,10 +21,7 @@ fn as_pid_one(sandbox: &Sandbox, before: &str) -> Command {
 
 #[test]
 fn it_reaps_orphans_and_hears_signals() {
-    let mut probe = Command::new("unshare");
-    probe.args(["--pid", "--fork", "--mount-proc", "true"]);
-    if !probe.status().is_ok_and(|status| status.success()) {
-        // No right to make a namespace.
+    if !require_root() || !require(&["unshare"]) {
         return;
     }
     let sandbox = Sandbox::new();

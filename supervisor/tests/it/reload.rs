@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use nix::sys::signal::{Signal, kill};
 
 use crate::harness::{PATIENCE, PLAIN, Ran, Running, Sandbox, eventually, ready_pid, status};
@@ -20,7 +22,7 @@ impl Kept {
 
     /// Head of the answer, in lower case; panics when the connection is closed.
     fn ask(&mut self, method: &str, path: &str, account: &str) -> String {
-        let basic = base64(&format!("{account}:secret"));
+        let basic = STANDARD.encode(format!("{account}:secret"));
         let request =
             format!("{method} {path} HTTP/1.1\r\nHost: r\r\nAuthorization: Basic {basic}\r\nContent-Length: 0\r\n\r\n");
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
@@ -39,17 +41,6 @@ impl Kept {
         std::io::copy(&mut self.0.by_ref().take(length.unwrap_or(0)), &mut std::io::sink()).unwrap();
         head
     }
-}
-
-fn base64(text: &str) -> String {
-    let mut child = Command::new("openssl")
-        .args(["base64", "-A"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
 }
 
 fn add_user(sandbox: &Sandbox, name: &str) {

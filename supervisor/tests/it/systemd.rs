@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use nix::unistd::geteuid;
+use lockgate_testkit::{require, require_root};
 
-use crate::harness::{Ran, Sandbox, eventually, missing, require};
+use crate::harness::{Ran, Sandbox, eventually};
 
 /// Nothing of the machine's own is started, and nothing of it can be changed: its files are read-only in here, `/etc` is
 /// a copy, what else is written is empty, and the only units are stubs. Booting the machine's units would clear `/tmp`.
@@ -47,17 +47,17 @@ struct Systemd {
 impl Systemd {
     /// `None`, said loudly, where it cannot be.
     fn boot() -> Option<Self> {
-        let needed = [
-            ("systemctl", "systemd"),
-            ("unshare", "util-linux"),
-            ("ip", "iproute2"),
-            ("curl", "curl"),
+        let programs = [
+            "systemctl",
+            "unshare",
+            "nsenter",
+            "mount",
+            "ip",
+            "bash",
+            "getent",
+            "curl",
         ];
-        if !needed.iter().all(|(program, package)| require(program, package)) {
-            return None;
-        }
-        if !geteuid().is_root() {
-            missing("a service manager of its own needs root");
+        if !require_root() || !require(&programs) {
             return None;
         }
         let sandbox = Sandbox::new();

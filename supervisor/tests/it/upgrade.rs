@@ -3,10 +3,11 @@
 use lockgate_certs::files::Existing;
 use lockgate_certs::leaf::{LeafRequest, self_signed};
 use lockgate_certs::load::Pair;
+use lockgate_testkit::require_root;
 use nix::sys::signal::{Signal, kill};
 
 use crate::hand_over::{free_address, pids};
-use crate::harness::{PLAIN, Running, Sandbox, eventually, is_root, ready_pid, status};
+use crate::harness::{PLAIN, Running, Sandbox, eventually, ready_pid, status};
 
 /// What `status` says of the last upgrade, once it says so.
 fn refusal(sandbox: &Sandbox, about: &str) -> String {
@@ -95,7 +96,7 @@ fn write_pair(sandbox: &Sandbox) {
 
 #[test]
 fn a_certificate_that_is_gone_or_does_not_fit_ends_nobody() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use lockgate_testkit::require;
+
 use crate::harness::{Ran, Sandbox};
 
 /// Runs it with `password` on stdin.
@@ -72,6 +74,9 @@ fn a_file_can_be_named_and_an_empty_password_cannot() {
 
 #[test]
 fn without_a_terminal_the_prompt_says_what_to_do() {
+    if !require(&["setsid"]) {
+        return;
+    }
     let sandbox = Sandbox::new();
     let mut command = std::process::Command::new("setsid");
     command

@@ -1,7 +1,6 @@
-//! Tokens of others, as they come and as they are forged. Keys and certificates are openssl's.
+//! Tokens of others, as they come and as they are forged.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
@@ -11,7 +10,12 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use lockgate_config::ExternalTokens;
+use lockgate_testkit::certificates::{self, Certificates};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384,
+};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use x509_parser::pem::Pem;
 
 use super::super::public_key::{PublicKey, libtrust_id};
@@ -21,54 +25,39 @@ use super::*;
 const NOW: i64 = 1_800_000_000;
 
 /// A token server: a directory with keys and certificates.
-struct Server(tempfile::TempDir);
+struct Server {
+    directory: tempfile::TempDir,
+    certificates: Certificates,
+}
 
 impl Server {
     /// `NAME.key` and the self-signed, version 1 certificate `NAME.crt` for each name.
     fn new(names: &[&str]) -> Self {
-        let server = Self(tempfile::tempdir().unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let mut server = Self {
+            certificates: Certificates::new(directory.path()),
+            directory,
+        };
         for name in names {
-            server.new_key(name);
-            server.openssl(&format!("req -new -key {name}.key -subj /CN={name} -out {name}.csr"));
-            server.openssl(&format!(
-                "x509 -req -in {name}.csr -signkey {name}.key -days 36500 -out {name}.crt"
-            ));
+            let key = match *name {
+                _ if name.starts_with("rsa") => certificates::rsa_key(),
+                "p384" => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap(),
+                _ => KeyPair::generate().unwrap(),
+            };
+            server.certificates.version_1(name, key);
         }
         server
     }
 
-    /// An RSA key when the name begins with `rsa`, an EC one otherwise.
-    fn new_key(&self, name: &str) {
-        let algorithm = match name {
-            _ if name.starts_with("rsa") => "RSA -pkeyopt rsa_keygen_bits:2048",
-            "p384" => "EC -pkeyopt ec_paramgen_curve:P-384",
-            _ => "EC -pkeyopt ec_paramgen_curve:P-256",
-        };
-        self.openssl(&format!("genpkey -algorithm {algorithm} -out {name}.key"));
-    }
-
-    /// `NAME.crt` signed by `ISSUER.key`, with `extensions`.
-    fn issue(&self, name: &str, issuer: &str, extensions: &str, options: &str) {
-        std::fs::write(self.path("ext"), extensions).unwrap();
-        self.new_key(name);
-        self.openssl(&format!("req -new -key {name}.key -subj /CN={name} -out {name}.csr"));
-        self.openssl(&format!(
-            "x509 -req -in {name}.csr -CA {issuer}.crt -CAkey {issuer}.key -set_serial 7 -extfile ext -out {name}.crt {options}"
-        ));
-    }
-
-    fn openssl(&self, arguments: &str) {
-        let mut command = Command::new("openssl");
-        let output = command
-            .args(arguments.split_whitespace())
-            .current_dir(&self.0)
-            .output()
-            .expect("openssl is installed");
-        assert!(output.status.success(), "openssl {arguments}: {output:?}");
+    /// `NAME.crt` signed by `ISSUER.key`, with an EC key, and with what `change` says.
+    fn issue(&mut self, name: &str, issuer: &str, change: impl FnOnce(&mut CertificateParams)) {
+        let mut params = certificates::named(name);
+        change(&mut params);
+        self.certificates.issue(name, issuer, params);
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.directory.path().join(name)
     }
 
     fn der(&self, name: &str) -> Vec<u8> {
@@ -378,23 +367,33 @@ fn a_remembered_token_expires_all_the_same() {
 
 #[test]
 fn chains_are_followed_to_the_bundle_and_nowhere_else() {
-    const AUTHORITY: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign";
-    const LEAF: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature";
-    let server = Server::new(&["root", "stranger"]);
-    server.issue("middle", "root", AUTHORITY, "-days 36500");
-    server.issue("leaf", "middle", LEAF, "-days 36500");
-    server.issue("direct", "root", LEAF, "-days 36500");
-    server.issue("under-leaf", "direct", LEAF, "-days 36500");
-    server.issue("expired", "root", LEAF, "-days 1");
-    server.issue("odd", "root", "1.2.3.4=critical,DER:0500", "-days 36500");
-    server.issue(
-        "short",
-        "root",
-        "basicConstraints=critical,CA:TRUE,pathlen:0",
-        "-days 36500",
-    );
-    server.issue("too-deep", "short", AUTHORITY, "-days 36500");
-    server.issue("deep-leaf", "too-deep", LEAF, "-days 36500");
+    fn authority(params: &mut CertificateParams) {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    }
+    fn leaf(params: &mut CertificateParams) {
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    }
+    let mut server = Server::new(&["root", "stranger"]);
+    server.issue("middle", "root", authority);
+    server.issue("leaf", "middle", leaf);
+    server.issue("direct", "root", leaf);
+    server.issue("under-leaf", "direct", leaf);
+    server.issue("expired", "root", |params| {
+        leaf(params);
+        params.not_after = OffsetDateTime::from_unix_timestamp(NOW - 86_400).unwrap();
+    });
+    server.issue("odd", "root", |params| {
+        let mut unknown = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+        unknown.set_criticality(true);
+        params.custom_extensions.push(unknown);
+    });
+    server.issue("short", "root", |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    });
+    server.issue("too-deep", "short", authority);
+    server.issue("deep-leaf", "too-deep", leaf);
     let verifier = server.verifier(&["root"], None, &[]);
     for (chain, expected) in [
         (&["direct"][..], true),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use lockgate_testkit::missing;
 use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 
 use super::clients;
@@ -41,9 +42,7 @@ impl<'m> Engine<'m> {
         // The package's client speaks with both engines, so one is enough.
         let client = clients::find(&["/usr/bin/docker", "docker"]);
         let (Some(daemon), Some(client)) = (daemon, client) else {
-            clients::missing(&format!(
-                "the {name} docker engine or its client is not here, `bash .ci/run` installs it"
-            ));
+            missing(&format!("the {name} docker engine or its client"), "bash .ci/run");
             return None;
         };
         let engine = Self { machine, client, name };

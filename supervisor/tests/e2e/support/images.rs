@@ -5,14 +5,15 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use lockgate_testkit::{missing, require};
+
 use super::clients;
 use super::engine::Engine;
 use super::machine::{Machine, Run};
 
 /// Whether images can be made here.
 pub(crate) fn can_be_made() -> bool {
-    clients::require(&["tar"])
-        && (busybox().is_some() || clients::missing("busybox-static is not here, `bash .ci/run` installs it"))
+    require(&["tar"]) && (busybox().is_some() || missing("busybox", "sudo apt-get install busybox-static"))
 }
 
 fn busybox() -> Option<PathBuf> {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use super::clients::say;
+use lockgate_testkit::say;
+
 use super::machine::{HOST, Machine, Run, until};
 
 /// Fixed, because the machine's network is its own.

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::clients;
+use lockgate_testkit::{missing, require, require_root};
 
 /// The name under which the machine's registry is reached.
 pub(crate) const HOST: &str = "registry.example.test";
@@ -36,11 +36,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// Starts one; `None`, said loudly, where that is not possible.
     pub(crate) fn start() -> Option<Self> {
-        if !clients::require(&["unshare", "nsenter", "setpriv", "ip", "timeout"]) {
-            return None;
-        }
-        if !nix::unistd::geteuid().is_root() {
-            clients::missing("docker engines in namespaces of their own need root");
+        if !require_root() || !require(&["unshare", "nsenter", "setpriv", "mount", "ip"]) {
             return None;
         }
         let directory = tempfile::Builder::new()
@@ -106,7 +102,10 @@ impl Machine {
         });
         if ended.is_some() {
             let log = fs::read_to_string(self.path("init.log")).unwrap_or_default();
-            return clients::missing(&format!("namespaces cannot be made here: {}", log.trim()));
+            return missing(
+                &format!("the right to make namespaces ({})", log.trim()),
+                "run the tests outside of a container",
+            );
         }
         let unshare = self.unshare.id();
         let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).expect("children");
