@@ -7,9 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
+use lockgate_testkit::{require, require_root};
 use nix::sys::signal::{Signal, kill};
 
-use crate::harness::{PLAIN, Ran, Running, Sandbox, eventually, is_root, require};
+use crate::harness::{PLAIN, Ran, Running, Sandbox, eventually};
 
 /// `sha256` of nothing.
 const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -174,7 +175,7 @@ fn a_home_whose_name_is_no_text_is_refused_at_once() {
 
 #[test]
 fn without_proc_one_line_says_what_is_missing() {
-    if !is_root() || !require("unshare", "util-linux") {
+    if !require_root() || !require(&["unshare", "umount"]) {
         return;
     }
     let sandbox = Sandbox::new();
