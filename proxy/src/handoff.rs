@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use lockgate_wire::Multipart;
 use pingora::{Error, ErrorType, OrErr, Result};
 use pingora_proxy::Session;
 use rustix::fs::{Advice, fadvise};
@@ -14,7 +15,6 @@ use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 
 use crate::beneath::{Opened, Root};
 use crate::buffers::{BUFFER_SIZE, Buffer, Buffers};
-use crate::byteranges::Multipart;
 
 /// How far ahead the kernel is asked to read once the page cache has missed.
 const READ_AHEAD: u64 = 2 * 1024 * 1024;
@@ -93,11 +93,9 @@ fn parse_piece(header: &str) -> Option<(Content, &str)> {
     Some((Content::Piece { offset, length }, path))
 }
 
-fn parse_parts(header: &str) -> Option<(Content, &str)> {
-    let (boundary, rest) = header.split_once(' ')?;
-    let (size, rest) = rest.split_once(' ')?;
-    let (ranges, path) = rest.split_once(' ')?;
-    Some((Content::Parts(Multipart::parse(boundary, size, ranges)?), path))
+fn parse_parts(text: &str) -> Option<(Content, &str)> {
+    let (end, _) = text.match_indices(' ').nth(2)?;
+    Some((Content::Parts(text[..end].parse().ok()?), &text[end + 1..]))
 }
 
 impl Handoff {
@@ -175,11 +173,11 @@ impl Blob {
             return self.send_rest(session, buffers, true).await;
         };
         for (head, range) in multipart.parts() {
-            write(session, head, false).await?;
+            write(session, head.into(), false).await?;
             (self.offset, self.end) = (range.start, range.end);
             self.send_rest(session, buffers, false).await?;
         }
-        write(session, multipart.tail(), true).await
+        write(session, multipart.tail().into(), true).await
     }
 
     /// Sends what is left; `ends`: nothing follows it.
@@ -267,7 +265,7 @@ mod tests {
         };
         assert_eq!(handoff("3 5 sha256/aa/aa bb/data"), expected);
         let expected = Handoff {
-            content: Content::Parts(Multipart::parse("b0", "9", "0-1,8-8").unwrap()),
+            content: Content::Parts("b0 9 0-1,8-8".parse().unwrap()),
             path: "sha256/aa/aa bb/data".into(),
         };
         assert_eq!(handoff("multipart b0 9 0-1,8-8 sha256/aa/aa bb/data"), expected);

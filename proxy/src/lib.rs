@@ -8,7 +8,7 @@
 //!                └─ service ─┬─ headers            who asks
 //!                            ├─ docroot            files beside the registry
 //!                            ├─ upstream, resume   the registry, waiting for it, going on with uploads
-//!                            ├─ handoff, beneath   blobs from their files, byteranges: pieces of them
+//!                            ├─ handoff, beneath   blobs from their files
 //!                            ├─ failure, error_page
 //!                            └─ access_log
 //! ```
@@ -19,7 +19,6 @@
 mod access_log;
 mod beneath;
 mod buffers;
-mod byteranges;
 mod connection;
 mod docroot;
 mod ending;

@@ -1,6 +1,7 @@
 //! Headers between the registry and the own proxy alone. The proxy drops them from clients' requests and from answers.
 
-/// The file that the registry wants streamed: offset, length, path.
+/// The file that the registry wants streamed: `<offset> <length> <path>`; or several pieces of it, `multipart`, a
+/// [`Multipart`](crate::Multipart) and the path.
 pub const BLOB: &str = "x-lockgate-blob";
 /// Bytes that an upload has: `Range` says the same of one byte as of none.
 pub const OFFSET: &str = "x-lockgate-offset";

@@ -6,7 +6,9 @@ mod chain;
 mod fields;
 mod forwarded;
 pub mod internal;
+mod multipart;
 mod origin;
 
 pub use fields::Fields;
+pub use multipart::{InvalidMultipart, Multipart};
 pub use origin::{Origin, Peer, Scheme, authority};

@@ -1,7 +1,7 @@
 //! A blob as an answer: one decision (status, headers, range), rendered in three ways.
 //!
 //! ```text
-//! Handoff   X-Lockgate-Blob: offset length path      Lockgate's proxy streams the file; several ranges: `byteranges`
+//! Handoff   X-Lockgate-Blob: offset length path      Lockgate's proxy streams the file; several ranges: `internal::BLOB`
 //! Accel     X-Accel-Redirect: /location/path         nginx streams the file, and does ranges itself
 //! Stream    the body                                 the registry streams it
 //! ```
@@ -14,18 +14,16 @@ use actix_web::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use lockgate_wire::internal;
 
 use super::app::Delivery;
 use super::body::HeadBody;
-use super::byteranges::Multipart;
+use super::byteranges;
 use super::call::Call;
 use super::conditional::{etag, none_match};
 use super::error::ApiError;
 use crate::oci::range::{self, Selection};
 use crate::storage::Blob;
-
-/// What Lockgate's proxy shall send: `<offset> <length> <path>`, or several ranges, see [`Multipart::handoff`].
-const HANDOFF: &str = "X-Lockgate-Blob";
 
 /// Content never changes under its digest: caches may keep it for a year, as CNCF distribution says too.
 const CACHE_FOREVER: &str = "max-age=31536000";
@@ -91,7 +89,7 @@ async fn deliver(
     }
     match (&call.settings.delivery, &blob.file) {
         (Delivery::Handoff, Some(file)) => {
-            response.insert_header((HANDOFF, format!("{} {length} {}", part.start, slashed(file))));
+            response.insert_header((internal::BLOB, format!("{} {length} {}", part.start, slashed(file))));
             Ok(response.finish())
         }
         (Delivery::Accel(location), Some(file)) => {
@@ -107,17 +105,17 @@ async fn deliver(
 
 /// Never for HEAD, and never for nginx.
 fn deliver_parts(call: &Call<'_>, blob: Blob, parts: Vec<Range<u64>>) -> HttpResponse {
-    let multipart = Multipart::new(blob.size, parts);
+    let multipart = byteranges::multipart(blob.size, parts);
     let mut response = described(HttpResponse::PartialContent(), &blob);
     response.insert_header((CONTENT_TYPE, multipart.content_type()));
     match (&call.settings.delivery, &blob.file) {
         (Delivery::Handoff, Some(file)) => {
-            response.insert_header((HANDOFF, format!("{} {}", multipart.handoff(), slashed(file))));
+            response.insert_header((internal::BLOB, format!("multipart {multipart} {}", slashed(file))));
             response.finish()
         }
         (Delivery::Handoff | Delivery::Accel(_) | Delivery::Stream, _) => {
             let (length, read) = (multipart.length(), call.app.registry.blob_reader(blob));
-            response.body(SizedStream::new(length, multipart.body(read)))
+            response.body(SizedStream::new(length, byteranges::body(multipart, read)))
         }
     }
 }
