@@ -20,6 +20,7 @@ mod kill_loops;
 mod large_layer;
 mod logs;
 mod nginx;
+mod partial_pulls;
 mod podman;
 mod regctl;
 mod rust_client;

@@ -29,7 +29,8 @@ fn mosis_documented_nginx_works_as_it_stands() {
             proxy_pass http://127.0.0.1:4444;
         }";
     let _served = start(&machine, &format!("host: https://{HOST}:{PORT}"), location);
-    round_trip(&machine);
+    let layer = round_trip(&machine);
+    two_ranges(&machine, &layer);
     let begun = begin_upload(&machine);
     assert!(
         begun.contains(&format!("https://{HOST}:{PORT}/v2/team/app/blobs/uploads/")),
@@ -61,7 +62,8 @@ fn nginx_streams_blobs_from_their_files() {
         blobs.display()
     );
     let _served = start(&machine, "accel: /blobs/\n  trustedproxies: [127.0.0.1]", &location);
-    round_trip(&machine);
+    let layer = round_trip(&machine);
+    two_ranges(&machine, &layer);
     let begun = begin_upload(&machine);
     assert!(
         begun.contains(&format!("https://{HOST}:{PORT}/v2/team/app/blobs/uploads/")),
@@ -74,6 +76,8 @@ fn nginx_streams_blobs_from_their_files() {
         .find(|line| line.contains("GET /v2/team/app/blobs/") && line.contains(" 200 "));
     let blob = blob.unwrap_or_else(|| panic!("no blob was pulled: {log}"));
     assert!(blob.ends_with("-> sent by nginx"), "{blob}");
+    let pieces = log.lines().find(|line| line.contains(" 206 ")).expect("two ranges");
+    assert!(pieces.ends_with("-> sent by nginx"), "{pieces}");
 }
 
 fn can_run() -> Option<Machine> {
@@ -164,8 +168,8 @@ fn configuration(location: &str) -> String {
     )
 }
 
-/// An image with a layer of some megabytes, there and back.
-fn round_trip(machine: &Machine) {
+/// An image with a layer of some megabytes, there and back; the layer's digits and content.
+fn round_trip(machine: &Machine) -> (String, Vec<u8>) {
     let layout = OciLayout::create(machine.path("layout"));
     let root = images::root_layer(machine, "root", "text");
     let noise = images::noise_layer(machine, "noise", 8, 1);
@@ -186,11 +190,35 @@ fn round_trip(machine: &Machine) {
     let back = format!("dir:{}", machine.path("back").display());
     copy(["--src-creds", ACCOUNT, "--src-cert-dir", "trust"], &remote, &back);
     let name = layout.digest_of(&noise);
-    let pulled = fs::read(machine.path("back").join(name)).expect("the layer");
+    let pulled = fs::read(machine.path("back").join(&name)).expect("the layer");
     assert!(
         pulled == fs::read(&noise).expect("the layer"),
         "the layer came back different"
     );
+    (name, pulled)
+}
+
+/// Two pieces of a layer in one answer.
+fn two_ranges(machine: &Machine, (name, content): &(String, Vec<u8>)) {
+    let mut curl = curl(machine, &format!("/v2/team/app/blobs/sha256:{name}"));
+    curl.args(["--range", "0-9,3000000-3099999", "--output", "pieces"]).ok();
+    let answer = fs::read(machine.path("pieces")).expect("the answer");
+    let end = find(&answer, b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 206 "), "{head}");
+    assert!(head.contains("content-type: multipart/byteranges; boundary="), "{head}");
+    let body = &answer[end + 4..];
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+    for (first, last) in [(0, 9), (3_000_000, 3_099_999)] {
+        let part = format!("Content-Range: bytes {first}-{last}/{}\r\n\r\n", content.len());
+        let begin = find(body, part.as_bytes()).expect("a part") + part.len();
+        assert!(body[begin..].starts_with(&content[first..=last]), "{part}");
+    }
+}
+
+/// Where `wanted` begins in `bytes`.
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 /// The head of the answer.
