@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 ///
 /// ```text
 /// config.yml, password (0600)            supervisor
+/// home.json                              supervisor: whether it has served, and with which files
 /// ca/ca.key (0600)                       supervisor alone: it issues and renews the leaf
 /// tls/ca.crt registry.crt registry.key   proxy
 /// auth/htpasswd token.key                registry
@@ -31,6 +32,11 @@ impl Home {
     /// `config.yml`
     pub fn config_file(&self) -> PathBuf {
         self.0.join("config.yml")
+    }
+
+    /// `home.json`: whether anything has served from here, and with which files.
+    pub fn record_file(&self) -> PathBuf {
+        self.0.join("home.json")
     }
 
     /// `password`: the first account's generated password, mode 0600.

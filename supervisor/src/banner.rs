@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::reach::Reach;
 use crate::setup::FirstAccount;
+use crate::variables::InForce;
 
 /// Everything to tell.
 #[derive(Debug)]
@@ -18,6 +19,9 @@ pub(crate) struct Banner {
     pub(crate) certificate_problem: Option<String>,
     /// The certificate of our own authority, when clients have to trust it.
     pub(crate) authority: Option<PathBuf>,
+    /// What was made and what lay ready, at the first start.
+    pub(crate) beginnings: Vec<String>,
+    pub(crate) variables: InForce,
 }
 
 impl fmt::Display for Banner {
@@ -26,6 +30,7 @@ impl fmt::Display for Banner {
         if let Some(problem) = &self.certificate_problem {
             writeln!(f, "Certificate: {problem}; `lockgate status` tells more.")?;
         }
+        self.lists(f)?;
         if let Some(account) = &self.account {
             self.first_run(f, account)?;
         } else if self.password_file.exists() {
@@ -40,6 +45,27 @@ impl fmt::Display for Banner {
 }
 
 impl Banner {
+    /// What there was to make and to take, and what variables say.
+    fn lists(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables = self.variables.lines();
+        let is_first = !self.beginnings.is_empty();
+        let otherwise = if is_first || self.variables.any() {
+            self.variables.otherwise()
+        } else {
+            Vec::new()
+        };
+        let lists = [
+            self.beginnings.iter().map(String::as_str).collect(),
+            variables.iter().map(String::as_str).collect(),
+            otherwise,
+        ];
+        for list in lists.iter().filter(|list: &&Vec<&str>| !list.is_empty()) {
+            f.write_char('\n')?;
+            list.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
+        }
+        Ok(())
+    }
+
     fn first_run(&self, f: &mut fmt::Formatter<'_>, account: &FirstAccount) -> fmt::Result {
         let reference = self.reach.reference();
         writeln!(f, "\n  account   {}", account.name)?;

@@ -46,6 +46,14 @@ impl Environment {
         Self(others.cloned().collect())
     }
 
+    /// The same and `others`.
+    #[must_use]
+    pub(crate) fn and(&self, others: &[(String, String)]) -> Self {
+        others
+            .iter()
+            .fold(self.clone(), |all, (name, value)| all.with(name, value))
+    }
+
     /// Name and value, as `lockgate_config` takes them.
     pub(crate) fn variables(&self) -> &[(String, String)] {
         &self.0

@@ -25,6 +25,7 @@ mod socket_path;
 mod source;
 mod supervise;
 mod terminal;
+mod variables;
 
 fn main() -> ExitCode {
     confine::own_files_only();

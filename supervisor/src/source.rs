@@ -10,6 +10,9 @@ use crate::handed;
 /// The variable that overrides `http.addr`; how `--listen` reaches the children.
 pub(crate) const LISTEN_VARIABLE: &str = "REGISTRY_HTTP_ADDR";
 
+/// How the names of variables that override the configuration begin.
+pub(crate) const VARIABLES: &str = "REGISTRY_";
+
 /// A configuration file and what overrides it.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
@@ -38,6 +41,13 @@ impl Source {
     #[must_use]
     pub(crate) fn with_listen(&self, address: &str) -> Self {
         Self::new(self.path.clone(), &self.environment, Some(address))
+    }
+
+    /// The variables that may override the file.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        let variables = self.environment.variables().iter();
+        let may_override = |(name, _): &&(String, String)| name.starts_with(VARIABLES);
+        variables.filter(may_override).cloned().collect()
     }
 
     /// The file.

@@ -7,9 +7,10 @@ use lockgate_config::Config;
 use lockgate_registry::auth::{self, Scope};
 
 use super::Failure;
+use super::configured::Configured;
 use super::places::Places;
 use crate::environment::Environment;
-use crate::source::Source;
+use crate::variables::InForce;
 
 /// Lists every mistake of a configuration, each with key path, value and what is expected; exit 78 when there is one.
 ///
@@ -34,8 +35,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
-    let path = arguments.places.config_file(environment);
-    let accepted = Source::new(path.clone(), environment, None).load()?;
+    let source = Configured::by(&arguments.places, environment)?.source();
+    let path = source.path().to_owned();
+    let accepted = source.load()?;
     if let (Some(account), Some(actions), Some(resource)) =
         (&arguments.account, &arguments.actions, &arguments.resource)
     {
@@ -48,6 +50,9 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     }
     for warning in &accepted.config.warnings {
         println!("{}: warning: {warning}", path.display());
+    }
+    for line in InForce::new(&accepted.config, false).lines() {
+        println!("{}: {line}", path.display());
     }
     println!("{}: no mistakes", path.display());
     Ok(())

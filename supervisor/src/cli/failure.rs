@@ -109,6 +109,7 @@ impl From<SetupError> for Failure {
         match error {
             SetupError::Configuration(error) => error.into(),
             SetupError::Certificate(CertificateError::HostName(_))
+            | SetupError::Absent(_)
             | SetupError::User(_)
             | SetupError::Unreadable { .. } => Self::configuration(error),
             other => Self::new(other),

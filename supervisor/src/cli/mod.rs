@@ -3,6 +3,7 @@
 mod acme;
 mod cert;
 mod check;
+mod configured;
 mod failure;
 mod import;
 mod places;

@@ -4,24 +4,38 @@ use clap::Args;
 use lockgate_config::Home;
 
 use super::Failure;
+use super::configured::Configured;
 use super::start::Wishes;
 use crate::environment::Environment;
-use crate::setup::{FirstAccount, prepare};
+use crate::setup::trail::Trail;
+use crate::setup::{FirstAccount, Wish, prepare};
+use crate::variables::InForce;
 
 /// Sets up what is missing, and ends: configuration, certificates, the first account. What is there stays as it is.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     wishes: Wishes,
+    /// Make what is missing also in a home that has served: a configuration without the rules of the one that is gone,
+    /// an accounts file with one account, an empty place for images
+    #[arg(long)]
+    again: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     arguments.wishes.places.check(environment)?;
     let home = arguments.wishes.places.home(environment);
-    let prepared = prepare(&arguments.wishes.wish(&home, false, environment))?;
+    let configured = Configured::by(&arguments.wishes.places, environment)?;
+    let wish = Wish {
+        config: configured.config.clone(),
+        again: arguments.again,
+        ..arguments.wishes.wish(&home, false, &configured.environment)
+    };
+    let prepared = prepare(&wish, &mut Trail::default())?;
     prepared.tell(|line| println!("{line}"));
-    for path in &prepared.made {
-        println!("made {}", path.display());
+    let variables = InForce::new(&prepared.accepted.config, arguments.wishes.listen.is_some());
+    for line in prepared.beginnings().into_iter().chain(variables.lines()) {
+        println!("{line}");
     }
     if prepared.made.is_empty() {
         println!("everything is there in {}", home.root().display());

@@ -13,6 +13,7 @@ use crate::environment::Environment;
 use crate::launch::{Ground, begin, take_over};
 use crate::lock::Lock;
 use crate::logging::Logging;
+use crate::setup::trail::Trail;
 use crate::setup::{Wish, prepare_directories};
 use crate::supervise::signals::Signals;
 use crate::supervise::will::{self, Will};
@@ -56,6 +57,7 @@ impl Wishes {
             // Once: the binary that takes over in the same process has the same arguments.
             chown: self.chown && !will::is_written(environment),
             serve,
+            again: false,
             environment,
         }
     }
@@ -71,11 +73,15 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let will =
         Will::open(environment).map_err(|error| Failure::new(format!("what the binary before left: {error}")))?;
     let home = wishes.places.home(environment);
+    let mut trail = Trail::default();
     let lock = match &will {
         Some(will) => Lock::adopt(&home.pid_file(), &will.lock)?,
         None => {
+            trail = Trail::of(&home);
             prepare_directories(&home)?;
-            Lock::take(&home.pid_file())?
+            let lock = Lock::take(&home.pid_file())?;
+            trail.follow();
+            lock
         }
     };
     let ground = Ground {
@@ -89,8 +95,9 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     match will {
         Some(will) => confined(take_over(ground, will)?)?.run(|| {})?,
         None => {
-            let (supervisor, banner) = begin(ground)?;
+            let (supervisor, banner) = begin(ground, &mut trail)?;
             confined(supervisor)?.run(|| {
+                trail.keep();
                 let took_ms = began.elapsed().as_millis() as u64;
                 tracing::info!(took_ms, "serving {}", banner.reach);
                 // A closed stdout is no reason to stop.
@@ -98,6 +105,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
             })?;
         }
     }
+    trail.keep();
     Ok(())
 }
 

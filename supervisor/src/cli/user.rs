@@ -9,10 +9,10 @@ use lockgate_registry::accounts::{
 };
 
 use super::Failure;
+use super::configured::Configured;
 use super::places::Places;
 use crate::environment::Environment;
 use crate::setup::for_readers;
-use crate::source::Source;
 use crate::terminal;
 
 /// Adds, changes, removes and lists accounts. A running registry takes up the change by itself.
@@ -66,27 +66,29 @@ struct Place {
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     match &arguments.command {
         Command::Add(add) => {
-            let (name, accounts) = add.named.open(environment)?;
+            let (name, opened) = add.named.open(environment)?;
             let hash = add.hash()?;
-            let add_it = || accounts.add(&name, &hash).map_err(Failure::new);
-            match add.named.place.config(environment)? {
-                Some(config) => for_readers(&config, &add.named.place.places.home(environment), add_it)?,
+            let add_it = || opened.accounts.add(&name, &hash).map_err(Failure::new);
+            let place = &add.named.place;
+            match &opened.config {
+                Some(config) => for_readers(config, &place.places.home(environment), place.file.is_some(), add_it)?,
                 None => add_it()?,
             }
             println!("added {name}");
         }
         Command::Passwd(change) => {
-            let (name, accounts) = change.named.open(environment)?;
-            accounts.set_password(&name, &change.hash()?).map_err(Failure::new)?;
+            let (name, opened) = change.named.open(environment)?;
+            let hash = change.hash()?;
+            opened.accounts.set_password(&name, &hash).map_err(Failure::new)?;
             println!("changed the password of {name}");
         }
         Command::Rm(remove) => {
-            let (name, accounts) = remove.open(environment)?;
-            accounts.remove(&name).map_err(Failure::new)?;
+            let (name, opened) = remove.open(environment)?;
+            opened.accounts.remove(&name).map_err(Failure::new)?;
             println!("removed {name}");
         }
         Command::List(place) => {
-            for account in place.accounts(environment)?.list().map_err(Failure::new)? {
+            for account in place.open(environment)?.accounts.list().map_err(Failure::new)? {
                 match account.kind {
                     Ok(kind) => println!("{}\t{}", account.name, name_of(kind)),
                     Err(problem) => println!("{}\tcannot log in: {problem}", account.name),
@@ -98,42 +100,48 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
 }
 
 impl Named {
-    fn open(&self, environment: &Environment) -> Result<(AccountName, Accounts), Failure> {
+    fn open(&self, environment: &Environment) -> Result<(AccountName, Opened), Failure> {
         let name = self
             .name
             .parse()
             .map_err(|error: InvalidAccountName| Failure::usage(error))?;
-        Ok((name, self.place.accounts(environment)?))
+        Ok((name, self.place.open(environment)?))
     }
 }
 
+/// The accounts, and the configuration that names their file.
+struct Opened {
+    accounts: Accounts,
+    config: Option<Config>,
+}
+
 impl Place {
-    /// The configuration, when it is what names the file.
-    fn config(&self, environment: &Environment) -> Result<Option<Config>, Failure> {
-        match &self.file {
-            Some(_) => Ok(None),
-            None => self.load(environment).map(Some),
-        }
-    }
-
-    fn load(&self, environment: &Environment) -> Result<Config, Failure> {
-        let source = Source::new(self.places.config_file(environment), environment, None);
-        Ok(source.load()?.config)
-    }
-
-    fn accounts(&self, environment: &Environment) -> Result<Accounts, Failure> {
-        if let Some(file) = &self.file {
-            return Ok(Accounts::new(file));
-        }
-        let path = self.places.config_file(environment);
-        let config = self.load(environment)?;
-        let htpasswd = config.auth.htpasswd.ok_or_else(|| {
-            let path = path.display();
-            Failure::configuration(format!(
-                "{path}: auth.htpasswd is not set: there is no file of accounts; name one with --file"
-            ))
-        })?;
-        Ok(Accounts::new(htpasswd.path))
+    fn open(&self, environment: &Environment) -> Result<Opened, Failure> {
+        let Some(file) = &self.file else {
+            let source = Configured::by(&self.places, environment)?.source();
+            let config = source.load()?.config;
+            let Some(htpasswd) = &config.auth.htpasswd else {
+                let path = source.path().display();
+                return Err(Failure::configuration(format!(
+                    "{path}: auth.htpasswd is not set: there is no file of accounts; name one with --file"
+                )));
+            };
+            return Ok(Opened {
+                accounts: Accounts::new(&htpasswd.path),
+                config: Some(config),
+            });
+        };
+        // A file alone needs no configuration, but one that is configured is left to its reader.
+        let source = Configured::by(&self.places, environment).map(|configured| configured.source());
+        let config = source.ok().and_then(|source| source.load().ok());
+        let config = config.map(|loaded| loaded.config).filter(|config| {
+            let named = config.auth.htpasswd.as_ref().map(|htpasswd| &htpasswd.path);
+            std::path::absolute(file).ok().as_ref() == named
+        });
+        Ok(Opened {
+            accounts: Accounts::new(file),
+            config,
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::entrance::{self, EntranceError};
 use crate::handed::{Handed, localized};
 use crate::notify::{Notifier, watchdog};
 use crate::reach::Reach;
+use crate::setup::trail::Trail;
 use crate::setup::{Prepared, prepare};
 use crate::source::{Accepted, LISTEN_VARIABLE, Source};
 use crate::supervise::Plan;
@@ -21,6 +22,7 @@ use crate::supervise::renewal::Renewal;
 use crate::supervise::sockets::Socket;
 use crate::supervise::upgrade::own_path;
 use crate::supervise::will::Will;
+use crate::variables::InForce;
 
 /// A configuration, and what children are started with by it.
 pub(super) struct Equipment {
@@ -31,14 +33,23 @@ pub(super) struct Equipment {
 }
 
 /// Makes what is missing, and opens what is to be listened on.
-pub(super) fn equip(ground: &Ground<'_>, will: Option<&Will>) -> Result<(Equipment, Vec<Socket>, Banner), Failure> {
+pub(super) fn equip(
+    ground: &Ground<'_>,
+    will: Option<&Will>,
+    trail: &mut Trail,
+) -> Result<(Equipment, Vec<Socket>, Banner), Failure> {
     let (home, wishes) = (&ground.home, ground.wishes);
-    let mut prepared = prepare(&wishes.wish(home, true, ground.environment))?;
+    let mut prepared = prepare(&wishes.wish(home, true, ground.environment), trail)?;
     ground.logging.reload(&prepared.accepted.config.log, &home.log());
     for warning in &prepared.accepted.config.warnings {
         tracing::warn!("{warning}");
     }
     prepared.tell(|line| tracing::warn!("{line}"));
+    let beginnings = prepared.beginnings();
+    let variables = InForce::new(&prepared.accepted.config, wishes.listen.is_some());
+    for line in beginnings.iter().cloned().chain(variables.lines()) {
+        tracing::info!("{line}");
+    }
     if let Some(reason) = &prepared.issued {
         tracing::info!("issued a certificate: {reason}");
     }
@@ -55,6 +66,8 @@ pub(super) fn equip(ground: &Ground<'_>, will: Option<&Will>) -> Result<(Equipme
         account: prepared.account,
         password_file: home.password_file(),
         authority: prepared.certificates.as_ref().map(|_| home.ca_certificate()),
+        beginnings,
+        variables,
     };
     let decided = &prepared.decided;
     let handed = Handed::over_to(decided.owners().as_ref(), &prepared.accepted.config, home)?;

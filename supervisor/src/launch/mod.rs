@@ -18,6 +18,7 @@ use crate::cli::start::Wishes;
 use crate::environment::Environment;
 use crate::lock::Lock;
 use crate::logging::Logging;
+use crate::setup::trail::Trail;
 use crate::supervise::child::pair_of;
 use crate::supervise::generation::Generation;
 use crate::supervise::hand_over::registry_socket;
@@ -39,8 +40,8 @@ pub(crate) struct Ground<'a> {
 }
 
 /// Both children are due to be started.
-pub(crate) fn begin(ground: Ground<'_>) -> Result<(Supervisor, Banner), Failure> {
-    let (equipment, entrances, mut banner) = equip(&ground, None)?;
+pub(crate) fn begin(ground: Ground<'_>, trail: &mut Trail) -> Result<(Supervisor, Banner), Failure> {
+    let (equipment, entrances, mut banner) = equip(&ground, None, trail)?;
     let setting = equipment.setting.clone();
     let plan = plan(ground, equipment, &banner.reach);
     banner.certificate_problem = plan.orders.problem();

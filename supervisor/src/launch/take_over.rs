@@ -5,6 +5,7 @@ use super::equipment::{Equipment, equip, equipment, plan, reach};
 use crate::cli::Failure;
 use crate::confine::users;
 use crate::handed::Handed;
+use crate::setup::trail::Trail;
 use crate::setup::{SetupError, prepare_directories, tree};
 use crate::source::Source;
 use crate::supervise::hand_over::{Cause, Successor, Terms};
@@ -16,7 +17,7 @@ pub(crate) fn take_over(ground: Ground<'_>, will: Will) -> Result<Supervisor, Fa
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "this binary has taken over");
     let equipped = prepare_directories(&ground.home)
         .map_err(Failure::from)
-        .and_then(|()| equip(&ground, Some(&will)));
+        .and_then(|()| equip(&ground, Some(&will), &mut Trail::default()));
     let mut in_force = in_force(&ground, &will).or_else(|failure| match &equipped {
         Ok((equipment, ..)) => Ok(instead(equipment, &failure)),
         Err(_) => Err(failure),

@@ -33,6 +33,7 @@ use crate::descriptors::receive_text;
 use crate::environment::Environment;
 use crate::logging::{Logging, panics};
 use crate::notify::{self, Notifier};
+use crate::setup::absent::Absent;
 use crate::setup::tree::TreeError;
 use crate::source::{Accepted, Source, explain};
 use crate::supervise::child::Role;
@@ -73,6 +74,9 @@ pub(crate) enum ServeError {
     /// The data directory.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// What a home that has served should have.
+    #[error(transparent)]
+    Absent(#[from] Absent),
     /// Who serves it.
     #[error(transparent)]
     Owner(#[from] OwnerError),
@@ -87,7 +91,7 @@ impl ServeError {
         use lockgate_proxy::RunError as Proxy;
         use lockgate_registry::RunError as Registry;
         let hopeless = match self {
-            Self::Configuration(_) | Self::Address { .. } | Self::Owner(_) => true,
+            Self::Configuration(_) | Self::Address { .. } | Self::Owner(_) | Self::Absent(_) => true,
             Self::Registry(error) => matches!(error, Registry::Configuration { .. } | Registry::Storage { .. }),
             Self::Proxy(error) => matches!(error, Proxy::Configuration { .. } | Proxy::Certificate(_)),
             Self::Socket(_) | Self::Inherited(_) | Self::Tree(_) | Self::System { .. } => false,

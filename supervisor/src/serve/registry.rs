@@ -10,6 +10,8 @@ use tokio::sync::mpsc::Receiver;
 use super::inherited::{Inherited, Socket};
 use super::{Call, Half, ServeError};
 use crate::confine::Rules;
+use crate::setup::absent::{self, Asked};
+use crate::setup::served::History;
 use crate::setup::tree;
 use crate::supervise::child::{INSTANCE_VARIABLE, Role};
 use crate::supervise::sockets::{listen_tcp, listen_unix};
@@ -35,7 +37,7 @@ pub(crate) fn serve(call: Call) -> Result<(), ServeError> {
         notifier.clone(),
         |call, config| {
             if call.supervisor.is_none() {
-                make_what_is_missing(config)?;
+                make_what_is_missing(call, config)?;
             }
             Ok((Rules::of(Role::Registry, config, &call.home), listeners(call, config)?))
         },
@@ -47,7 +49,12 @@ pub(crate) fn serve(call: Call) -> Result<(), ServeError> {
 }
 
 /// The supervisor has done so for its child.
-fn make_what_is_missing(config: &Config) -> Result<(), ServeError> {
+fn make_what_is_missing(call: &Call, config: &Config) -> Result<(), ServeError> {
+    let asked = Asked {
+        home: &call.home,
+        config: Some(call.source.path()),
+    };
+    absent::images(&History::of(&call.home), config, asked)?;
     tree::make(&config.storage.root, None)?;
     if let Some(issuer) = &config.auth.issuer {
         // The registry tells what is wrong with it.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use lockgate_config::{Config, Home, Secret};
 use lockgate_registry::accounts::{AccountName, Accounts, PasswordHash, hash_password};
 
-use super::{SetupError, directories};
+use super::{SetupError, directories, ownership};
+use crate::confine::users::Decided;
 use crate::environment::Environment;
 use crate::password::{Password, kept_in};
 
@@ -24,6 +25,7 @@ pub(super) fn ensure(
     config: &Config,
     home: &Home,
     environment: &Environment,
+    decided: &Decided,
     made: &mut Vec<PathBuf>,
 ) -> Result<Option<FirstAccount>, SetupError> {
     let Some(htpasswd) = &config.auth.htpasswd else {
@@ -32,7 +34,9 @@ pub(super) fn ensure(
     if htpasswd.path.exists() {
         return Ok(None);
     }
-    directories::accounts(htpasswd.path.parent().unwrap_or(Path::new(".")))?;
+    let directory = htpasswd.path.parent().unwrap_or(Path::new("."));
+    let is_new = !directory.exists();
+    directories::accounts(directory)?;
     let name: AccountName = environment.value("LOCKGATE_USERNAME").unwrap_or(DEFAULT_NAME).parse()?;
     let password = match environment.value("LOCKGATE_PASSWORD") {
         Some(password) => Password::Supplied(Secret::new(password)),
@@ -43,6 +47,9 @@ pub(super) fn ensure(
         .parse()
         .expect("a hash that was just made is well formed");
     Accounts::new(&htpasswd.path).add(&name, &hash)?;
+    if let Some(users) = decided.owners() {
+        ownership::give_new(&htpasswd.path, is_new.then_some(directory), &users.registry)?;
+    }
     made.push(htpasswd.path.clone());
     let password = match password {
         Password::Made(secret) => {

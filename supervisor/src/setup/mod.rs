@@ -1,9 +1,14 @@
 //! Set-up: what is missing is made, what is there stays as it is. Each file appears whole or not at all.
 
+pub(crate) mod absent;
 mod account;
 mod directories;
+mod draft;
+mod found;
 pub(crate) mod listen;
 pub(crate) mod ownership;
+pub(crate) mod served;
+pub(crate) mod trail;
 pub(crate) mod tree;
 
 use std::io;
@@ -11,7 +16,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use lockgate_certs::Reason;
-use lockgate_certs::files::{Existing, WriteError, write_private};
+use lockgate_certs::files::WriteError;
 use lockgate_config::{Address, Config, Home, LoadError};
 use lockgate_registry::accounts::{AccountsError, InvalidAccountName, PasswordError as HashError};
 
@@ -21,9 +26,14 @@ use crate::environment::Environment;
 use crate::password::PasswordError;
 use crate::source::{Accepted, Source};
 use crate::supervise::sockets::SocketError;
+use crate::supervise::will;
 
+use absent::{Absent, Asked};
 pub(crate) use account::FirstAccount;
 pub(crate) use directories::prepare as prepare_directories;
+use draft::Draft;
+use served::{History, Record};
+use trail::Trail;
 use tree::Given;
 
 /// What a person asked for.
@@ -40,7 +50,28 @@ pub(crate) struct Wish<'a> {
     pub(crate) chown: bool,
     /// Whether it will be listened on: then a port that cannot be had is found out before anything is made.
     pub(crate) serve: bool,
+    /// Whether what is missing is made although the home has served.
+    pub(crate) again: bool,
     pub(crate) environment: &'a Environment,
+}
+
+impl Wish<'_> {
+    /// Where commands that are proposed look.
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            home: self.home,
+            config: self.config.as_deref(),
+        }
+    }
+
+    /// Of the home, for this wish.
+    fn history(&self) -> History {
+        match (History::of(self.home), will::is_written(self.environment)) {
+            _ if self.again => History::New,
+            (history, true) => history.of_running(),
+            (history, false) => history,
+        }
+    }
 }
 
 /// Everything is there.
@@ -56,8 +87,11 @@ pub(crate) struct Prepared {
     pub(crate) issued: Option<Reason>,
     /// The account that was made now.
     pub(crate) account: Option<FirstAccount>,
-    /// Files that were made now.
+    /// Files that were made now, and the directory of images.
     pub(crate) made: Vec<PathBuf>,
+    /// What lay ready before the first start, and what is another one than before.
+    pub(crate) found: Vec<String>,
+    pub(crate) changes: Vec<String>,
     /// Whom the two halves run as.
     pub(crate) decided: Decided,
     /// What was given away.
@@ -76,7 +110,15 @@ impl Prepared {
                 users.registry
             ));
         }
-        self.decided.remarks().iter().for_each(|remark| say(remark));
+        let remarks = self.decided.remarks();
+        self.changes.iter().chain(&remarks).for_each(|remark| say(remark));
+    }
+
+    /// What was made, and what lay ready, a line each.
+    pub(crate) fn beginnings(&self) -> Vec<String> {
+        let made = self.made.iter().map(|path| format!("made {}", path.display()));
+        made.chain(self.found.iter().map(|found| format!("found {found}")))
+            .collect()
     }
 }
 
@@ -86,6 +128,9 @@ pub(crate) enum SetupError {
     /// A directory.
     #[error("{}: cannot be made: {source}", .path.display())]
     Directory { path: PathBuf, source: io::Error },
+    /// What a home that has served should have.
+    #[error(transparent)]
+    Absent(#[from] Absent),
     /// The configuration that is there.
     #[error(transparent)]
     Configuration(#[from] LoadError),
@@ -133,53 +178,55 @@ pub(crate) enum SetupError {
     TokenKey(#[from] lockgate_registry::auth::KeyError),
 }
 
-/// Makes what is missing.
-pub(crate) fn prepare(wish: &Wish<'_>) -> Result<Prepared, SetupError> {
+/// Makes what is missing. What a home that has served should have is not made, and nothing is made then.
+pub(crate) fn prepare(wish: &Wish<'_>, trail: &mut Trail) -> Result<Prepared, SetupError> {
     let home = wish.home;
-    prepare_directories(home)?;
-    let mut made = Vec::new();
-    let mut socket = None;
-    let own_config = home.config_file();
-    if wish.config.is_none() && !own_config.exists() {
-        let (address, opened) = listen::choose(wish.listen.as_ref(), wish.serve)?;
-        socket = opened;
-        let text = lockgate_config::template(&address.to_string(), wish.hostnames);
-        write_private(&own_config, text, Existing::Keep)?;
-        made.push(own_config.clone());
-    }
-
-    // An address that was tried out is in the file already, with its real port.
-    let listen = wish
-        .listen
-        .as_ref()
-        .filter(|_| socket.is_none())
-        .map(ToString::to_string);
-    let path = wish.config.clone().unwrap_or(own_config);
+    let history = wish.history();
+    absent::configuration(&history, wish.asked())?;
+    let draft = Draft::of(wish)?;
+    let listen = match &draft {
+        Some(draft) => draft.listen(wish),
+        None => wish.listen.as_ref().map(ToString::to_string),
+    };
+    let path = wish.config.clone().unwrap_or_else(|| home.config_file());
     let source = Source::new(path, wish.environment, listen.as_deref());
-    let accepted = source.load()?;
+    let accepted = match &draft {
+        Some(draft) => source.accept(draft.text.clone())?,
+        None => source.load()?,
+    };
+    let config = &accepted.config;
+    absent::files(&history, config, wish.asked())?;
+    let record = Record::new(config, source.path());
+    let changes = history
+        .served()
+        .map(|before| before.changes(&record))
+        .unwrap_or_default();
+    let found = match history {
+        History::New => found::lay_ready(config, home),
+        History::Served(_) => Vec::new(),
+    };
 
-    let root = &accepted.config.storage.root;
-    let tree = tree::found(root).filter(|_| !wish.chown);
-    let decided = users::decide(&accepted.config, home, tree.as_ref())?;
-    let certificates = OwnCertificates::of(&accepted.config, home, wish.hostnames)
-        .map(|own| own.read_by(decided.users().map(|users| users.proxy.owner())));
-    let mut issued = None;
-    if let Some(certificates) = &certificates {
-        if certificates.ensure_authority()? {
-            made.extend([home.ca_key(), home.ca_certificate()]);
+    trail.look(config);
+    prepare_directories(home)?;
+    served::begin(home)?;
+    let mut made = Vec::new();
+    let socket = match draft {
+        Some(draft) => {
+            draft.write(home)?;
+            made.push(home.config_file());
+            draft.socket_for(&config.http.addr)
         }
-        issued = certificates.ensure_leaf()?;
-        if issued == Some(Reason::Missing) {
-            made.extend([home.leaf_key(), home.leaf_certificate()]);
-        }
-    }
-
+        None => None,
+    };
+    let tree = tree::found(&config.storage.root).filter(|_| !wish.chown);
+    let decided = users::decide(config, home, tree.as_ref())?;
+    let (certificates, issued) = certificates(config, wish, &decided, &mut made)?;
     let mut account = None;
     if wish.config.is_none() {
-        account = account::ensure(&accepted.config, home, wish.environment, &mut made)?;
+        account = account::ensure(config, home, wish.environment, &decided, &mut made)?;
     }
-    let given = data(&accepted.config, wish, &decided)?;
-    entrust(&accepted.config, home, &decided)?;
+    let given = data(config, wish, &decided, &mut made)?;
+    entrust(config, home, &decided, &mut made)?;
     Ok(Prepared {
         decided,
         given,
@@ -190,18 +237,56 @@ pub(crate) fn prepare(wish: &Wish<'_>) -> Result<Prepared, SetupError> {
         issued,
         account,
         made,
+        found,
+        changes,
     })
 }
 
+/// The authority and the leaf, when they are ours, and why a leaf was issued now.
+fn certificates(
+    config: &Config,
+    wish: &Wish<'_>,
+    decided: &Decided,
+    made: &mut Vec<PathBuf>,
+) -> Result<(Option<OwnCertificates>, Option<Reason>), SetupError> {
+    let home = wish.home;
+    let Some(own) = OwnCertificates::of(config, home, wish.hostnames) else {
+        return Ok((None, None));
+    };
+    let own = own.read_by(decided.users().map(|users| users.proxy.owner()));
+    if own.ensure_authority()? {
+        made.extend([home.ca_key(), home.ca_certificate()]);
+    }
+    let issued = own.ensure_leaf()?;
+    if issued == Some(Reason::Missing) {
+        made.extend([home.leaf_key(), home.leaf_certificate()]);
+    }
+    Ok((Some(own), issued))
+}
+
 /// Makes the way to the blobs, and gives data away when that was asked for.
-fn data(config: &Config, wish: &Wish<'_>, decided: &Decided) -> Result<Option<Given>, SetupError> {
+fn data(
+    config: &Config,
+    wish: &Wish<'_>,
+    decided: &Decided,
+    made: &mut Vec<PathBuf>,
+) -> Result<Option<Given>, SetupError> {
     let root = &config.storage.root;
+    let is_missing = !served::holds_images(root);
+    let given = make_data(root, wish, decided)?;
+    if is_missing && served::holds_images(root) {
+        made.push(root.clone());
+    }
+    Ok(given)
+}
+
+fn make_data(root: &Path, wish: &Wish<'_>, decided: &Decided) -> Result<Option<Given>, SetupError> {
     let Some(users) = decided.users() else {
         if wish.chown {
             return Err(SetupError::Chown);
         }
         // A service may not make it later: systemd lets it write to what is there.
-        if wish.serve || wish.config.is_none() || decided.owners().is_some() {
+        if wish.serve || wish.again || wish.config.is_none() || decided.owners().is_some() {
             tree::make(root, None)?;
         }
         return Ok(None);
@@ -221,7 +306,7 @@ fn data(config: &Config, wish: &Wish<'_>, decided: &Decided) -> Result<Option<Gi
 }
 
 /// Makes what the registry could not, and leaves each file to its reader.
-fn entrust(config: &Config, home: &Home, decided: &Decided) -> Result<(), SetupError> {
+fn entrust(config: &Config, home: &Home, decided: &Decided, made: &mut Vec<PathBuf>) -> Result<(), SetupError> {
     let owners = decided.owners();
     if let Some(issuer) = &config.auth.issuer {
         let (missing, directory) = (
@@ -229,6 +314,9 @@ fn entrust(config: &Config, home: &Home, decided: &Decided) -> Result<(), SetupE
             issuer.key.parent().filter(|parent| !parent.exists()),
         );
         lockgate_registry::auth::ensure_token_key(&issuer.key)?;
+        if missing {
+            made.push(issuer.key.clone());
+        }
         if let Some(users) = owners.as_ref().filter(|_| missing) {
             ownership::give_new(&issuer.key, directory, &users.registry)?;
         }
@@ -239,12 +327,22 @@ fn entrust(config: &Config, home: &Home, decided: &Decided) -> Result<(), SetupE
     Ok(())
 }
 
-/// Runs a command that writes the file of accounts. What root writes is its reader's afterwards.
+/// Runs a command that writes the file of accounts. What root writes is its reader's afterwards. One that is missing in a
+/// home that has served is made only when it `is_named` by whoever calls.
 pub(crate) fn for_readers<E: From<SetupError>>(
     config: &Config,
     home: &Home,
+    is_named: bool,
     write: impl FnOnce() -> Result<(), E>,
 ) -> Result<(), E> {
+    if !is_named {
+        let own = home.config_file() == config.path;
+        let asked = Asked {
+            home,
+            config: (!own).then_some(config.path.as_path()),
+        };
+        absent::accounts(&History::of(home), config, asked).map_err(SetupError::from)?;
+    }
     let path = config.auth.htpasswd.as_ref().map(|htpasswd| htpasswd.path.as_path());
     let missing = path.filter(|path| !path.exists());
     let directory = missing.and_then(Path::parent).filter(|parent| !parent.exists());
@@ -263,7 +361,7 @@ pub(crate) fn for_readers<E: From<SetupError>>(
         ownership::give_new(accounts, directory, &users.registry).map_err(SetupError::from)?;
     }
     if home.run().is_dir() {
-        entrust(config, home, &decided)?;
+        entrust(config, home, &decided, &mut Vec::new())?;
     }
     Ok(())
 }

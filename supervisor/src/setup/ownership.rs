@@ -47,6 +47,8 @@ pub(crate) fn settle(config: &Config, home: &Home, users: &Users) -> Result<(), 
         ..root.clone()
     };
     place(&real(home.root()), &of_home, SHARED)?;
+    // Best effort: it is kept when serving has begun, and root is nobody in particular by then.
+    let _ = change(&home.record_file(), &root, 0o600);
     of_root(&home.run(), SOCKETS)?;
     of_root(&home.challenges(), SOCKETS)?;
     of_root(&home.log(), EVERYBODYS_OWN)?;

@@ -92,7 +92,10 @@ impl Supervisor {
     fn end_applying(&mut self, result: Result<(), String>) {
         let Some(applying) = self.applying.take() else { return };
         match result {
-            Ok(()) => tracing::info!(config = %self.plan.source.path().display(), "reloaded"),
+            Ok(()) => {
+                tracing::info!(config = %self.plan.source.path().display(), "reloaded");
+                self.record_served();
+            }
             Err(reason) => {
                 tracing::error!("the old configuration goes on: {reason}");
                 self.reload_error = Some(reason);

@@ -34,6 +34,8 @@ pub(crate) enum Request {
     Status,
     /// Read the configuration again: a [`Reloaded`].
     Reload,
+    /// What it works with: a [`WorksWith`].
+    Configuration,
     /// Let the binary at this path take over: a [`Begun`].
     Upgrade(PathBuf),
 }
@@ -43,6 +45,7 @@ impl fmt::Display for Request {
         match self {
             Self::Status => f.write_str("status"),
             Self::Reload => f.write_str("reload"),
+            Self::Configuration => f.write_str("configuration"),
             Self::Upgrade(path) => write!(f, "upgrade {}", path.display()),
         }
     }
@@ -55,6 +58,7 @@ impl FromStr for Request {
         match line.split_once(' ') {
             None if line == "status" => Ok(Self::Status),
             None if line == "reload" => Ok(Self::Reload),
+            None if line == "configuration" => Ok(Self::Configuration),
             Some(("upgrade", path)) if path.starts_with('/') => Ok(Self::Upgrade(path.into())),
             _ => Err(()),
         }
@@ -154,6 +158,16 @@ pub(crate) struct Reloaded {
     /// Not done because of the end, whatever the configuration is like.
     #[serde(default)]
     pub(crate) is_ending: bool,
+}
+
+/// Answer to [`Request::Configuration`], so that other commands work with the same. It may hold secrets, as the
+/// environment of the process does; the socket is its owner's alone.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WorksWith {
+    /// The configuration file.
+    pub(crate) config: PathBuf,
+    /// The variables over it; `--listen` is one of them.
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 /// Answer to [`Request::Upgrade`]: what comes of it is seen in the [`Status`].
@@ -306,6 +320,7 @@ mod tests {
     #[test]
     fn words_that_mean_nothing_are_not_requests() {
         assert_eq!("status".parse(), Ok(Request::Status));
+        assert_eq!("configuration".parse(), Ok(Request::Configuration));
         for line in ["stop", "", "upgrade", "upgrade lockgate", "status "] {
             assert_eq!(line.parse::<Request>(), Err(()), "{line:?}");
         }

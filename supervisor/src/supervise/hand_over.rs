@@ -137,6 +137,7 @@ impl Supervisor {
             Cause::Upgrade => self.upgrade_error = None,
             Cause::LostSocket => {}
         }
+        self.record_served();
         self.plan.manager.send("READY=1\nSTATUS=serving");
         self.reload_if_asked_meanwhile();
     }

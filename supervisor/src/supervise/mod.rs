@@ -32,6 +32,7 @@ mod readiness;
 mod reload;
 pub(crate) mod renewal;
 mod restore;
+mod served;
 pub(crate) mod signals;
 pub(crate) mod sockets;
 pub(crate) mod state;
@@ -42,7 +43,7 @@ pub(crate) mod will;
 
 use acme::Orders;
 use applying::Applying;
-use control::{Begun, ControlSocket, Request};
+use control::{Begun, ControlSocket, Request, WorksWith};
 use generation::Generation;
 use hand_over::Successor;
 use probe::Probe;
@@ -244,6 +245,7 @@ impl Supervisor {
             if !self.announced && self.current.is_ready() {
                 self.announced = true;
                 self.plan.manager.send("READY=1\nSTATUS=serving");
+                self.record_served();
                 if let Some(announce) = announce.take() {
                     announce();
                 }
@@ -428,6 +430,10 @@ impl Supervisor {
                     let reloaded = self.reload();
                     call.reply(&reloaded);
                 }
+                Request::Configuration => call.reply(&WorksWith {
+                    config: self.plan.source.path().to_owned(),
+                    variables: self.plan.source.variables(),
+                }),
                 Request::Upgrade(path) => {
                     let error = self.begin_upgrade(path).err();
                     call.reply(&Begun { error });

@@ -10,6 +10,8 @@ use super::upgrade::ENDING;
 use crate::confine::Rules;
 use crate::entrance;
 use crate::handed::localized;
+use crate::setup::absent::{self, Asked};
+use crate::setup::served::History;
 use crate::setup::tree;
 use crate::source::{Accepted, explain};
 
@@ -69,6 +71,15 @@ impl Supervisor {
             Ok(accepted) => accepted,
             Err(error) => return refused(explain(&error)),
         };
+        // What runs here has served with something: what is not there is a mistake, and not made.
+        let home = &self.plan.home;
+        let asked = Asked {
+            home,
+            config: Some(self.plan.source.path()).filter(|path| **path != home.config_file()),
+        };
+        if let Err(absent) = absent::files(&History::of(home).of_running(), &accepted.config, asked) {
+            return refused(vec![absent.to_string()]);
+        }
         let mut messages: Vec<_> = accepted.config.warnings.iter().map(ToString::to_string).collect();
         if accepted.config.process != self.plan.config.process {
             messages.push("process: other users take a stop and a start".to_owned());

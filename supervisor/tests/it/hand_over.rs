@@ -308,6 +308,7 @@ fn a_reload_that_needs_new_processes_gets_them_without_a_failure() {
     let old = pids(&sandbox);
     let load = Load::start(&running.address);
     load.go_on_for(100);
+    sandbox.make_root("elsewhere");
     sandbox.write(
         "config.yml",
         &plain.replace("rootdirectory: data", "rootdirectory: elsewhere"),
@@ -443,6 +444,7 @@ fn replacing_processes_again_and_again_leaks_nothing() {
     const UPGRADES: usize = 10;
     let sandbox = Sandbox::new();
     let running = sandbox.start_plain();
+    ["data0", "data1"].iter().for_each(|root| sandbox.make_root(root));
     let mut generation = 1;
     let mut replaced_by = |command: &str| {
         generation += 1;

@@ -123,6 +123,14 @@ impl Sandbox {
         self.start(&["--config", config.to_str().unwrap()])
     }
 
+    /// Makes an empty place for images that a home which has served may be moved to.
+    pub(crate) fn make_root(&self, name: &str) {
+        let root = format!("rootdirectory: {name}");
+        let config = self.write("root.yml", &PLAIN.replace("rootdirectory: data", &root));
+        self.run(&["setup", "--again", "--config", config.to_str().unwrap()])
+            .expect(0);
+    }
+
     /// Every file below, with its contents.
     pub(crate) fn files(&self, below: &str) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
         let mut files = std::collections::BTreeMap::new();

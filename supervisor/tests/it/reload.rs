@@ -130,6 +130,7 @@ fn what_a_process_refuses_is_in_force_nowhere_and_said() {
     let mut kept = Kept::open(&running);
 
     // Only the registry looks into the file, and the front door has no reason to refuse.
+    std::fs::create_dir(sandbox.path("auth/elsewhere")).unwrap();
     sandbox.write("config.yml", &config("auth/elsewhere", "after"));
     let refused = sandbox.run(&["reload"]).expect(78);
     assert!(refused.stderr.contains("auth/elsewhere"), "{}", refused.stderr);

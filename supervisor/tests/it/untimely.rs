@@ -151,6 +151,7 @@ fn a_reload_while_a_binary_is_asked_is_done_afterwards() {
         let binary = Hesitant::install(&sandbox, verdict);
         binary.hesitate(&running);
         let root = format!("root-{round}");
+        sandbox.make_root(&root);
         sandbox.write(
             "config.yml",
             &PLAIN.replace("rootdirectory: data", &format!("rootdirectory: {root}")),

@@ -14,7 +14,7 @@ use crate::certificates::OwnCertificates;
 use crate::cli::Failure;
 use crate::cli::places::HomeArgument;
 use crate::environment::Environment;
-use crate::setup::prepare_directories;
+use crate::setup::{prepare_directories, served};
 use crate::terminal;
 
 /// Makes a certificate and its key. Into the home it also holds the machine's own names and addresses, and a running
@@ -84,6 +84,10 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     }
     let request = arguments.request()?;
     consent(&[&files.certificate, &files.key], arguments.force)?;
+    if arguments.out.is_none() {
+        // A leaf that lies ready is no sign that something has served.
+        served::begin(&home).map_err(Failure::new)?;
+    }
     let issued = if arguments.self_signed {
         self_signed(&request).map_err(Failure::new)?
     } else {

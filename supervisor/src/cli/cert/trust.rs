@@ -10,10 +10,10 @@ use lockgate_config::{Config, Home};
 
 use crate::certificates::OwnCertificates;
 use crate::cli::Failure;
+use crate::cli::configured::Configured;
 use crate::cli::places::Places;
 use crate::environment::Environment;
 use crate::reach::Reach;
-use crate::source::Source;
 
 /// Says what a client needs to trust the registry, filled in for its host and port; or does it on this machine.
 #[derive(Debug, Args)]
@@ -47,9 +47,7 @@ fn clients() -> impl TypedValueParser<Value = Client> {
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let home = arguments.places.home(environment);
-    let config = Source::new(arguments.places.config_file(environment), environment, None)
-        .load()?
-        .config;
+    let config = Configured::by(&arguments.places, environment)?.source().load()?.config;
     let target = arguments.target(&config, &home)?;
     if !arguments.install {
         print!("{}", instructions(arguments.client, &target));

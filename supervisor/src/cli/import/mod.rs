@@ -13,10 +13,10 @@ use lockgate_registry::accounts::{AccountName, Accounts, AccountsError, Password
 
 use self::docker_auth::DockerAuth;
 use super::Failure;
+use super::configured::Configured;
 use super::places::Places;
 use crate::environment::Environment;
 use crate::setup::for_readers;
-use crate::source::Source;
 
 /// Takes over accounts and rights from another system. Nothing is changed unless all of it can be.
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let text = text::decode(&bytes).map_err(|error| Failure::configuration(format!("{file}: {error}")))?;
     let found = DockerAuth::parse(text).map_err(|error| Failure::configuration(format!("{file}: {error}")))?;
 
-    let source = Source::new(from.places.config_file(environment), environment, None);
+    let source = Configured::by(&from.places, environment)?.source();
     let before = source.load()?;
     let path = source.path().to_owned();
     let htpasswd = before.config.auth.htpasswd.as_ref().ok_or_else(|| {
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let after = source.accept(with_rules)?;
     let accounts: Vec<_> = found.users.iter().map(account).collect::<Result<_, _>>()?;
 
-    for_readers(&before.config, &from.places.home(environment), || {
+    for_readers(&before.config, &from.places.home(environment), false, || {
         add(&Accounts::new(&htpasswd.path), &accounts)
     })?;
     if after.text != before.text {

@@ -10,6 +10,7 @@ use crate::cli::setup::say_account;
 use crate::service::{
     Definition, Manager, Scope, SocketUnit, UnitFile, Written, make_accounts, service_unit, socket_unit,
 };
+use crate::setup::trail::Trail;
 use crate::setup::{Wish, prepare, prepare_directories};
 
 /// Suffixes of the socket units that an installation may have.
@@ -62,18 +63,18 @@ pub(super) fn install(service: &Service<'_>) -> Result<(), Failure> {
 /// The home is there in any case: systemd makes it writable before it starts anything.
 fn set_up(service: &Service<'_>) -> Result<(), Failure> {
     prepare_directories(&service.home)?;
-    let prepared = prepare(&Wish {
+    let wish = Wish {
         home: &service.home,
         config: service.config.clone(),
         listen: None,
         hostnames: &[],
         chown: false,
         serve: false,
+        again: false,
         environment: &service.environment,
-    })?;
-    for path in &prepared.made {
-        println!("made {}", path.display());
-    }
+    };
+    let prepared = prepare(&wish, &mut Trail::default())?;
+    prepared.beginnings().iter().for_each(|line| println!("{line}"));
     if let Some(account) = &prepared.account {
         say_account(account, &service.home);
     }

@@ -1,0 +1,104 @@
+//! What a command works on: the configuration that is named, or the one that the running instance of the home works
+//! with. Its variables are not those of every shell.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lockgate_config::Home;
+
+use super::Failure;
+use super::places::Places;
+use crate::environment::Environment;
+use crate::source::{Source, VARIABLES};
+use crate::supervise::control::{Request, WorksWith, ask};
+
+/// Whoever runs answers within this time, also while another binary takes over.
+const LIMIT: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(20);
+
+/// A configuration file and the environment to read it with.
+#[derive(Debug)]
+pub(super) struct Configured {
+    /// A configuration that is not the home's.
+    pub(super) config: Option<PathBuf>,
+    pub(super) environment: Environment,
+    home: Home,
+}
+
+impl Configured {
+    /// What `places` lead to.
+    pub(super) fn by(places: &Places, environment: &Environment) -> Result<Self, Failure> {
+        let home = places.home(environment);
+        let running = match &places.config {
+            None => of_running(&home)?,
+            Some(_) => None,
+        };
+        let Some(running) = running else {
+            return Ok(Self {
+                config: places.config.as_ref().map(|_| places.config_file(environment)),
+                environment: environment.clone(),
+                home,
+            });
+        };
+        tell_of_others(environment, &running);
+        Ok(Self {
+            config: Some(running.config).filter(|config| *config != home.config_file()),
+            environment: environment.without(VARIABLES).and(&running.variables),
+            home,
+        })
+    }
+
+    /// To read it.
+    pub(super) fn source(&self) -> Source {
+        let path = self.config.clone().unwrap_or_else(|| self.home.config_file());
+        Source::new(path, &self.environment, None)
+    }
+}
+
+/// The running instance of `home`, if there is one.
+fn of_running(home: &Home) -> Result<Option<WorksWith>, Failure> {
+    let socket = home.control_socket();
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let error = match ask(&socket, &Request::Configuration) {
+            Ok(running) => return Ok(Some(running)),
+            Err(error) => error,
+        };
+        let why = match error.kind() {
+            io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::InvalidInput => return Ok(None),
+            io::ErrorKind::PermissionDenied => {
+                "only its owner and root are told what runs here works with; or name the file with --config"
+            }
+            // An upgrade cuts a call off.
+            _ if Instant::now() < deadline => {
+                std::thread::sleep(POLL);
+                continue;
+            }
+            _ => {
+                "what runs here does not say what it works with, perhaps since it is older than this program: \
+                 `lockgate upgrade` replaces it; or name the file with --config"
+            }
+        };
+        return Err(Failure::new(format!("{}: {error}: {why}", socket.display())));
+    }
+}
+
+/// Somebody may have set them for this command.
+fn tell_of_others(environment: &Environment, running: &WorksWith) {
+    let others: Vec<_> = environment
+        .variables()
+        .iter()
+        .filter(|variable| variable.0.starts_with(VARIABLES) && !running.variables.contains(variable))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !others.is_empty() {
+        eprintln!(
+            "lockgate: not used, since the running instance has its own variables: {} (--config FILE uses this shell's)",
+            others.join(", ")
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! What a configuration names and what is not there, in a home that has served: told with the way out, and never made.
+
+use std::path::{Path, PathBuf};
+
+use lockgate_config::{Config, Home};
+
+use super::served::{History, holds_images};
+use crate::banner::shell_word;
+
+/// It is not there, though it was.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Absent(String);
+
+/// Where to look, and how commands name it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) home: &'a Home,
+    /// A configuration that is not the home's.
+    pub(crate) config: Option<&'a Path>,
+}
+
+impl Asked<'_> {
+    fn places(&self) -> String {
+        let config = self.config.map(|config| format!(" --config {}", word(config)));
+        format!("--home {}{}", word(self.home.root()), config.unwrap_or_default())
+    }
+}
+
+/// The home's own configuration file, unless another is named.
+pub(super) fn configuration(history: &History, asked: Asked<'_>) -> Result<(), Absent> {
+    let path = asked.home.config_file();
+    let is_missing = asked.config.is_none() && !path.exists();
+    let Some(record) = history.served().filter(|_| is_missing) else {
+        return Ok(());
+    };
+    let mut lines = vec![format!(
+        "{}: missing, and this home has served; a new one would not have the rules that it had",
+        path.display()
+    )];
+    match record.config().filter(|other| **other != path && other.exists()) {
+        Some(other) => lines.push(format!(
+            "it served with another one: lockgate start {} --config {}",
+            asked.places(),
+            word(other)
+        )),
+        None => lines.push("put it back, from a backup say".to_owned()),
+    }
+    lines.push(format!(
+        "or make a new one, where every account may do everything: lockgate setup --again {}",
+        asked.places()
+    ));
+    Err(Absent(lines.join("\n")))
+}
+
+/// The accounts file and the images of `config`.
+pub(crate) fn files(history: &History, config: &Config, asked: Asked<'_>) -> Result<(), Absent> {
+    accounts(history, config, asked)?;
+    images(history, config, asked)
+}
+
+/// The accounts file of `config`.
+pub(crate) fn accounts(history: &History, config: &Config, asked: Asked<'_>) -> Result<(), Absent> {
+    let (Some(record), Some(htpasswd)) = (history.served(), &config.auth.htpasswd) else {
+        return Ok(());
+    };
+    let path = &htpasswd.path;
+    if path.try_exists().unwrap_or(true) {
+        return Ok(());
+    }
+    Err(Absent(format!(
+        "auth.htpasswd.path = {}: missing, and this home has served{}\n\
+         correct the path, or put the file back\n\
+         or make a new one, with one account: lockgate user add NAME {} --file {}",
+        path.display(),
+        before(record.accounts(), path, " with the accounts in "),
+        asked.places(),
+        word(path)
+    )))
+}
+
+/// The images of `config`.
+pub(crate) fn images(history: &History, config: &Config, asked: Asked<'_>) -> Result<(), Absent> {
+    let root = &config.storage.root;
+    let Some(record) = history.served().filter(|_| !holds_images(root)) else {
+        return Ok(());
+    };
+    Err(Absent(format!(
+        "storage.filesystem.rootdirectory = {}: no docker/registry/v2 is there, and this home has served{}\n\
+         correct the path, or mount the disk\n\
+         or begin with no images: lockgate setup --again {}",
+        root.display(),
+        before(record.root(), root, " the images in "),
+        asked.places()
+    )))
+}
+
+/// What it was before, when that is known and another.
+fn before(known: Option<&Path>, now: &PathBuf, what: &str) -> String {
+    let other = known.filter(|known| known != now);
+    other.map_or_else(String::new, |known| format!("{what}{}", known.display()))
+}
+
+fn word(path: &Path) -> String {
+    shell_word(&path.display().to_string())
+}

@@ -1,0 +1,178 @@
+//! What was not there before a first start. When nothing comes of the start, it is taken away again.
+
+use std::fs;
+use std::os::unix::fs::lchown;
+use std::path::{Path, PathBuf};
+
+use lockgate_config::{Config, Home};
+use lockgate_registry::storage::Layout;
+use nix::unistd::geteuid;
+
+/// Paths that were missing. Whoever is not alone in the home (`lock`) follows none.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    files: Vec<PathBuf>,
+    /// Removed only when empty.
+    directories: Vec<PathBuf>,
+    /// Removed with everything below: nobody but Lockgate writes there.
+    own: Vec<PathBuf>,
+    is_followed: bool,
+}
+
+impl Trail {
+    /// Looks what of `home` is there.
+    pub(crate) fn of(home: &Home) -> Self {
+        let mut trail = Self::default();
+        for own in [home.run(), home.log(), home.leaf_key().with_file_name("handed")] {
+            trail.directory(own.parent().unwrap_or(&own));
+            if !own.exists() {
+                trail.own.push(own);
+            }
+        }
+        for file in [
+            home.record_file(),
+            home.config_file(),
+            home.password_file(),
+            home.ca_key(),
+            home.ca_certificate(),
+            home.leaf_certificate(),
+            home.leaf_key(),
+        ] {
+            trail.file(file);
+        }
+        trail
+    }
+
+    /// Looks what of the files that `config` names is there.
+    pub(crate) fn look(&mut self, config: &Config) {
+        let accounts = config.auth.htpasswd.iter().flat_map(|htpasswd| {
+            let mut lock = htpasswd.path.clone().into_os_string();
+            lock.push(".lock");
+            [htpasswd.path.clone(), lock.into()]
+        });
+        let keys = config.auth.issuer.iter().map(|issuer| issuer.key.clone());
+        let lock = config.storage.root.join("lockgate.lock");
+        accounts.chain(keys).chain([lock]).for_each(|file| self.file(file));
+        self.directory(Layout::new(&config.storage.root).blobs());
+    }
+
+    /// Nobody else is in the home, so what is new from now on was made by this process and its children.
+    pub(crate) fn follow(&mut self) {
+        self.is_followed = true;
+    }
+
+    /// Everything stays.
+    pub(crate) fn keep(&mut self) {
+        self.is_followed = false;
+    }
+
+    fn file(&mut self, path: PathBuf) {
+        self.directory(path.parent().unwrap_or(Path::new("/")));
+        if path.symlink_metadata().is_err() {
+            self.files.push(path);
+        }
+    }
+
+    /// It and what is above.
+    fn directory(&mut self, path: &Path) {
+        let missing = path.ancestors().take_while(|path| path.symlink_metadata().is_err());
+        self.directories.extend(missing.map(Path::to_owned));
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        if !self.is_followed {
+            return;
+        }
+        // All of it is best effort: what cannot be removed is in nobody's way.
+        for directory in &self.directories {
+            // The registry's, by then: without its capabilities, root removes what is below its own directories alone.
+            let _ = lchown(directory, Some(geteuid().as_raw()), None);
+        }
+        for own in &self.own {
+            let _ = fs::remove_dir_all(own);
+        }
+        for file in &self.files {
+            let _ = fs::remove_file(file);
+        }
+        self.directories
+            .sort_by_key(|path| std::cmp::Reverse(path.components().count()));
+        for directory in &self.directories {
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(directory: &Path) -> Config {
+        let text =
+            "{version: 0.1, storage: {filesystem: {rootdirectory: far/data}}, auth: {htpasswd: {path: who/accounts}}}";
+        Config::parse(&directory.join("config.yml"), text.as_bytes(), &[]).unwrap()
+    }
+
+    fn make(trail: &mut Trail, directory: &Path, home: &Home) {
+        trail.look(&config(directory));
+        for file in [
+            home.config_file(),
+            home.run().join("a.sock"),
+            directory.join("who/accounts"),
+        ] {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+        fs::create_dir_all(Layout::new(&directory.join("far/data")).blobs()).unwrap();
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_was_made_goes_and_what_was_there_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let home = Home::new(directory.join("a/home"));
+        let mut trail = Trail::of(&home);
+        trail.follow();
+        make(&mut trail, directory, &home);
+        drop(trail);
+        assert_eq!(names(directory), [""; 0]);
+
+        fs::create_dir_all(home.root()).unwrap();
+        fs::write(home.config_file(), "mine").unwrap();
+        let mut trail = Trail::of(&home);
+        trail.follow();
+        make(&mut trail, directory, &home);
+        // What somebody put there meanwhile is not known, so its directory stays.
+        fs::write(directory.join("far/theirs"), "").unwrap();
+        drop(trail);
+        assert_eq!(names(directory), ["a", "far"]);
+        assert_eq!(names(home.root()), ["config.yml"]);
+    }
+
+    #[test]
+    fn nothing_goes_unless_this_process_is_alone_or_when_all_is_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::new(directory.path().join("home"));
+        let mut trail = Trail::of(&home);
+        make(&mut trail, directory.path(), &home);
+        drop(trail);
+        assert_eq!(names(directory.path()), ["far", "home", "who"]);
+        fs::remove_dir_all(home.root()).unwrap();
+        let mut trail = Trail::of(&home);
+        trail.follow();
+        make(&mut trail, directory.path(), &home);
+        trail.keep();
+        drop(trail);
+        assert_eq!(names(directory.path()), ["far", "home", "who"]);
+    }
+}
