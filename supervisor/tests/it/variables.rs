@@ -4,7 +4,9 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::harness::{PLAIN, Ran, Running, Sandbox, is_root, status};
+use lockgate_testkit::require_root;
+
+use crate::harness::{PLAIN, Ran, Running, Sandbox, status};
 
 const TOKEN: [(&str, &str); 4] = [
     ("REGISTRY_AUTH_TOKEN_REALM", "https://auth.example.com/auth"),
@@ -269,7 +271,7 @@ fn a_configuration_that_the_start_named_is_what_commands_work_on() {
 
 #[test]
 fn other_users_are_not_told_and_do_not_guess() {
-    if !is_root() {
+    if !require_root() {
         return;
     }
     let sandbox = Sandbox::new();
