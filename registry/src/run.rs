@@ -8,10 +8,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::{HttpServer, web};
+use futures_util::future::join_all;
 use lockgate_config::Config;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::auth::Access;
@@ -51,6 +52,8 @@ pub struct Control {
     pub drain: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Where `http.debug` is served.
     pub debug: Option<Listener>,
+    /// Further sockets to serve clients on, as on the first.
+    pub more: mpsc::Receiver<Listener>,
     /// Configurations to go on with; each is already checked.
     pub reload: mpsc::Receiver<Config>,
     /// Called for each of them: whether it is in force now, or why the old one goes on.
@@ -98,6 +101,7 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
         ready,
         drain,
         debug,
+        more,
         reload,
         reloaded,
     } = control;
@@ -135,17 +139,40 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
         }));
     }
     let serving = tokio::spawn(server);
+    let others = Arc::new(Mutex::new(Vec::new()));
+    background
+        .0
+        .push(tokio::spawn(serve_more(app, more, patience, others.clone())));
     tracing::info!(storage = %config.storage.root.display(), "registry serves");
     ready();
 
     drain.await;
     tracing::info!("registry drains");
     background.stop();
-    handle.stop(true).await;
+    let others: Vec<_> = others.lock().await.drain(..).collect();
+    join_all(others.iter().chain([&handle]).map(|handle| handle.stop(true))).await;
     serving
         .await
         .map_err(|error| RunError::Serve(error.into()))?
         .map_err(RunError::Serve)
+}
+
+/// Serves on sockets that come later.
+async fn serve_more(
+    app: Arc<App>,
+    mut more: mpsc::Receiver<Listener>,
+    patience: Duration,
+    handles: Arc<Mutex<Vec<ServerHandle>>>,
+) {
+    while let Some(listener) = more.recv().await {
+        match server(app.clone(), listener, patience) {
+            Ok(server) => {
+                handles.lock().await.push(server.handle());
+                tokio::spawn(server);
+            }
+            Err(error) => tracing::error!(%error, "a further socket cannot be served"),
+        }
+    }
 }
 
 /// Whether somebody can ask for counters.

@@ -259,6 +259,7 @@ fn serve(
         .build()
         .expect("a runtime");
     let (_keep, reload) = mpsc::channel(1);
+    let (_none, more) = mpsc::channel(1);
     let control = Control {
         front,
         ready: Box::new(move || ready.send(()).expect("the test waits")),
@@ -267,6 +268,7 @@ fn serve(
             let _ = drained.await;
         }),
         debug: None,
+        more,
         reload,
         reloaded: Box::new(drop),
     };

@@ -70,6 +70,7 @@ fn rights(access: Access) -> BitFlags<AccessFs> {
             ReadFile | ReadDir | WriteFile | MakeReg | RemoveFile
         }),
         Access::Connect => AccessFs::ResolveUnix.into(),
+        Access::Listen => make_bitflags!(AccessFs::{ResolveUnix | MakeSock}),
         Access::Device => make_bitflags!(AccessFs::{ReadFile | WriteFile}),
     }
 }

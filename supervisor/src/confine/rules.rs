@@ -37,6 +37,8 @@ pub(super) enum Access {
     Log,
     /// Connect to Unix sockets.
     Connect,
+    /// Bind Unix sockets, and connect to them.
+    Listen,
     /// Read from and write to a device.
     Device,
 }
@@ -144,6 +146,13 @@ impl Rules {
     #[must_use]
     pub(crate) fn with_socket(mut self, socket: &Path) -> Self {
         self.add_socket(socket);
+        self
+    }
+
+    /// And binds `socket` again when somebody removes it.
+    #[must_use]
+    pub(crate) fn with_listening(mut self, socket: &Path) -> Self {
+        self.add(directory_of(socket), Access::Listen);
         self
     }
 

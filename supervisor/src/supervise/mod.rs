@@ -31,7 +31,7 @@ pub(crate) mod probe;
 mod readiness;
 mod reload;
 pub(crate) mod renewal;
-mod restore;
+pub(crate) mod restore;
 mod served;
 pub(crate) mod signals;
 pub(crate) mod sockets;

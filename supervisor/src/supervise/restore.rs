@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::Supervisor;
 use super::hand_over::{Cause, Successor, Terms};
 use crate::entrance;
-use crate::setup::{ownership, prepare_directories};
+use crate::setup::{SetupError, ownership, prepare_directories};
 
 /// How often to look: four `stat` calls. A lost socket shall be back within a second, new processes included.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -23,6 +23,8 @@ pub(super) struct Restore {
     next_try: Instant,
     /// Why the registry's socket is still missing.
     pub(super) error: Option<String>,
+    /// What could not be made again the last time.
+    told: Vec<String>,
 }
 
 impl Restore {
@@ -32,12 +34,21 @@ impl Restore {
             next_look: now + INTERVAL,
             next_try: now,
             error: None,
+            told: Vec::new(),
         }
     }
 
     /// When to look next.
     pub(super) fn next(&self) -> Instant {
         self.next_look
+    }
+
+    /// Says what cannot be made again, once.
+    fn tell(&mut self, errors: Vec<String>) {
+        if errors != self.told {
+            errors.iter().for_each(|error| tracing::error!("{error}"));
+            self.told = errors;
+        }
     }
 
     /// New processes did not become ready.
@@ -56,8 +67,12 @@ impl Supervisor {
         }
         self.restore.next_look = now + INTERVAL;
         let home = self.plan.home.clone();
-        if !home.run().is_dir() || !home.challenges().is_dir() {
-            self.restore_directories();
+        if (!home.run().is_dir() || !home.challenges().is_dir())
+            && let Err(error) = self.restore_directories()
+        {
+            return self
+                .restore
+                .tell(vec![format!("run/ was removed while it is in use: {error}")]);
         }
         let restored = [
             (
@@ -76,13 +91,15 @@ impl Supervisor {
                     .map_err(|error| error.to_string()),
             ),
         ];
+        let mut errors = Vec::new();
         for (name, restored) in restored {
             match restored {
                 Ok(true) => tracing::warn!("{name} was removed while it is in use, and was made again"),
                 Ok(false) => {}
-                Err(error) => tracing::error!("{name} was removed while it is in use: {error}"),
+                Err(error) => errors.push(format!("{name} was removed while it is in use: {error}")),
             }
         }
+        self.restore.tell(errors);
         if is_missing(&home.registry_socket()) {
             self.restore_registry_socket(now);
         } else {
@@ -90,19 +107,14 @@ impl Supervisor {
         }
     }
 
-    fn restore_directories(&self) {
+    fn restore_directories(&self) -> Result<(), SetupError> {
         let home = &self.plan.home;
-        let made = prepare_directories(home).map_err(|error| error.to_string());
-        let users = self.current.setting.users.as_ref();
-        let made = made.and_then(|()| {
-            users.map_or(Ok(()), |users| {
-                ownership::settle(&self.plan.config, home, users).map_err(|error| error.to_string())
-            })
-        });
-        match made {
-            Ok(()) => tracing::warn!("run/ was removed while it is in use, and was made again"),
-            Err(error) => tracing::error!("run/ was removed while it is in use: {error}"),
+        prepare_directories(home)?;
+        if let Some(users) = &self.current.setting.users {
+            ownership::settle(&self.plan.config, home, users)?;
         }
+        tracing::warn!("run/ was removed while it is in use, and was made again");
+        Ok(())
     }
 
     /// New processes bind it; the old ones finish the requests that they have.
@@ -134,6 +146,6 @@ impl Supervisor {
 }
 
 /// Whether nothing is there; what cannot be looked at counts as there.
-pub(super) fn is_missing(path: &Path) -> bool {
+pub(crate) fn is_missing(path: &Path) -> bool {
     matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
 }

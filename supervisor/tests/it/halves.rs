@@ -81,6 +81,11 @@ fn the_registry_serves_alone_on_a_unix_socket_and_the_proxy_in_front_of_it() {
     );
     assert_eq!(ping(UnixStream::connect(&socket).unwrap()), "200");
 
+    // Somebody cleans up the directory.
+    std::fs::remove_file(&socket).unwrap();
+    eventually("the socket again", || UnixStream::connect(&socket).ok().map(drop));
+    assert_eq!(ping(UnixStream::connect(&socket).unwrap()), "200");
+
     // The proxy's listener is handed down, as systemd would.
     sandbox.write("proxy.yml", PLAIN);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
