@@ -80,6 +80,11 @@ impl Connection {
         self.http2
     }
 
+    /// Whether the socket itself is read and written.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.transport, Some(Transport::Plain(_)))
+    }
+
     /// What requests may know about this connection.
     pub(crate) fn peer(&self) -> &Arc<Peer> {
         &self.peer

@@ -28,13 +28,7 @@ pub(crate) fn find(session: &Session, settings: &Settings) -> Option<Page> {
         return None;
     }
     let path = request.uri.path();
-    let is_reserved = |reserved: &String| {
-        path == reserved
-            || path
-                .strip_prefix(reserved.as_str())
-                .is_some_and(|rest| rest.starts_with('/'))
-    };
-    if settings.reserved.iter().any(is_reserved) {
+    if settings.is_reserved(path) {
         return None;
     }
     open(root, path)

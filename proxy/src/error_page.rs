@@ -41,19 +41,28 @@ impl<'a> ErrorPage<'a> {
 
     /// The whole answer for a request that Pingora never saw; the connection ends with it.
     pub(crate) fn to_http1(self) -> Vec<u8> {
-        let body = self.body();
+        let fields = "content-type: application/json\r\ndocker-distribution-api-version: registry/2.0\r\n";
+        self.whole(fields, &self.body())
+    }
+
+    /// The same for who is no client of the registry: the message alone.
+    pub(crate) fn to_http1_text(self) -> Vec<u8> {
+        let fields = "content-type: text/plain; charset=utf-8\r\nx-content-type-options: nosniff\r\n";
+        self.whole(fields, format!("{}\n", self.message).as_bytes())
+    }
+
+    fn whole(&self, fields: &str, body: &[u8]) -> Vec<u8> {
         let reason = http::StatusCode::from_u16(self.status)
             .ok()
             .and_then(|status| status.canonical_reason());
         let mut answer = format!(
-            "HTTP/1.1 {} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-             docker-distribution-api-version: registry/2.0\r\nconnection: close\r\n\r\n",
+            "HTTP/1.1 {} {}\r\n{fields}content-length: {}\r\nconnection: close\r\n\r\n",
             self.status,
             reason.unwrap_or("Error"),
             body.len(),
         )
         .into_bytes();
-        answer.extend_from_slice(&body);
+        answer.extend_from_slice(body);
         answer
     }
 

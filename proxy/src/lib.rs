@@ -5,6 +5,7 @@
 //!                ├─ connection                     what arrives: transport, socket, stall
 //!                ├─ head                           is it a request, in time and unambiguous
 //!                ├─ redirect                       the plain entrance
+//!                ├─ plain_http                     plain HTTP at the entrance for TLS
 //!                └─ service ─┬─ headers            who asks
 //!                            ├─ docroot            files beside the registry
 //!                            ├─ upstream, resume   the registry, waiting for it, going on with uploads
@@ -28,6 +29,7 @@ mod handoff;
 mod head;
 mod headers;
 mod limits;
+mod plain_http;
 mod redirect;
 mod resume;
 mod run;

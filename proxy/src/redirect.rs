@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use http::uri::Authority;
 use lockgate_certs::acme;
 use lockgate_config::PublicUrl;
 use lockgate_wire::authority;
@@ -51,32 +52,44 @@ fn challenge_answer(key_authorization: Option<Vec<u8>>) -> (u16, Vec<u8>) {
 }
 
 fn location(head: &[u8], host: Option<&PublicUrl>, port: u16) -> Option<String> {
-    let mut lines = std::str::from_utf8(head).ok()?.split("\r\n");
-    let target = lines.next()?.split(' ').nth(1)?;
-    let uri: http::Uri = target.parse().ok()?;
+    let uri = target(head)?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let path = if path.starts_with('/') { path } else { "/" };
-    let host = match host {
-        Some(public) if public.scheme == "https" => match public.port {
-            Some(port) => format!("{}:{port}", public.host),
-            None => public.host.clone(),
-        },
-        _ => {
-            let asked = lines
-                .find_map(|line| {
-                    line.split_once(':')
-                        .filter(|(name, _)| name.eq_ignore_ascii_case("host"))
-                })
-                .map(|(_, value)| value.trim())?;
-            let asked = authority(asked)?;
-            if port == 443 {
-                asked.host().to_owned()
-            } else {
-                format!("{}:{port}", asked.host())
-            }
-        }
+    let host = match host.and_then(public) {
+        Some(public) => public,
+        None => with_port(named_host(head)?.host(), port),
     };
     Some(format!("https://{host}{path}"))
+}
+
+/// What the request line of `head` asks for.
+pub(crate) fn target(head: &[u8]) -> Option<http::Uri> {
+    let line = std::str::from_utf8(head).ok()?.split("\r\n").next()?;
+    line.split(' ').nth(1)?.parse().ok()
+}
+
+/// The host that `head` names.
+pub(crate) fn named_host(head: &[u8]) -> Option<Authority> {
+    let mut fields = std::str::from_utf8(head).ok()?.split("\r\n").skip(1);
+    let host = fields.find_map(|field| {
+        let (name, value) = field.split_once(':')?;
+        name.eq_ignore_ascii_case("host").then_some(value)
+    });
+    authority(host?.trim())
+}
+
+/// The host of `http.host`, with its port, when that is an https URL.
+pub(crate) fn public(url: &PublicUrl) -> Option<String> {
+    (url.scheme == "https").then(|| with_port(&url.host, url.port.unwrap_or(443)))
+}
+
+/// The authority of an https URL.
+pub(crate) fn with_port(host: &str, port: u16) -> String {
+    if port == 443 {
+        host.to_owned()
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 #[cfg(test)]

@@ -106,7 +106,10 @@ fn open(server: &Arc<Server>, entrances: Vec<Entrance>) -> Result<Vec<JoinHandle
     let mut accepting = Vec::new();
     for entrance in entrances {
         let (listener, door) = match entrance {
-            Entrance::Public(listener) => (listener, Door::Public),
+            Entrance::Public(listener) => {
+                let port = listener.local_addr().map_err(RunError::Serve)?.port();
+                (listener, Door::Public(port))
+            }
             Entrance::Redirect(listener) => (listener, Door::Redirect(public_port.unwrap_or(443))),
         };
         listener.set_nonblocking(true).map_err(RunError::Serve)?;

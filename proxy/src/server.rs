@@ -33,13 +33,13 @@ use crate::settings::Settings;
 use crate::socket::Socket;
 use crate::tls::Tls;
 use crate::transport::Transport;
-use crate::{access_log, redirect};
+use crate::{access_log, plain_http, redirect};
 
 /// What a listening socket is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Door {
-    /// The registry.
-    Public,
+    /// The registry, at this port.
+    Public(u16),
     /// 301 to https at this port.
     Redirect(u16),
 }
@@ -183,7 +183,7 @@ impl Server {
                 }
                 let idle = self.settings.load().limits.idle_timeout;
                 let socket = Socket::new(tcp, self.buffers.clone());
-                let (refused, tls) = (open >= limit, matches!(door, Door::Public) && self.tls.is_some());
+                let (refused, tls) = (open >= limit, matches!(door, Door::Public(_)) && self.tls.is_some());
                 let peer = Arc::new(Peer {
                     remote,
                     tls,
@@ -195,8 +195,9 @@ impl Server {
                 };
                 let connection = Connection::new(transport, peer, idle, slot);
                 match door {
-                    Door::Public if connection.is_http2() => self.serve_http2(connection).await,
-                    Door::Public => self.serve_http1(connection).await,
+                    Door::Public(port) if tls && connection.is_plain() => self.ask_for_https(connection, port).await,
+                    Door::Public(_) if connection.is_http2() => self.serve_http2(connection).await,
+                    Door::Public(_) => self.serve_http1(connection).await,
                     Door::Redirect(port) => self.serve_redirect(connection, port).await,
                 }
             };
@@ -207,14 +208,20 @@ impl Server {
         });
     }
 
-    async fn handshake(&self, socket: Socket, peer: &Peer) -> Option<Transport> {
+    async fn handshake(&self, mut socket: Socket, peer: &Peer) -> Option<Transport> {
         let Some(tls) = self.tls.as_ref().filter(|_| peer.tls) else {
             return Some(Transport::Plain(socket));
         };
         let challenges = self.settings.load().challenges.clone();
-        match timeout(HANDSHAKE_TIME, tls.accept(socket, challenges.as_deref())).await {
-            Ok(Ok(Some(stream))) => Some(Transport::Tls(Box::new(stream))),
-            Ok(Ok(None)) => None,
+        let handshake = async {
+            if plain_http::begins(socket.first_byte().await?) {
+                return Ok(Some(Transport::Plain(socket)));
+            }
+            let accepted = tls.accept(socket, challenges.as_deref()).await?;
+            Ok::<_, io::Error>(accepted.map(|stream| Transport::Tls(Box::new(stream))))
+        };
+        match timeout(HANDSHAKE_TIME, handshake).await {
+            Ok(Ok(transport)) => transport,
             // Scanners and clients that do not trust the certificate: common, and nobody's fault here.
             Ok(Err(error)) => {
                 tracing::debug!(remote = %peer.remote, %error, "TLS handshake failed");
@@ -281,6 +288,22 @@ impl Server {
             access_log::write_short(connection.peer().remote.ip(), Some(&head), status);
         }
         answer_and_close(connection, &answer).await;
+    }
+
+    /// Answers plain HTTP where TLS is spoken.
+    async fn ask_for_https(&self, mut connection: Connection, port: u16) {
+        let mut ending = self.ending.subscribe();
+        let settings = self.settings.load_full();
+        let head = match head::read(&mut connection, HANDSHAKE_TIME, &mut ending).await {
+            Head::Request(head) => head,
+            Head::Gone => return connection.close().await,
+            Head::Refused(fault) => return self.refuse(connection, fault).await,
+        };
+        tracing::debug!(remote = %connection.peer().remote, "plain HTTP on the port for HTTPS");
+        if settings.access_log {
+            access_log::write_short(connection.peer().remote.ip(), Some(&head), plain_http::STATUS);
+        }
+        answer_and_close(connection, &plain_http::answer(&head, &settings, port)).await;
     }
 
     async fn refuse(&self, connection: Connection, fault: head::Fault) {

@@ -28,12 +28,11 @@ pub(crate) struct Settings {
     pub(crate) blobs: Arc<Root>,
     /// `http.docroot`
     pub(crate) docroot: Option<Arc<Root>>,
-    /// Paths that a file of the docroot never hides.
-    pub(crate) reserved: Vec<String>,
     /// The authority's certificate, offered to whoever does not trust it yet; with `http.tls.auto`.
     pub(crate) authority: Option<PathBuf>,
     /// Answers to ACME challenges; with `http.tls.letsencrypt`.
     pub(crate) challenges: Option<PathBuf>,
+    api: Vec<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -52,11 +51,21 @@ impl Settings {
             access_log: config.log.access,
             blobs: Arc::new(Root::new(config.storage.root.join("docker/registry/v2/blobs"))),
             docroot: docroot(config)?,
-            reserved: reserved(config),
             authority: auto.then(|| home.ca_certificate()),
             challenges: acme.then(|| home.challenges()),
+            api: api(config),
             headers: headers(config)?,
         })
+    }
+
+    /// Whether errors at `path` have the distribution specification's form.
+    pub(crate) fn is_api(&self, path: &str) -> bool {
+        is_at(&self.api, path)
+    }
+
+    /// Whether a file of the docroot never hides what is at `path`.
+    pub(crate) fn is_reserved(&self, path: &str) -> bool {
+        self.is_api(path) || is_at(&["/healthz", "/readyz"], path)
     }
 
     /// Adds `http.headers`; a header of the same name gives way.
@@ -99,20 +108,21 @@ fn docroot(config: &Config) -> Result<Option<Arc<Root>>, RunError> {
     Ok(Some(Arc::new(root)))
 }
 
-fn reserved(config: &Config) -> Vec<String> {
-    let mut paths = vec![
-        format!("{}v2", config.http.prefix),
-        "/healthz".to_owned(),
-        "/readyz".to_owned(),
-    ];
-    paths.extend(config.auth.issuer.as_ref().map(|issuer| issuer.path.clone()));
-    paths.extend(
-        config
-            .auth
-            .token
-            .as_ref()
-            .filter(|token| token.auto_redirect)
-            .map(|token| token.auto_redirect_path.clone()),
-    );
-    paths
+/// Where the registry answers in the form of the distribution specification: its API, and the token endpoint.
+fn api(config: &Config) -> Vec<String> {
+    let prefix = config.http.prefix.trim_end_matches('/');
+    let issuer = config.auth.issuer.as_ref().map(|issuer| &issuer.path);
+    let token = config.auth.token.as_ref().filter(|token| token.auto_redirect);
+    let tokens = issuer.into_iter().chain(token.map(|token| &token.auto_redirect_path));
+    std::iter::once(format!("{prefix}/v2"))
+        .chain(tokens.map(|path| format!("{prefix}{path}")))
+        .collect()
+}
+
+/// Whether `path` is one of `places` or below one.
+fn is_at(places: &[impl AsRef<str>], path: &str) -> bool {
+    places.iter().any(|place| {
+        let rest = path.strip_prefix(place.as_ref());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }

@@ -37,6 +37,27 @@ impl Socket {
             ahead: None,
         }
     }
+
+    /// The first byte of what comes next, which stays to be read; `None` at the end of the stream.
+    pub(crate) async fn first_byte(&mut self) -> io::Result<Option<u8>> {
+        std::future::poll_fn(|cx| self.poll_fill(cx)).await?;
+        Ok(self.ahead.as_ref().map(|ahead| ahead.buffer.as_ref()[ahead.start]))
+    }
+
+    /// Reads ahead, unless something waits already. At the end of the stream nothing does.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        // Asked first, so that a socket without data costs no buffer.
+        ready!(self.tcp.poll_read_ready(cx))?;
+        let mut buffer = self.buffers.take();
+        let mut read = ReadBuf::new(buffer.as_mut());
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut read))?;
+        let end = read.filled().len();
+        self.ahead = (end > 0).then_some(Ahead { buffer, start: 0, end });
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl AsRawFd for Socket {
@@ -48,18 +69,10 @@ impl AsRawFd for Socket {
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.ahead.is_none() {
-            if out.remaining() >= BUFFER_SIZE {
-                return Pin::new(&mut this.tcp).poll_read(cx, out);
-            }
-            // Asked first, so that a socket without data costs no buffer.
-            ready!(this.tcp.poll_read_ready(cx))?;
-            let mut buffer = this.buffers.take();
-            let mut read = ReadBuf::new(buffer.as_mut());
-            ready!(Pin::new(&mut this.tcp).poll_read(cx, &mut read))?;
-            let end = read.filled().len();
-            this.ahead = Some(Ahead { buffer, start: 0, end });
+        if this.ahead.is_none() && out.remaining() >= BUFFER_SIZE {
+            return Pin::new(&mut this.tcp).poll_read(cx, out);
         }
+        ready!(this.poll_fill(cx))?;
         if let Some(ahead) = &mut this.ahead {
             let length = out.remaining().min(ahead.end - ahead.start);
             out.put_slice(&ahead.buffer.as_ref()[ahead.start..ahead.start + length]);

@@ -11,6 +11,7 @@ mod failures;
 mod handoff;
 mod headers;
 mod pages;
+mod plain_http;
 mod registry;
 mod requests;
 mod slow;
