@@ -162,9 +162,17 @@ impl Rule {
             && field(&self.name, query.name)
             && field(&self.service, query.service)
             && self.labels.iter().all(|(label, pattern)| {
-                let matches = |value: &String| pattern.matches(value, compiled, |name| self.value(name, query));
+                let known = |name: &str| self.value(name, query).filter(|_| self.is_known_to_labels(name));
+                let matches = |value: &String| pattern.matches(value, compiled, known);
                 values(label, query).iter().any(matches)
             })
+    }
+
+    /// docker_auth knows a capture in the pattern of a label only when a field has the same one.
+    fn is_known_to_labels(&self, variable: &str) -> bool {
+        let fields = [&self.account, &self.kind, &self.name, &self.service];
+        let mut in_fields = fields.into_iter().flatten().flat_map(Pattern::variables);
+        !variable.contains(':') || in_fields.any(|known| known == variable)
     }
 
     /// A label has several values; the pattern matches when it does with one of them in place of `${labels:...}`, or

@@ -157,6 +157,12 @@ fn groups_match_as_in_docker_auth() {
         ("name=${labels:group}/${labels:noexist}", false),
         ("name=${labels:group}/bar", false),
         ("name=/^(admins|${labels:noexist})\\//", true),
+        // A capture is known to a label when a field has it too.
+        ("account=/^(.)oo$/ label.group=/^${account:1}?VIP$/", false),
+        (
+            "account=/^(.)oo$/ label.group=/^${account:1}?VIP$/ name=/${account:1}oo/",
+            true,
+        ),
     ] {
         assert_eq!(matches(rule, &foo), expected, "{rule}");
     }
