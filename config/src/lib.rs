@@ -28,6 +28,7 @@ mod yaml;
 pub use go_regex::from_go_regex;
 pub use home::Home;
 pub use mistake::{LoadError, Mistake};
+pub use pattern::check_pattern;
 pub use raw::GaveWay;
 pub use template::template;
 pub use typed::*;

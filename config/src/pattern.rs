@@ -8,7 +8,7 @@ use crate::{from_go_regex, glob};
 
 /// Checks `pattern` by docker_auth's rules: `/regex/` or a glob of Go's `path.Match`, in either of which `${account}`,
 /// `${type}`, `${name}`, `${service}`, captures `${name:1}` and `${labels:KEY}` stand for values of the request.
-pub(crate) fn check(pattern: &str) -> Result<(), String> {
+pub fn check_pattern(pattern: &str) -> Result<(), String> {
     for variable in VARIABLE.captures_iter(pattern) {
         let name = &variable[1];
         if !is_variable(name) {
@@ -62,7 +62,7 @@ mod tests {
             "",
             "/",
         ] {
-            assert_eq!(check(good), Ok(()), "{good}");
+            assert_eq!(check_pattern(good), Ok(()), "{good}");
         }
         for (bad, word) in [
             ("[", "glob"),
@@ -70,7 +70,7 @@ mod tests {
             ("${acount}/*", "acount"),
             ("/[z-a]/", "regular"),
         ] {
-            let message = check(bad).unwrap_err();
+            let message = check_pattern(bad).unwrap_err();
             assert!(
                 message.contains(word) && message.starts_with("expected") && !message.contains('\n'),
                 "{message}"

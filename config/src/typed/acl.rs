@@ -59,7 +59,7 @@ impl AclMatch {
     fn read(matches: &Section<'_>) -> Self {
         // The empty text is a value here: it matches what is empty, such as the account of those who are not logged in.
         let pattern = |name: &str| {
-            let pattern = matches.parse_with(name, |text| pattern::check(text).map(|()| text.to_owned()));
+            let pattern = matches.parse_with(name, |text| pattern::check_pattern(text).map(|()| text.to_owned()));
             pattern.or_else(|| matches.is_empty_text(name).then(String::new))
         };
         if matches.is_empty_text("ip") {
@@ -70,7 +70,7 @@ impl AclMatch {
         }
         let labels = matches.texts_by_name("labels");
         for (name, text) in &labels {
-            if let Err(expected) = pattern::check(text) {
+            if let Err(expected) = pattern::check_pattern(text) {
                 matches.section("labels").mistake(name, &expected);
             }
         }

@@ -124,7 +124,7 @@ impl Htpasswd {
 impl Anonymous {
     /// `None` when nothing may be pulled.
     fn read(anonymous: &Section<'_>) -> Option<Self> {
-        let pull = anonymous.parse_each("pull", |text| pattern::check(text).map(|()| text.to_owned()));
+        let pull = anonymous.parse_each("pull", |text| pattern::check_pattern(text).map(|()| text.to_owned()));
         (!pull.is_empty()).then_some(Self { pull })
     }
 }

@@ -1,5 +1,6 @@
 //! `lockgate reload`: the running registry reads its configuration again.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -25,9 +26,27 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
-    let home = arguments.home.home(environment);
+    reload(&arguments.home.home(environment))
+}
+
+/// The same for whatever runs in `home`; nothing when nothing does.
+pub(super) fn if_running(home: &Home) -> Result<(), Failure> {
+    match ask::<Status>(&home.control_socket(), &Request::Status) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ConnectionRefused | ErrorKind::InvalidInput
+            ) =>
+        {
+            Ok(())
+        }
+        _ => reload(home),
+    }
+}
+
+fn reload(home: &Home) -> Result<(), Failure> {
     let reloaded: Reloaded =
-        ask(&home.control_socket(), &Request::Reload).map_err(|error| not_answering(&home, &error))?;
+        ask(&home.control_socket(), &Request::Reload).map_err(|error| not_answering(home, &error))?;
     if reloaded.is_ending {
         return Err(Failure::new(reloaded.messages.join("\n")));
     }
@@ -37,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     for message in &reloaded.messages {
         eprintln!("lockgate: warning: {message}");
     }
-    match taken_up(&home)? {
+    match taken_up(home)? {
         Some(error) => Err(refused(&error)),
         None => {
             println!("reloaded");

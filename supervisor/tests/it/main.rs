@@ -9,6 +9,7 @@ mod configuration;
 mod confinement;
 mod connections;
 mod debug;
+mod docker_auth;
 mod failures;
 mod first_run;
 mod halves;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use lockgate_testkit::{require, require_root};
 
+use crate::docker_auth::SECRET;
 use crate::harness::{PLAIN, Ran, Sandbox, eventually, process_status, ready_pid};
 use crate::tls;
 
@@ -86,7 +87,8 @@ fn each_file_belongs_to_its_reader_also_after_later_commands() {
         Ran::of(command).expect(0);
         assert_settled();
     }
-    let rules = sandbox.write("da.yml", "users: {carol: {password: 'a long password'}}\nacl: []\n");
+    let users = format!("users: {{carol: {{password: '{SECRET}'}}}}\nacl: []\n");
+    let rules = sandbox.write("da.yml", &users);
     sandbox
         .run(&["import", "docker-auth", rules.to_str().unwrap()])
         .expect(0);

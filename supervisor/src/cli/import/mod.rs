@@ -1,5 +1,6 @@
 //! `lockgate import`: what moves over from other systems, in one command.
 
+mod config_text;
 mod docker_auth;
 
 use std::fs;
@@ -8,17 +9,21 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use lockgate_certs::files::{Existing, write_private};
-use lockgate_config::text;
-use lockgate_registry::accounts::{AccountName, Accounts, AccountsError, PasswordHash, hash_password};
+use lockgate_config::read_yaml;
+use lockgate_registry::accounts::{Accounts, AccountsError};
+use lockgate_registry::auth::{Scope, explain};
 
 use self::docker_auth::DockerAuth;
-use super::Failure;
 use super::configured::Configured;
 use super::places::Places;
+use super::{Failure, reload};
 use crate::environment::Environment;
 use crate::setup::for_readers;
+use crate::source::{Accepted, Source};
 
-/// Takes over accounts and rights from another system. Nothing is changed unless all of it can be.
+/// Takes over accounts and rights from another system, and never gives more rights than they had there.
+///
+/// Exit 3 when accounts or rights were left out, each with a warning; exit 78 when nothing was changed.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -27,7 +32,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The users and acl of a docker_auth configuration, or of a file that holds them somewhere within
+    /// The users and acl of a docker_auth configuration, or of a file that holds them further down
     DockerAuth(From),
 }
 
@@ -43,66 +48,111 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let Command::DockerAuth(from) = &arguments.command;
     let file = from.file.display();
     let bytes = fs::read(&from.file).map_err(|error| Failure::new(format!("{file}: {error}")))?;
-    let text = text::decode(&bytes).map_err(|error| Failure::configuration(format!("{file}: {error}")))?;
-    let found = DockerAuth::parse(text).map_err(|error| Failure::configuration(format!("{file}: {error}")))?;
+    let root = read_yaml(&from.file, &bytes)?;
 
     let source = Configured::by(&from.places, environment)?.source();
     let before = source.load()?;
-    let path = source.path().to_owned();
-    let htpasswd = before.config.auth.htpasswd.as_ref().ok_or_else(|| {
-        Failure::configuration(format!(
-            "{}: auth.htpasswd is not set: there is no file for the accounts",
-            path.display()
-        ))
+    let htpasswd = has_room_for_rules(&before, source.path())?;
+    let issuer = before.config.auth.issuer.as_ref();
+    let found = DockerAuth::read(&root, &file.to_string(), issuer.map(|issuer| issuer.service.as_str()));
+    let found = found.map_err(|error| {
+        let lines: Vec<_> = error
+            .to_string()
+            .lines()
+            .map(|line| format!("{file}: {line}"))
+            .collect();
+        Failure::configuration(lines.join("\n"))
     })?;
-    if before.config.auth.acl.is_some() && !found.acl.is_empty() {
-        let message = "auth.acl is there already; take it out, or add the new rules to it by hand";
-        return Err(Failure::configuration(format!("{}: {message}", path.display())));
+    if found.anonymous && issuer.is_none() {
+        return Err(Failure::configuration(format!(
+            "{file}: users.\"\" lets those in who are not logged in, which takes auth.issuer in {}: clients ask for a \
+             login unless tokens are issued; add `issuer: true` below `auth:` and import again",
+            source.path().display()
+        )));
     }
-    let with_rules = found
-        .add_to(&before.text)
-        .map_err(|error| Failure::configuration(format!("{}: {error}", path.display())))?;
-    let after = source.accept(with_rules)?;
-    let accounts: Vec<_> = found.users.iter().map(account).collect::<Result<_, _>>()?;
+    let after = accept(&source, &before, &found)?;
 
-    for_readers(&before.config, &from.places.home(environment), false, || {
-        add(&Accounts::new(&htpasswd.path), &accounts)
+    let home = from.places.home(environment);
+    for_readers(&before.config, &home, false, || {
+        // The rules come first: without them the new accounts may do everything.
+        replace(source.path(), &after.text)?;
+        if let Err(failure) = reload::if_running(&home) {
+            replace(source.path(), &before.text)?;
+            return Err(failure);
+        }
+        println!("auth.acl of {} has {} rules", source.path().display(), found.acl.len());
+        add(&Accounts::new(&htpasswd), &found)
     })?;
-    if after.text != before.text {
-        replace(&path, &after.text)?;
-        println!("added {} rules to {}", found.acl.len(), path.display());
-    }
-    for name in &found.without_password {
-        println!("{name:?} has no password in {file}: no account was made");
+    for note in &found.notes {
+        println!("{file}: {note}");
     }
     println!(
-        "`lockgate check --as ACCOUNT pull repository:NAME` explains a right; `lockgate reload` applies the rules"
+        "`lockgate check --as ACCOUNT pull repository:NAME` explains a right; restart a `lockgate registry` that runs \
+         alone, to put the rules in force"
     );
-    Ok(())
+    for warning in &found.warnings {
+        eprintln!("{file}: warning: {warning}");
+    }
+    match found.warnings.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::undone()),
+    }
 }
 
-/// A hash is taken as it is, anything else is a password to be hashed.
-fn account((name, password): &(String, lockgate_config::Secret)) -> Result<(AccountName, PasswordHash), Failure> {
-    let account: AccountName = name
-        .parse()
-        .map_err(|error| Failure::configuration(format!("users.{name}: {error}")))?;
-    let hash = match password.reveal().parse::<PasswordHash>() {
-        Ok(hash) => hash,
-        Err(_) => hash_password(password.reveal())
-            .map_err(|error| Failure::configuration(format!("users.{name}.password: {error}")))?
-            .parse()
-            .map_err(|_| Failure::new("the hash that was made is malformed"))?,
+/// The file of accounts, when there is one and no rules that new ones could contradict.
+fn has_room_for_rules(before: &Accepted, path: &Path) -> Result<PathBuf, Failure> {
+    let refused = |why: &str| Failure::configuration(format!("{}: {why}", path.display()));
+    let auth = &before.config.auth;
+    let Some(htpasswd) = &auth.htpasswd else {
+        return Err(refused(
+            "auth.htpasswd is not set: there is no file for the accounts; set auth.htpasswd.path, and auth.issuer in \
+             place of auth.token where tokens came from docker_auth",
+        ));
     };
-    Ok((account, hash))
+    if auth.acl.is_some() {
+        return Err(refused(
+            "auth.acl is there already; take it out, or add the new rules to it by hand",
+        ));
+    }
+    if !auth.groups.is_empty() {
+        return Err(refused(
+            "auth.groups is there already; take it out, and add it again after the import",
+        ));
+    }
+    Ok(htpasswd.path.clone())
+}
+
+/// The configuration with what was found, read again: what is in force is what was meant, variables included.
+fn accept(source: &Source, before: &Accepted, found: &DockerAuth) -> Result<Accepted, Failure> {
+    let path = source.path().display();
+    let text = config_text::with_rules(&before.text, &found.acl, &found.groups)
+        .map_err(|error| Failure::configuration(format!("{path}: {error}")))?;
+    let after = source.accept(text)?;
+    let auth = &after.config.auth;
+    if auth.acl.as_ref().map(Vec::len) != Some(found.acl.len()) || auth.groups != found.groups {
+        return Err(Failure::configuration(format!(
+            "{path}: the rules would not be in force as they are; are there variables REGISTRY_AUTH_ACL_...?"
+        )));
+    }
+    explain(auth, None, &Scope::catalog(), None).map_err(|error| Failure::configuration(format!("{path}: {error}")))?;
+    Ok(after)
 }
 
 /// Accounts that are there keep their password.
-fn add(accounts: &Accounts, found: &[(AccountName, PasswordHash)]) -> Result<(), Failure> {
-    for (name, hash) in found {
+fn add(accounts: &Accounts, found: &DockerAuth) -> Result<(), Failure> {
+    for (name, hash) in &found.accounts {
         match accounts.add(name, hash) {
             Ok(()) => println!("added account {name}"),
-            Err(AccountsError::Exists { .. }) => println!("account {name} was there already, its password stays"),
+            Err(AccountsError::Exists { .. }) => println!(
+                "account {name} was there already, its password stays; `lockgate user passwd {name}` sets another"
+            ),
             Err(error) => return Err(Failure::new(error)),
+        }
+    }
+    for account in accounts.list().unwrap_or_default() {
+        if found.without_account.contains(&account.name) {
+            let name = account.name;
+            println!("account {name} was there already and stays, and the rules are about it too");
         }
     }
     Ok(())

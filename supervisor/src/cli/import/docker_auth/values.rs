@@ -1,0 +1,85 @@
+//! Scalars as docker_auth's parser reads them: the text that was written, whatever it looks like.
+
+use serde_yaml::{Mapping, Value};
+
+/// What a person is told, each with the place in the file.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// What is as it was, and how.
+    pub(super) notes: Vec<String>,
+    /// What was left undone.
+    pub(super) warnings: Vec<String>,
+    /// What cannot be taken over.
+    pub(super) mistakes: Vec<String>,
+}
+
+impl Told {
+    pub(super) fn note(&mut self, place: &str, text: &str) {
+        self.notes.push(format!("{place}: {text}"));
+    }
+
+    pub(super) fn warning(&mut self, place: &str, text: &str) {
+        self.warnings.push(format!("{place}: {text}"));
+    }
+
+    pub(super) fn mistake(&mut self, place: &str, text: &str) {
+        let mistake = format!("{place}: {text}");
+        if !self.mistakes.contains(&mistake) {
+            self.mistakes.push(mistake);
+        }
+    }
+}
+
+/// A value without its tag.
+pub(super) fn plain(value: &Value) -> &Value {
+    match value {
+        Value::Tagged(tagged) => plain(&tagged.value),
+        value => value,
+    }
+}
+
+/// The value of `key`; null counts as absent.
+pub(super) fn get<'a>(mapping: &'a Mapping, key: &str) -> Option<&'a Value> {
+    mapping.get(key).map(plain).filter(|value| !value.is_null())
+}
+
+/// `parent.child`, or `child` at the top.
+pub(super) fn join(parent: &str, child: &str) -> String {
+    match parent {
+        "" => child.to_owned(),
+        parent => format!("{parent}.{child}"),
+    }
+}
+
+/// A scalar as text, `None` for null. `1.10` and `True` were read as values, and how they were written is gone.
+pub(super) fn text(value: &Value, place: &str, told: &mut Told) -> Option<String> {
+    match plain(value) {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) if number.is_u64() => Some(number.to_string()),
+        Value::Number(_) | Value::Bool(_) => {
+            told.mistake(
+                place,
+                "put this into quotes, so that it is the text that docker_auth reads",
+            );
+            None
+        }
+        _ => {
+            told.mistake(place, "expected a text");
+            None
+        }
+    }
+}
+
+/// A list of texts.
+pub(super) fn texts(value: &Value, place: &str, told: &mut Told) -> Vec<String> {
+    let Value::Sequence(items) = plain(value) else {
+        told.mistake(
+            place,
+            "expected a list; docker_auth does not start with anything else here",
+        );
+        return Vec::new();
+    };
+    let item = |(index, item)| text(item, &format!("{place}[{index}]"), told).unwrap_or_default();
+    items.iter().enumerate().map(item).collect()
+}
