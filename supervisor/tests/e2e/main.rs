@@ -21,6 +21,7 @@ mod large_layer;
 mod logs;
 mod nginx;
 mod partial_pulls;
+mod plain_http;
 mod podman;
 mod regctl;
 mod rust_client;
