@@ -8,8 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
-use actix_web::{HttpServer, web};
+use actix_web::dev::ServerHandle;
 use futures_util::future::join_all;
 use lockgate_config::Config;
 use tokio::sync::{Mutex, mpsc};
@@ -84,16 +83,6 @@ pub enum RunError {
     Serve(#[source] std::io::Error),
 }
 
-/// Connections of a proxy stay open this long between requests; longer than the proxy keeps them (60 s), so that it is
-/// never the registry that closes under a request.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// How long the head of a request may take.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Answers are written in one piece up to this size.
-const WRITE_BUFFER: usize = 64 * 1024;
-
 /// Serves until told to drain. Runs on a tokio runtime; workers have threads of their own.
 pub async fn run(config: Config, listener: Listener, control: Control) -> Result<(), RunError> {
     let Control {
@@ -122,7 +111,7 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
 
     // Whoever says that it is over has a deadline of their own: the shorter of the two, or the longer after a hand-over.
     let patience = config.http.drain_timeout.max(config.http.hand_over_timeout);
-    let server = server(app.clone(), listener, patience).map_err(RunError::Serve)?;
+    let server = http::server::server(app.clone(), listener, patience).map_err(RunError::Serve)?;
     let handle = server.handle();
     let mut background = Background::start(
         &config,
@@ -165,7 +154,7 @@ async fn serve_more(
     handles: Arc<Mutex<Vec<ServerHandle>>>,
 ) {
     while let Some(listener) = more.recv().await {
-        match server(app.clone(), listener, patience) {
+        match http::server::server(app.clone(), listener, patience) {
             Ok(server) => {
                 handles.lock().await.push(server.handle());
                 tokio::spawn(server);
@@ -182,26 +171,6 @@ fn counts(config: &Config) -> bool {
         .debug
         .as_ref()
         .is_some_and(|debug| debug.prometheus.is_some())
-}
-
-fn server(app: Arc<App>, listener: Listener, patience: Duration) -> std::io::Result<Server> {
-    let app = web::Data::from(app);
-    let server = HttpServer::new(move || {
-        actix_web::App::new()
-            .app_data(app.clone())
-            .default_service(web::to(http::serve))
-    })
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(HEAD_TIMEOUT)
-    .h1_allow_half_closed(false)
-    .h1_write_buffer_size(WRITE_BUFFER)
-    .disable_signals()
-    .shutdown_timeout(patience.as_secs().max(1));
-    let server = match listener {
-        Listener::Tcp(socket) => server.listen(socket)?,
-        Listener::Unix(socket) => server.listen_uds(socket)?,
-    };
-    Ok(server.run())
 }
 
 fn open_storage(config: &Config) -> Result<Arc<FilesystemStorage>, RunError> {

@@ -159,6 +159,16 @@ impl ApiError {
         error.because(log)
     }
 
+    /// A request that could not be read: what its connection says of it.
+    pub(super) fn unreadable(status: u16, message: &str) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        let code = match status {
+            StatusCode::REQUEST_TIMEOUT => Code::Unavailable,
+            _ => Code::Unsupported,
+        };
+        Self::new(status, code, message)
+    }
+
     /// 503: the storage does not work.
     pub(super) fn unhealthy() -> Self {
         let message = "the storage does not work at the moment, try again later";
@@ -194,7 +204,10 @@ impl ApiError {
 
     /// The client went away, or did not send what it announced.
     pub(super) fn body_cut(error: PayloadError) -> Self {
-        let message = "the request's body ended early; the upload can be resumed, ask for its status";
+        let message = match error {
+            PayloadError::EncodingCorrupted => "the request's body has a chunk that cannot be read",
+            _ => "the request's body ended early; the upload can be resumed, ask for its status",
+        };
         Self::new(StatusCode::BAD_REQUEST, Code::BlobUploadInvalid, message).because(error)
     }
 

@@ -1,6 +1,7 @@
 //! HTTP, as actix-web speaks it: the only folder that knows the framework.
 //!
 //! ```text
+//! connection (what can be read) ─▶ server (actix) ─▶ serve
 //! serve ─▶ forwarded (who, under which URL) ─▶ auth ─▶ route ─▶ needs (which right) ─▶ handlers ─▶ service
 //!   └────────────────────────── error_map (from what went wrong to status and code) ◀──────┘
 //! ```
@@ -12,6 +13,7 @@ mod byteranges;
 mod call;
 mod code;
 mod conditional;
+mod connection;
 pub(crate) mod debug;
 mod error;
 mod error_map;
@@ -22,5 +24,4 @@ mod metrics;
 mod needs;
 mod route;
 mod serve;
-
-pub(crate) use serve::serve;
+pub(crate) mod server;

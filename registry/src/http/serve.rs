@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 
 use super::app::{App, Settings};
 use super::call::Call;
+use super::connection::{ReadableBody, refused};
 use super::error::ApiError;
 use super::forwarded::Origin;
 use super::handlers::{blobs, listings, manifests, tokens, uploads};
@@ -27,7 +28,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const USER: HeaderName = HeaderName::from_static(internal::USER);
 
 /// Answers any request.
-pub(crate) async fn serve(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+pub(crate) async fn serve(request: HttpRequest, body: ReadableBody, app: Data<App>) -> HttpResponse {
     let began = Instant::now();
     let settings = app.settings.load_full();
     let origin = settings
@@ -44,7 +45,7 @@ pub(crate) async fn serve(request: HttpRequest, payload: Payload, app: Data<App>
     });
 
     let mut sender = Principal::ANONYMOUS;
-    let answered = answer(&app, &settings, &origin, &request, payload, &mut sender)
+    let answered = answer(&app, &settings, &origin, &request, body.0, &mut sender)
         .instrument(span.clone())
         .await;
     let mut response = span.in_scope(|| answered.unwrap_or_else(ApiError::into_response));
@@ -66,6 +67,9 @@ async fn answer(
     payload: Payload,
     sender: &mut Principal,
 ) -> Result<HttpResponse, ApiError> {
+    if let Some((status, message)) = refused(request) {
+        return Err(ApiError::unreadable(status, message));
+    }
     let (whole, method) = (request.uri().path(), request.method());
     let path = whole.strip_prefix(settings.prefix.as_str());
     if let Some(response) = health_of(app, method, path.unwrap_or(whole)).await {

@@ -1,8 +1,9 @@
 //! A registry of its own for each test: a temporary directory, a free port, drained and joined on drop.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use lockgate_config::Config;
@@ -57,10 +58,7 @@ impl Served {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
         socket.set_nonblocking(true).expect("non-blocking");
         let address = socket.local_addr().expect("its address");
-        let (drain, drained) = oneshot::channel();
-        let (ready, is_ready) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || serve(config, socket, front, ready, drained));
-        is_ready.recv().expect("the registry serves");
+        let (drain, thread) = serve_until_drained(config, Listener::Tcp(socket), front);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -73,6 +71,20 @@ impl Served {
             drain: Some(drain),
             thread: Some(thread),
         }
+    }
+
+    /// The same at a Unix socket, whose path is given too.
+    pub(crate) fn at_unix_socket() -> (Self, PathBuf) {
+        let mut served = Self::open();
+        served.join();
+        let path = served.home.path().join("registry.sock");
+        let config =
+            Config::load(&served.home.path().join("config.yml"), &[]).expect("a configuration without mistakes");
+        let socket = UnixListener::bind(&path).expect("a socket");
+        socket.set_nonblocking(true).expect("non-blocking");
+        let (drain, thread) = serve_until_drained(config, Listener::Unix(socket), Front::Other);
+        (served.drain, served.thread) = (Some(drain), Some(thread));
+        (served, path)
     }
 
     /// `http://127.0.0.1:port`
@@ -120,12 +132,7 @@ impl Served {
 
     /// What is answered to bytes as they are written: no client tidies them. Reads until the registry ends the connection.
     pub(crate) fn exchange(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).expect("a connection");
-        stream.write_all(request.as_bytes()).expect("it is taken");
-        let mut answer = Vec::new();
-        // A reset after the answer is an end, too.
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
+        exchange(TcpStream::connect(self.address).expect("a connection"), request)
     }
 
     /// Pushes `content` as a blob, in one PUT.
@@ -228,6 +235,16 @@ impl Answer {
     }
 }
 
+/// What is answered to `request` until the connection ends.
+pub(crate) fn exchange(mut stream: impl Read + Write, request: &str) -> String {
+    // It may be refused before all of it was taken.
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = Vec::new();
+    // A reset after the answer is an end, too.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 /// `sha256:…` of `content`.
 pub(crate) fn sha256(content: &[u8]) -> String {
     let hex: String = sha2::Sha256::digest(content)
@@ -246,9 +263,18 @@ pub(crate) fn sha512(content: &[u8]) -> String {
     format!("sha512:{hex}")
 }
 
+/// Serves on a thread; dropping the sender is the signal to drain.
+fn serve_until_drained(config: Config, listener: Listener, front: Front) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (drain, drained) = oneshot::channel();
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || serve(config, listener, front, ready, drained));
+    is_ready.recv().expect("the registry serves");
+    (drain, thread)
+}
+
 fn serve(
     config: Config,
-    socket: TcpListener,
+    listener: Listener,
     front: Front,
     ready: std::sync::mpsc::Sender<()>,
     drained: oneshot::Receiver<()>,
@@ -273,6 +299,6 @@ fn serve(
         reloaded: Box::new(drop),
     };
     runtime
-        .block_on(lockgate_registry::run(config, Listener::Tcp(socket), control))
+        .block_on(lockgate_registry::run(config, listener, control))
         .expect("it served");
 }

@@ -12,6 +12,7 @@ mod api_large_manifests;
 mod api_listings;
 mod api_logins;
 mod api_manifests;
+mod api_unreadable;
 mod api_uploads;
 mod auth_interchange;
 mod concurrency;

@@ -1,0 +1,87 @@
+//! The server: actix-http over connections of our own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol};
+use actix_service::{IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server};
+use actix_web::web;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::app::App;
+use super::connection::Connection;
+use super::serve::serve;
+use crate::Listener;
+
+/// Connections of a proxy stay open this long between requests; longer than the proxy keeps them (60 s), so that it is
+/// never the registry that closes under a request.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long a connection that is over may take to close.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// Answers are written in one piece up to this size.
+const WRITE_BUFFER: usize = 64 * 1024;
+
+/// What actix-http calls a connection.
+type Accepted<S> = (Connection<S>, Protocol, Option<SocketAddr>);
+
+/// A server for `listener`; what is in flight has `patience` when it is told to stop.
+pub(crate) fn server(app: Arc<App>, listener: Listener, patience: Duration) -> io::Result<Server> {
+    let app = web::Data::from(app);
+    let builder = Server::build()
+        .disable_signals()
+        .shutdown_timeout(patience.as_secs().max(1));
+    let signal = builder.graceful_shutdown_signal();
+    let stopping = move || {
+        let signal = signal.clone();
+        async move { signal.notified().await }
+    };
+    let server = match listener {
+        Listener::Tcp(socket) => builder.listen("registry", socket, move || {
+            let accept = |socket: TcpStream| async {
+                let peer = socket.peer_addr().ok();
+                Ok((Connection::new(socket), Protocol::Http1, peer))
+            };
+            fn_service(accept).and_then(service(app.clone(), stopping.clone()))
+        })?,
+        Listener::Unix(socket) => builder.listen_uds("registry", socket, move || {
+            let accept = |socket: UnixStream| async { Ok((Connection::new(socket), Protocol::Http1, None)) };
+            fn_service(accept).and_then(service(app.clone(), stopping.clone()))
+        })?,
+    };
+    Ok(server.run())
+}
+
+/// Serves HTTP/1.1 on accepted connections.
+fn service<S, F>(
+    app: web::Data<App>,
+    stopping: impl Fn() -> F + 'static,
+) -> impl ServiceFactory<Accepted<S>, Config = (), Response = (), Error = DispatchError, InitError = ()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let answers = actix_web::App::new()
+        .app_data(app)
+        .default_service(web::to(serve))
+        .into_factory()
+        .map_err(|error: actix_web::Error| error.error_response());
+    HttpService::build()
+        .graceful_shutdown_signal(stopping)
+        .on_connect_ext(|connection: &Connection<S>, data| {
+            data.insert(connection.broken());
+        })
+        .keep_alive(KEEP_ALIVE)
+        // The connection has its own.
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(CLOSE_TIME)
+        .h1_allow_half_closed(false)
+        .h1_write_buffer_size(WRITE_BUFFER)
+        .finish(map_config(answers, |()| AppConfig::default()))
+}
