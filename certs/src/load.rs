@@ -11,6 +11,14 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use crate::certificate::Certificate;
 use crate::server::provider;
 
+/// Processes that root starts run as users who may not read root's own files.
+fn by_whom(source: &std::io::Error) -> String {
+    match source.kind() {
+        std::io::ErrorKind::PermissionDenied => format!(" by user {}", nix::unistd::geteuid()),
+        _ => String::new(),
+    }
+}
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The two files of one certificate.
@@ -26,7 +34,7 @@ pub struct Pair {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("{path}: cannot be read: {source}")]
+    #[error("{path}: cannot be read{}: {source}", by_whom(.source))]
     Read {
         /// The file.
         path: PathBuf,

@@ -1,6 +1,6 @@
 //! The rustls configuration of the front door: TLS 1.2 and 1.3 on aws-lc-rs, with resumption.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::CryptoProvider;
@@ -108,6 +108,11 @@ pub fn server_config(
         false => vec![b"http/1.1".to_vec()],
     };
     Ok(Arc::new(config))
+}
+
+/// Whether the bundle at `path` holds authorities that client certificates can be verified against.
+pub fn check_client_authorities(path: &Path) -> Result<(), Error> {
+    client_verifier(&ClientAuth::Required(vec![path.to_owned()])).map(drop)
 }
 
 fn client_verifier(client_auth: &ClientAuth) -> Result<Option<Arc<dyn ClientCertVerifier>>, Error> {

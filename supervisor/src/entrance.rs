@@ -64,6 +64,14 @@ fn wanted(http: &Http) -> Vec<Wanted<'_>> {
     wanted
 }
 
+/// Every address that is listened on, with the key that says so.
+pub(crate) fn addresses(http: &Http) -> Vec<(&'static str, &Address)> {
+    wanted(http)
+        .into_iter()
+        .map(|wanted| (wanted.key, wanted.address))
+        .collect()
+}
+
 /// The sockets that `http` asks for: those of `known` that fit, and the others newly opened.
 pub(crate) fn open(http: &Http, known: &[&Socket]) -> Result<Vec<Socket>, EntranceError> {
     open_patiently(http, known, Duration::ZERO)

@@ -12,6 +12,7 @@ mod entrance;
 mod environment;
 mod handed;
 mod health_request;
+mod inspect;
 mod launch;
 mod lock;
 mod logging;

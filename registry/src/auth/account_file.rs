@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A file changed more recently than this may change again within the same tick of its time stamp.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Nobody has so many accounts; a log file named by mistake is not read into memory.
-const MAX_SIZE: u64 = 16 << 20;
+pub(super) const MAX_SIZE: u64 = 16 << 20;
 
 /// One account of the file in force.
 #[derive(Debug)]

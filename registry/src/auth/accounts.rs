@@ -10,6 +10,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::account_file;
+use super::htpasswd::Htpasswd;
 pub use super::password_hash::{
     HashKind, InvalidHash, PasswordError, PasswordHash, hash_password, hash_password_bcrypt,
 };
@@ -54,6 +56,21 @@ impl Accounts {
             })
         });
         Ok(accounts.collect())
+    }
+
+    /// The lines that give nobody access, and why, without what is in them; a word when there is no other.
+    pub fn check(&self) -> Result<Vec<String>, AccountsError> {
+        let bytes = fs::read(&self.path).map_err(|source| self.error("read", source))?;
+        if bytes.len() as u64 > account_file::MAX_SIZE {
+            let source = io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 16 MiB");
+            return Err(self.error("read", source));
+        }
+        let parsed = Htpasswd::parse(&bytes);
+        let mut lines: Vec<_> = parsed.mistakes.iter().map(ToString::to_string).collect();
+        if parsed.accounts.is_empty() {
+            lines.push("holds no account, so nobody can log in; `lockgate user add NAME` adds one".to_owned());
+        }
+        Ok(lines)
     }
 
     /// Adds an account with a hash from [`hash_password`] or [`hash_password_bcrypt`]. Makes the file when it is missing.

@@ -1,6 +1,7 @@
 //! Configurations that cannot be put in force.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::acl::InvalidRule;
 use super::token::{KeyError, TrustError};
@@ -9,7 +10,7 @@ use super::token::{KeyError, TrustError};
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     /// A file cannot be read.
-    #[error("{key}: {path}: {source}", path = path.display())]
+    #[error("{key}: {path}: {reason}", path = path.display(), reason = why(path, source))]
     File {
         /// The key that names it.
         key: &'static str,
@@ -40,4 +41,14 @@ pub enum AccessError {
     /// The keys that tokens are verified with.
     #[error(transparent)]
     Trust(#[from] TrustError),
+}
+
+/// What the system said. Who may not read a file is told what would let them: root's own files are closed to the user
+/// that root starts the registry as.
+pub(super) fn why(path: &Path, source: &io::Error) -> String {
+    if source.kind() != io::ErrorKind::PermissionDenied {
+        return source.to_string();
+    }
+    let (user, path) = (rustix::process::geteuid().as_raw(), path.display());
+    format!("{source}; the registry runs as user {user}: `chown {user} {path}` lets it read the file")
 }

@@ -40,4 +40,6 @@ pub use policy::Explanation;
 pub use principal::{Decision, Principal};
 pub use refusal::{Refusal, RefusalKind};
 pub use scope::{Actions, InvalidScope, Scope};
-pub use token::{KeyError, TokenRequest, TokenResponse, TrustError, ensure_token_key};
+pub use token::{
+    KeyError, TokenRequest, TokenResponse, TrustError, check_external_tokens, check_token_key, ensure_token_key,
+};

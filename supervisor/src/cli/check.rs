@@ -1,4 +1,4 @@
-//! `lockgate check`: every mistake of a configuration at once, and what its rules decide.
+//! `lockgate check`: every mistake of a configuration at once, the files that it names, and what its rules decide.
 
 use std::net::IpAddr;
 
@@ -10,9 +10,14 @@ use super::Failure;
 use super::configured::Configured;
 use super::places::Places;
 use crate::environment::Environment;
+use crate::inspect::inspect;
+use crate::setup::absent::Asked;
 use crate::variables::InForce;
 
 /// Lists every mistake of a configuration, each with key path, value and what is expected; exit 78 when there is one.
+///
+/// The files and directories that it names are opened as far as this user may: what could not be looked at is a
+/// warning, and so is an address that is in use. Nothing is made or changed.
 ///
 /// With --as it says what an account may do and which rule decides: lockgate check --as alice pull,push
 /// repository:team/app; exit 1 when not all of it is granted.
@@ -35,7 +40,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
-    let source = Configured::by(&arguments.places, environment)?.source();
+    let configured = Configured::by(&arguments.places, environment)?;
+    let source = configured.source();
     let path = source.path().to_owned();
     let accepted = source.load()?;
     if let (Some(account), Some(actions), Some(resource)) =
@@ -48,13 +54,28 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
             arguments.from,
         );
     }
-    for warning in &accepted.config.warnings {
-        println!("{}: warning: {warning}", path.display());
+    let home = arguments.places.home(environment);
+    let asked = Asked {
+        home: &home,
+        config: configured.config.as_deref(),
+    };
+    let findings = inspect(&accepted.config, asked);
+    let path = path.display();
+    let of_text = accepted.config.warnings.iter().map(ToString::to_string);
+    for warning in of_text.chain(findings.warnings) {
+        println!("{path}: warning: {warning}");
+    }
+    if !findings.mistakes.is_empty() {
+        let mistakes = findings.mistakes.iter().map(|mistake| format!("{path}: {mistake}"));
+        return Err(Failure::configuration(mistakes.collect::<Vec<_>>().join("\n")));
     }
     for line in InForce::new(&accepted.config, false).lines() {
-        println!("{}: {line}", path.display());
+        println!("{path}: {line}");
     }
-    println!("{}: no mistakes", path.display());
+    match findings.is_partial {
+        true => println!("{path}: no mistakes in what this user may look at"),
+        false => println!("{path}: no mistakes"),
+    }
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! The one map from what went wrong to a message and an exit code.
 
 use std::fmt::{self, Display, Formatter};
+use std::io;
 
 use lockgate_config::LoadError;
+use lockgate_registry::auth::KeyError;
 
 use crate::certificates::CertificateError;
 use crate::entrance::EntranceError;
@@ -111,10 +113,20 @@ impl From<SetupError> for Failure {
             SetupError::Certificate(CertificateError::HostName(_))
             | SetupError::Absent(_)
             | SetupError::User(_)
-            | SetupError::Unreadable { .. } => Self::configuration(error),
+            | SetupError::Unreadable { .. }
+            | SetupError::TokenKey(KeyError::Content { .. }) => Self::configuration(error),
+            SetupError::TokenKey(KeyError::File { ref source, .. }) if is_misplaced(source) => {
+                Self::configuration(error)
+            }
             other => Self::new(other),
         }
     }
+}
+
+/// Whether trying again with the same configuration is no use.
+fn is_misplaced(source: &io::Error) -> bool {
+    use io::ErrorKind::{IsADirectory, NotADirectory, PermissionDenied};
+    matches!(source.kind(), IsADirectory | NotADirectory | PermissionDenied)
 }
 
 impl From<HandError> for Failure {

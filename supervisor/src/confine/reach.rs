@@ -6,16 +6,14 @@ use std::path::{Path, PathBuf};
 use super::users::Account;
 
 /// The first directory above `path` that `account` may not enter, or `path` itself when it is a file that it may not
-/// read. What is in `home` will be opened to it. Access control lists are not looked at.
-pub(super) fn barrier(path: &Path, account: &Account, home: &Path) -> Option<PathBuf> {
+/// read. What is in `home` counts as open to it. Access control lists are not looked at.
+pub(super) fn barrier(path: &Path, account: &Account, home: Option<&Path>) -> Option<PathBuf> {
     // Where a link leads counts, and what is not there yet will be made.
     let real = path.ancestors().find_map(|known| known.canonicalize().ok())?;
     let above = if path.exists() { real.parent()? } else { real.as_path() };
-    let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
-    let mut above: Vec<_> = above
-        .ancestors()
-        .filter(|directory| !directory.starts_with(&home))
-        .collect();
+    let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
+    let is_in_home = |path: &Path| home.as_ref().is_some_and(|home| path.starts_with(home));
+    let mut above: Vec<_> = above.ancestors().filter(|directory| !is_in_home(directory)).collect();
     above.reverse();
     above
         .into_iter()
@@ -25,7 +23,7 @@ pub(super) fn barrier(path: &Path, account: &Account, home: &Path) -> Option<Pat
             let unread = path
                 .metadata()
                 .is_ok_and(|found| found.is_file() && !may(&found, account, 0o4));
-            (unread && !real.starts_with(&home)).then_some(real)
+            (unread && !is_in_home(&real)).then_some(real)
         })
 }
 
@@ -53,7 +51,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (outer, inner) = (directory.path().join("outer"), directory.path().join("outer/inner"));
         std::fs::create_dir_all(&inner).unwrap();
-        let home = Path::new("/nowhere");
+        let home = None;
         let stranger = Account {
             name: "stranger".into(),
             user: 4_000_000,
@@ -83,11 +81,11 @@ mod tests {
             set_permissions(&file, Permissions::from_mode(mode)).unwrap();
             let expected = (!open).then(|| file.canonicalize().unwrap());
             assert_eq!(barrier(&file, &stranger, home), expected, "{mode:o}");
-            assert_eq!(barrier(&file, &stranger, &outer), None, "{mode:o}");
+            assert_eq!(barrier(&file, &stranger, Some(&outer)), None, "{mode:o}");
         }
         set_permissions(&outer, Permissions::from_mode(0o700)).unwrap();
         // A directory's own mode is its own affair, and a home's is set.
-        assert_eq!(barrier(&inner, &stranger, &outer), None);
+        assert_eq!(barrier(&inner, &stranger, Some(&outer)), None);
         assert_eq!(barrier(&outer, &stranger, home), None);
     }
 }

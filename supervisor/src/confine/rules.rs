@@ -4,7 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use lockgate_config::{CertificateSource, Config, Home};
+use lockgate_config::{Config, Home, Named, Reader};
 use lockgate_registry::storage::Layout;
 
 use crate::logging::DEV_LOG;
@@ -81,40 +81,25 @@ impl Rules {
     }
 
     fn add_proxy(&mut self, config: &Config, home: &Home) {
-        let http = &config.http;
         self.add(Layout::new(&config.storage.root).blobs(), Access::Read);
         self.add(directory_of(&home.leaf_key()), Access::Read);
         self.add(home.challenges(), Access::Read);
-        if let Some(docroot) = &http.docroot {
-            self.add(docroot, Access::Read);
-        }
-        if let Some(tls) = &http.tls {
-            if let CertificateSource::Files { certificate, key } = &tls.certificate {
-                self.add_file(certificate);
-                self.add_file(key);
-            }
-            tls.client_cas.iter().for_each(|ca| self.add_file(ca));
-        }
-        for alias in &http.aliases {
-            self.add_file(&alias.certificate);
-            self.add_file(&alias.key);
-        }
+        self.add_named(config, Reader::Proxy);
     }
 
     fn add_registry(&mut self, config: &Config) {
         self.add(&config.storage.root, Access::Store);
-        let auth = &config.auth;
-        if let Some(htpasswd) = &auth.htpasswd {
-            self.add_file(&htpasswd.path);
-        }
-        if let Some(issuer) = &auth.issuer {
-            self.add_file(&issuer.key);
-        }
-        if let Some(token) = &auth.token {
-            [&token.root_cert_bundle, &token.jwks]
-                .into_iter()
-                .flatten()
-                .for_each(|file| self.add_file(file));
+        self.add_named(config, Reader::Registry);
+    }
+
+    /// What `config` names for one half.
+    fn add_named(&mut self, config: &Config, reader: Reader) {
+        for Named { path, purpose, .. } in config.named() {
+            match purpose.reader() == reader {
+                true if purpose.is_directory() => self.add(path, Access::Read),
+                true => self.add_file(path),
+                false => {}
+            }
         }
     }
 

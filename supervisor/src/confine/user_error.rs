@@ -41,11 +41,13 @@ pub(crate) enum UserError {
     },
     /// A user that cannot get at its files.
     #[error(
-        "{}; move that, open it with chmod, or leave process.proxyuser and process.registryuser out",
-        closed(.user, .barrier, .path)
+        "{}; {} opens it; or move that, or leave process.proxyuser and process.registryuser out",
+        closed(.user, .barrier, .path),
+        opening(*.number, .barrier)
     )]
     Unreachable {
         user: String,
+        number: u32,
         barrier: PathBuf,
         path: PathBuf,
     },
@@ -63,5 +65,14 @@ pub(super) fn closed(user: &str, barrier: &Path, path: &Path) -> String {
     match barrier == path {
         true => closed,
         false => format!("{closed}, who needs {}", path.display()),
+    }
+}
+
+/// The command that lets user `number` through, or read.
+pub(super) fn opening(number: u32, barrier: &Path) -> String {
+    let path = barrier.display();
+    match barrier.is_dir() {
+        true => format!("`chmod o+x {path}`"),
+        false => format!("`chown {number} {path}`"),
     }
 }

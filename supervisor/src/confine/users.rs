@@ -2,17 +2,17 @@
 //! other's files or memory; both share a group, through which they share data and sockets.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lockgate_certs::files::Owner;
-use lockgate_config::{AccountId, Config, Home, Process};
+use lockgate_config::{AccountId, Config, Home, Process, Reader};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid};
 
 use super::capabilities;
 use super::reach::barrier;
 pub(crate) use super::user_error::UserError;
-use super::user_error::closed;
+use super::user_error::{closed, opening};
 use crate::supervise::child::Role;
 
 /// Names looked up in the system's database, and the numbers taken where it has none: an image may hold no database.
@@ -209,6 +209,7 @@ fn apart(mut users: Users, config: &Config, home: &Home, tree: Option<&Tree>) ->
     }
     Err(UserError::Unreachable {
         user: account.to_string(),
+        number: account.user,
         barrier,
         path,
     })
@@ -218,8 +219,31 @@ fn apart(mut users: Users, config: &Config, home: &Home, tree: Option<&Tree>) ->
 fn first_barrier(users: &Users, config: &Config, home: &Home) -> Option<(Account, PathBuf, PathBuf)> {
     needed(config, home).into_iter().find_map(|(role, path)| {
         let account = users.of(role);
-        let barrier = barrier(&path, account, home.root())?;
+        let barrier = barrier(&path, account, Some(home.root()))?;
         Some((account.clone(), barrier, path))
+    })
+}
+
+/// The first file or directory that is closed to the user who reads it. A start opens the home's own directories and
+/// the files that are named in it: without them.
+pub(crate) fn closed_after_settling(config: &Config, home: &Home, users: &Users) -> Option<String> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let above = |file: &Path| file.parent().map(Path::to_owned);
+    let own: Vec<_> = [
+        Some(home.root().to_owned()),
+        above(&home.leaf_key()),
+        above(&home.htpasswd()),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|directory| real(&directory))
+    .collect();
+    needed(config, home).into_iter().find_map(|(role, path)| {
+        let account = users.of(role);
+        let barrier = barrier(&path, account, None)?;
+        let will_open = own.contains(&barrier) || (barrier == real(&path) && barrier.starts_with(&own[0]));
+        let closed = closed(&account.to_string(), &barrier, &path);
+        (!will_open).then(|| format!("{closed}; {} opens it", opening(account.user, &barrier)))
     })
 }
 
@@ -252,23 +276,18 @@ impl Users {
 
 /// The places that each half has to get to. Certificates are not among them: they are handed over.
 fn needed(config: &Config, home: &Home) -> Vec<(Role, PathBuf)> {
-    let (http, auth) = (&config.http, &config.auth);
-    let tokens = auth
-        .token
-        .iter()
-        .flat_map(|token| [&token.root_cert_bundle, &token.jwks]);
-    let registrys = [home.root(), &config.storage.root]
+    let shared = [Role::Proxy, Role::Registry]
         .into_iter()
-        .chain(auth.htpasswd.as_ref().map(|htpasswd| htpasswd.path.as_path()))
-        .chain(auth.issuer.as_ref().map(|issuer| issuer.key.as_path()))
-        .chain(tokens.flatten().map(PathBuf::as_path))
-        .map(|path| (Role::Registry, path.to_owned()));
-    let proxys = [home.root(), &config.storage.root]
-        .into_iter()
-        .chain(http.docroot.as_deref())
-        .chain(http.tls.iter().flat_map(|tls| &tls.client_cas).map(PathBuf::as_path))
-        .map(|path| (Role::Proxy, path.to_owned()));
-    proxys.chain(registrys).collect()
+        .flat_map(|role| [(role, home.root().to_owned()), (role, config.storage.root.clone())]);
+    let named = config.named().into_iter().filter_map(|named| {
+        let role = match named.purpose.reader() {
+            Reader::Proxy if !named.purpose.is_handed_over() => Role::Proxy,
+            Reader::Registry => Role::Registry,
+            Reader::Proxy | Reader::Supervisor => return None,
+        };
+        Some((role, named.path.to_owned()))
+    });
+    shared.chain(named).collect()
 }
 
 /// The first key of `process` that is set.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use lockgate_config::{Address, CertificateSource, Config, Home};
+use lockgate_config::{Address, Config, Home};
 
 /// The name of the unit without its suffix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,18 +153,13 @@ fn stream(address: &Address) -> Option<String> {
 }
 
 fn written(config: &Config) -> Vec<PathBuf> {
-    let log = config.log.file.as_ref().and_then(|file| file.directory.clone());
-    // Replaced as a whole, so their directories are written.
-    let key = config.auth.issuer.as_ref().map(|issuer| &issuer.key);
-    let cache = config.http.tls.as_ref().and_then(|tls| match &tls.certificate {
-        CertificateSource::Acme(acme) => Some(&acme.cache_file),
-        _ => None,
-    });
-    let replaced = key.into_iter().chain(cache);
-    let directories = replaced.filter_map(|file| file.parent().map(Path::to_owned));
-    let mut all: Vec<_> = std::iter::once(config.storage.root.clone())
-        .chain(log)
-        .chain(directories)
+    let made = config.named().into_iter().filter(|named| named.purpose.is_made());
+    let mut all: Vec<_> = made
+        .filter_map(|named| match named.purpose.is_directory() {
+            true => Some(named.path.to_owned()),
+            // Replaced as a whole, so its directory is written.
+            false => named.path.parent().map(Path::to_owned),
+        })
         .collect();
     all.sort();
     all.dedup();
@@ -172,21 +167,10 @@ fn written(config: &Config) -> Vec<PathBuf> {
 }
 
 fn read(config: &Config) -> Vec<PathBuf> {
-    let mut all = vec![config.path.clone()];
-    all.extend(config.auth.htpasswd.as_ref().map(|htpasswd| htpasswd.path.clone()));
-    all.extend(config.http.docroot.clone());
-    if let Some(tls) = &config.http.tls {
-        if let CertificateSource::Files { certificate, key } = &tls.certificate {
-            all.extend([certificate.clone(), key.clone()]);
-        }
-        all.extend(tls.client_cas.iter().cloned());
-    }
-    let aliases = config.http.aliases.iter();
-    all.extend(aliases.flat_map(|alias| [alias.certificate.clone(), alias.key.clone()]));
-    if let Some(token) = &config.auth.token {
-        all.extend(token.root_cert_bundle.iter().chain(&token.jwks).cloned());
-    }
-    all
+    let named = config.named().into_iter().filter(|named| !named.purpose.is_made());
+    std::iter::once(config.path.clone())
+        .chain(named.map(|named| named.path.to_owned()))
+        .collect()
 }
 
 #[cfg(test)]

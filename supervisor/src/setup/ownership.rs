@@ -9,9 +9,10 @@ use std::io::{
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use lockgate_config::{Config, Home};
+use lockgate_config::{Config, Home, Named, Reader};
 
 use super::tree::{change, real};
+use crate::confine::reach::may;
 use crate::confine::users::{Account, Users};
 
 /// A file whose owner could not be set.
@@ -63,6 +64,7 @@ pub(crate) fn settle(config: &Config, home: &Home, users: &Users) -> Result<(), 
         of_root(auth, ENTERED)?;
         give_secrets(auth, &users.registry)?;
     }
+    give_named(config, home, users)?;
     give_logs(&home.log(), users)?;
     if let Some(directory) = config.log.file.as_ref().and_then(|file| file.directory.as_deref()) {
         // One that is there has the mode that somebody gave it.
@@ -112,6 +114,27 @@ fn give_secrets(directory: &Path, reader: &Account) -> Result<(), OwnershipError
             .metadata()
             .is_ok_and(|found| found.permissions().mode() & 0o007 == 0);
         if secret {
+            place(&path, reader, 0o600)?;
+        }
+    }
+    Ok(())
+}
+
+/// What somebody put into the home and root alone may read, as `htpasswd -c` leaves it: its reader's as well. Certificates
+/// are handed over instead.
+fn give_named(config: &Config, home: &Home, users: &Users) -> Result<(), OwnershipError> {
+    let home = real(home.root());
+    for Named { path, purpose, .. } in config.named() {
+        let reader = match purpose.reader() {
+            Reader::Proxy => &users.proxy,
+            Reader::Registry => &users.registry,
+            Reader::Supervisor => continue,
+        };
+        let path = real(path);
+        let is_closed = path
+            .metadata()
+            .is_ok_and(|found| found.is_file() && !may(&found, reader, 0o4));
+        if is_closed && !purpose.is_handed_over() && path.starts_with(&home) {
             place(&path, reader, 0o600)?;
         }
     }

@@ -110,15 +110,25 @@ impl SocketError {
 /// Listens on TCP. An empty host and `::` are every address, IPv4 and IPv6; a name is its first address, IPv4 before
 /// IPv6.
 pub(crate) fn listen_tcp(host: &str, port: u16) -> Result<TcpListener, SocketError> {
+    on_tcp(host, port, open_tcp)
+}
+
+/// Whether that would do, without a moment in which somebody could connect.
+pub(crate) fn try_tcp(host: &str, port: u16) -> Result<(), SocketError> {
+    on_tcp(host, port, bind_tcp).map(drop)
+}
+
+/// Calls `open` with an address, and whether it is of both families.
+fn on_tcp<T>(host: &str, port: u16, open: fn(SocketAddr, bool) -> Result<T, Errno>) -> Result<T, SocketError> {
     let wanted = Address::Tcp {
         host: host.to_owned(),
         port,
     };
     let address = wanted.to_string();
     if wanted.is_every_address() {
-        return match open_tcp((Ipv6Addr::UNSPECIFIED, port).into(), true) {
+        return match open((Ipv6Addr::UNSPECIFIED, port).into(), true) {
             // No IPv6 in this kernel or container.
-            Err(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) => open_tcp((Ipv4Addr::UNSPECIFIED, port).into(), false),
+            Err(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) => open((Ipv4Addr::UNSPECIFIED, port).into(), false),
             opened => opened,
         }
         .map_err(|errno| tcp_error(address, errno));
@@ -145,10 +155,16 @@ pub(crate) fn listen_tcp(host: &str, port: u16) -> Result<TcpListener, SocketErr
             source,
         });
     };
-    open_tcp(*first, false).map_err(|errno| tcp_error(address, errno))
+    open(*first, false).map_err(|errno| tcp_error(address, errno))
 }
 
 fn open_tcp(address: SocketAddr, dual_stack: bool) -> Result<TcpListener, Errno> {
+    let descriptor = bind_tcp(address, dual_stack)?;
+    listen(&descriptor, Backlog::new(BACKLOG)?)?;
+    Ok(descriptor.into())
+}
+
+fn bind_tcp(address: SocketAddr, dual_stack: bool) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv6() {
         AddressFamily::Inet6
     } else {
@@ -165,8 +181,7 @@ fn open_tcp(address: SocketAddr, dual_stack: bool) -> Result<TcpListener, Errno>
         setsockopt(&descriptor, sockopt::Ipv6V6Only, &!dual_stack)?;
     }
     bind(descriptor.as_raw_fd(), &SockaddrStorage::from(address))?;
-    listen(&descriptor, Backlog::new(BACKLOG)?)?;
-    Ok(descriptor.into())
+    Ok(descriptor)
 }
 
 fn tcp_error(address: String, errno: Errno) -> SocketError {

@@ -4,6 +4,7 @@
 
 mod acme;
 mod certificates;
+mod check;
 mod commands;
 mod configuration;
 mod confinement;

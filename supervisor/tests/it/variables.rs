@@ -233,7 +233,9 @@ fn other_commands_work_with_what_the_running_instance_works_with() {
         other.stderr
     );
     let config = sandbox.path("lockgate/config.yml");
-    let named = sandbox.run(&["check", "--config", config.to_str().unwrap()]).expect(0);
+    // By its name it is the file alone, which a start of this home would not take.
+    let named = sandbox.run(&["check", "--config", config.to_str().unwrap()]).expect(78);
+    assert!(named.stderr.contains("elsewhere/accounts"), "{}", named.stderr);
     assert!(!named.stdout.contains("variables"), "{}", named.stdout);
 
     // Values are nowhere but in the processes.

@@ -16,10 +16,17 @@ mod signing_key;
 mod trust;
 mod verifier;
 
+use lockgate_config::ExternalTokens;
+
 pub(super) use issuer::TokenIssuer;
 pub use request::{TokenRequest, TokenResponse};
 
-pub use signing_key::{KeyError, ensure_token_key};
+pub use signing_key::{KeyError, check_token_key, ensure_token_key};
 pub(super) use trust::Trust;
 pub use trust::TrustError;
 pub(super) use verifier::TokenVerifier;
+
+/// Whether the files that `auth.token` names hold keys that tokens can be verified with.
+pub fn check_external_tokens(tokens: &ExternalTokens) -> Result<(), TrustError> {
+    Trust::external(tokens).map(drop)
+}

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use lockgate_config::text;
 use x509_parser::pem::Pem;
 
+use super::super::error::why;
 use super::public_key::{Curve, PublicKey, libtrust_id};
 
 /// Signs tokens.
@@ -29,7 +30,7 @@ pub(in crate::auth) struct SigningKey {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file.
-    #[error("auth.issuer.key: {path}: {source}", path = path.display())]
+    #[error("auth.issuer.key: {path}: {reason}", path = path.display(), reason = why(path, source))]
     File {
         /// The file.
         path: PathBuf,
@@ -50,6 +51,17 @@ pub enum KeyError {
 /// Makes the key unless it is there: who reads it need not be able to write beside it.
 pub fn ensure_token_key(path: &Path) -> Result<(), KeyError> {
     SigningKey::open(path).map(drop)
+}
+
+/// Whether the file holds a key that tokens can be signed with; nothing is made.
+pub fn check_token_key(path: &Path) -> Result<(), KeyError> {
+    let pem = fs::read(path).map_err(|source| KeyError::File {
+        path: path.into(),
+        source,
+    })?;
+    SigningKey::from_pem(&pem)
+        .map(drop)
+        .ok_or_else(|| KeyError::Content { path: path.into() })
 }
 
 impl SigningKey {

@@ -8,6 +8,7 @@ use lockgate_config::{ExternalTokens, text};
 use serde::Deserialize;
 use x509_parser::pem::Pem;
 
+use super::super::error::why;
 use super::chain;
 use super::jws::Header;
 use super::public_key::{Jwk, PublicKey, libtrust_id};
@@ -30,7 +31,7 @@ pub(in crate::auth) struct Trust {
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// A file cannot be read.
-    #[error("{key}: {path}: {source}", path = path.display())]
+    #[error("{key}: {path}: {reason}", path = path.display(), reason = why(path, source))]
     File {
         /// The key that names it.
         key: &'static str,

@@ -1,0 +1,215 @@
+//! The files and directories that a configuration names: the one list, for whoever confines to them, gives them away,
+//! or looks whether they are there.
+
+use std::path::Path;
+
+use crate::{CertificateSource, Config};
+
+/// A file or a directory that a configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// The key path, as in `http.aliases[0].key`.
+    pub key: String,
+    /// Absolute.
+    pub path: &'a Path,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// What a file or directory is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// `certificate` of `http.tls` or an alias. Its key follows it.
+    Certificate,
+    /// `key` of the same.
+    PrivateKey,
+    /// `http.tls.clientcas`
+    ClientAuthority,
+    /// `http.docroot`, a directory.
+    Docroot,
+    /// `auth.htpasswd.path`
+    Accounts,
+    /// `auth.issuer.key`; made when it is missing.
+    TokenKey,
+    /// `auth.token.rootcertbundle`
+    TokenCertificates,
+    /// `auth.token.jwks`
+    TokenKeySet,
+    /// `storage.filesystem.rootdirectory`, a directory; made when it is missing.
+    Storage,
+    /// `log.file.directory`; made when it is missing.
+    Log,
+    /// `http.tls.letsencrypt.cachefile`, a directory or distribution's file; made when it is missing.
+    AcmeCache,
+}
+
+/// Which process opens a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// The front door.
+    Proxy,
+    /// The registry.
+    Registry,
+    /// The supervisor, or more than one.
+    Supervisor,
+}
+
+impl Purpose {
+    /// Who opens it.
+    pub fn reader(self) -> Reader {
+        match self {
+            Self::Certificate | Self::PrivateKey | Self::ClientAuthority | Self::Docroot => Reader::Proxy,
+            Self::Accounts | Self::TokenKey | Self::TokenCertificates | Self::TokenKeySet => Reader::Registry,
+            Self::Storage | Self::Log | Self::AcmeCache => Reader::Supervisor,
+        }
+    }
+
+    /// Whether it is a directory.
+    pub fn is_directory(self) -> bool {
+        matches!(self, Self::Docroot | Self::Storage | Self::Log)
+    }
+
+    /// Whether it is made when it is missing, and the directories above it.
+    pub fn is_made(self) -> bool {
+        matches!(self, Self::TokenKey | Self::Storage | Self::Log | Self::AcmeCache)
+    }
+
+    /// Whether the supervisor reads it for the process that needs it.
+    pub fn is_handed_over(self) -> bool {
+        matches!(self, Self::Certificate | Self::PrivateKey)
+    }
+}
+
+impl Config {
+    /// Everything that it names, in the order of the reference.
+    pub fn named(&self) -> Vec<Named<'_>> {
+        let mut named = vec![of(
+            "storage.filesystem.rootdirectory",
+            &self.storage.root,
+            Purpose::Storage,
+        )];
+        self.add_http(&mut named);
+        let auth = &self.auth;
+        let accounts = auth
+            .htpasswd
+            .iter()
+            .map(|htpasswd| ("auth.htpasswd.path", &htpasswd.path));
+        named.extend(accounts.map(|(key, path)| of(key, path, Purpose::Accounts)));
+        named.extend(
+            auth.issuer
+                .iter()
+                .map(|issuer| of("auth.issuer.key", &issuer.key, Purpose::TokenKey)),
+        );
+        if let Some(token) = &auth.token {
+            let (bundle, jwks) = (token.root_cert_bundle.iter(), token.jwks.iter());
+            named.extend(bundle.map(|path| of("auth.token.rootcertbundle", path, Purpose::TokenCertificates)));
+            named.extend(jwks.map(|path| of("auth.token.jwks", path, Purpose::TokenKeySet)));
+        }
+        let log = self.log.file.iter().filter_map(|file| file.directory.as_deref());
+        named.extend(log.map(|path| of("log.file.directory", path, Purpose::Log)));
+        named
+    }
+
+    fn add_http<'a>(&'a self, named: &mut Vec<Named<'a>>) {
+        let http = &self.http;
+        if let Some(tls) = &http.tls {
+            match &tls.certificate {
+                CertificateSource::Files { certificate, key } => named.extend([
+                    of("http.tls.certificate", certificate, Purpose::Certificate),
+                    of("http.tls.key", key, Purpose::PrivateKey),
+                ]),
+                CertificateSource::Acme(acme) => {
+                    named.push(of(
+                        "http.tls.letsencrypt.cachefile",
+                        &acme.cache_file,
+                        Purpose::AcmeCache,
+                    ));
+                }
+                CertificateSource::Auto { .. } => {}
+            }
+            let numbered = tls.client_cas.iter().enumerate();
+            named.extend(
+                numbered
+                    .map(|(index, path)| of(&format!("http.tls.clientcas[{index}]"), path, Purpose::ClientAuthority)),
+            );
+        }
+        for (index, alias) in http.aliases.iter().enumerate() {
+            let key = |name: &str| format!("http.aliases[{index}].{name}");
+            named.extend([
+                of(&key("certificate"), &alias.certificate, Purpose::Certificate),
+                of(&key("key"), &alias.key, Purpose::PrivateKey),
+            ]);
+        }
+        named.extend(
+            http.docroot
+                .iter()
+                .map(|path| of("http.docroot", path, Purpose::Docroot)),
+        );
+    }
+}
+
+fn of<'a>(key: &str, path: &'a Path, purpose: Purpose) -> Named<'a> {
+    Named {
+        key: key.to_owned(),
+        path,
+        purpose,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_named_is_listed() {
+        let text = "\
+version: 0.1
+storage: {filesystem: {rootdirectory: n-root}}
+http:
+  docroot: n-www
+  tls: {certificate: n-a.crt, key: n-a.key, clientcas: [n-c0.crt, n-c1.crt]}
+  aliases: [{name: b.example, certificate: n-b.crt, key: n-b.key}]
+auth:
+  htpasswd: {path: n-htpasswd}
+  token: {realm: 'https://a/', service: s, issuer: i, rootcertbundle: n-bundle, jwks: n-jwks}
+log: {file: {directory: n-log}}
+";
+        let config = Config::parse(Path::new("/c/config.yml"), text.as_bytes(), &[]).unwrap();
+        let named = config.named();
+        let paths: Vec<_> = named.iter().map(|named| named.path.to_str().unwrap()).collect();
+        let written = text
+            .split(['{', '}', '[', ']', ',', ' ', '\n'])
+            .filter(|word| word.starts_with("n-"));
+        for word in written {
+            assert!(paths.contains(&format!("/c/{word}").as_str()), "{word}");
+        }
+        assert_eq!(paths.len(), 12, "{paths:?}");
+        let keys: Vec<_> = named.iter().map(|named| named.key.as_str()).collect();
+        assert!(
+            keys.contains(&"http.tls.clientcas[1]") && keys.contains(&"http.aliases[0].key"),
+            "{keys:?}"
+        );
+
+        let text = "\
+version: 0.1
+storage: filesystem
+http: {tls: {letsencrypt: {cachefile: acme, hosts: [r.example.com]}}}
+auth: {htpasswd: {path: h}, issuer: true}
+";
+        let config = Config::parse(Path::new("/c/config.yml"), text.as_bytes(), &[]).unwrap();
+        let made: Vec<_> = config
+            .named()
+            .into_iter()
+            .filter(|named| named.purpose.is_made())
+            .map(|named| named.key)
+            .collect();
+        assert_eq!(
+            made,
+            [
+                "storage.filesystem.rootdirectory",
+                "http.tls.letsencrypt.cachefile",
+                "auth.issuer.key"
+            ]
+        );
+    }
+}

@@ -1,0 +1,46 @@
+//! Whether addresses can be listened on. What keeps from it may be gone at the start, so none of it is a mistake.
+
+use std::path::Path;
+
+use lockgate_config::{Address, Config, Home};
+
+use super::Findings;
+use crate::entrance;
+use crate::lock::Lock;
+use crate::supervise::sockets;
+
+pub(super) fn check(config: &Config, home: &Home, findings: &mut Findings) {
+    // Its own addresses are in use.
+    let is_running = matches!(Lock::holder(&home.pid_file()), Ok(Some(_)));
+    for (key, address) in entrance::addresses(&config.http) {
+        match address {
+            Address::Unix(path) => findings
+                .mistakes
+                .extend(in_the_way(path).map(|why| format!("{key}: {why}"))),
+            Address::Tcp { .. } if is_running => {}
+            Address::Tcp { host, port } => {
+                if let Err(error) = sockets::try_tcp(host, *port) {
+                    findings.warnings.push(error.at(key).to_string());
+                }
+            }
+        }
+    }
+}
+
+/// What keeps from making a Unix socket.
+fn in_the_way(socket: &Path) -> Option<String> {
+    use std::os::unix::fs::FileTypeExt;
+    if let Ok(found) = socket.symlink_metadata() {
+        let path = socket.display();
+        return (!found.file_type().is_socket()).then(|| format!("{path}: exists and is not a socket"));
+    }
+    let directory = socket.parent()?;
+    match directory.metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(format!(
+            "{}: there is no such directory for the socket",
+            directory.display()
+        )),
+        Ok(found) if !found.is_dir() => Some(format!("{}: not a directory", directory.display())),
+        _ => None,
+    }
+}

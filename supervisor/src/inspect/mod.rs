@@ -1,0 +1,111 @@
+//! What a configuration names, looked at as a start would, and nothing is made: `lockgate check`.
+//!
+//! ```text
+//! Config::named ─▶ place      is it there, of the right kind, may this user open it
+//!                  content    does it hold what it should
+//! http.*addr    ─▶ listen     can it be listened on
+//! process       ─▶ users      can the users that the processes will run as get there
+//! ```
+
+mod content;
+mod listen;
+mod place;
+mod users;
+
+use std::io;
+
+use lockgate_config::{Config, Home, Mistake, Named, Purpose};
+
+use self::place::Place;
+use crate::setup::absent::{self, Asked};
+use crate::setup::served::History;
+
+/// What was found, a line each.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// A start would end with 78.
+    pub(crate) mistakes: Vec<String>,
+    /// A person should know.
+    pub(crate) warnings: Vec<String>,
+    /// Whether this user could not look at something; each is among the warnings.
+    pub(crate) is_partial: bool,
+}
+
+/// Looks at everything that `config` names.
+pub(crate) fn inspect(config: &Config, asked: Asked<'_>) -> Findings {
+    let mut findings = Findings::default();
+    let history = findings.take_history(asked.home);
+    let mut readable = Vec::new();
+    for named in config.named() {
+        let missed = match named.purpose {
+            Purpose::Accounts => absent::accounts(&history, config, asked),
+            Purpose::Storage => absent::images(&history, config, asked),
+            _ => Ok(()),
+        };
+        match missed {
+            Err(absent) => findings.mistakes.push(absent.to_string()),
+            Ok(()) if findings.take_place(&named, asked.config.is_none()) => readable.push(named),
+            Ok(()) => {}
+        }
+    }
+    content::check(config, &readable, &mut findings);
+    listen::check(config, asked.home, &mut findings);
+    users::check(config, asked.home, &mut findings);
+    findings
+}
+
+impl Findings {
+    /// Whether anything has served from `home`, which decides what is made and what is missed.
+    fn take_history(&mut self, home: &Home) -> History {
+        match home.record_file().metadata() {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let home = home.root().display();
+                self.unseen(format!(
+                    "{home}: this user may not look whether it has served, so it was taken as new"
+                ));
+                History::New
+            }
+            _ => History::of(home),
+        }
+    }
+
+    /// Whether the file or directory is there and can be opened. `is_homes_own`: the configuration is the home's, whose
+    /// first start makes the accounts.
+    fn take_place(&mut self, named: &Named<'_>, is_homes_own: bool) -> bool {
+        let about = |text: String| {
+            Mistake {
+                key: named.key.clone(),
+                value: Some(named.path.display().to_string()),
+                expected: text,
+                variable: None,
+            }
+            .to_string()
+        };
+        match place::look(named) {
+            Place::Fine => return true,
+            Place::Wrong(why) => self.mistakes.push(about(why)),
+            Place::Unseen(why) => self.unseen(about(why)),
+            Place::Absent => match named.purpose {
+                Purpose::Storage => {
+                    self.warnings
+                        .push(about("not there; `lockgate start` makes an empty one".to_owned()));
+                }
+                Purpose::Accounts if is_homes_own => {
+                    let text = "not there; `lockgate start` makes it, with one account";
+                    self.warnings.push(about(text.to_owned()));
+                }
+                Purpose::Accounts => self.mistakes.push(about(
+                    "there is no such file; `lockgate user add NAME` makes it".to_owned(),
+                )),
+                purpose if purpose.is_made() => {}
+                _ => self.mistakes.push(about(place::absent(named))),
+            },
+        }
+        false
+    }
+
+    fn unseen(&mut self, line: String) {
+        self.warnings.push(line);
+        self.is_partial = true;
+    }
+}

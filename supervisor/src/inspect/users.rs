@@ -1,0 +1,31 @@
+//! Whether the users that root would start the processes as can get at their files. Nobody else knows them.
+
+use lockgate_config::{Config, Home};
+use nix::unistd::geteuid;
+
+use super::Findings;
+use crate::confine::users::{UserError, closed_after_settling, decide};
+use crate::setup::{SetupError, tree};
+
+pub(super) fn check(config: &Config, home: &Home, findings: &mut Findings) {
+    let root = &config.storage.root;
+    let decided = match decide(config, home, tree::found(root).as_ref()) {
+        Ok(decided) => decided,
+        // Whoever starts it may be root.
+        Err(UserError::NotRoot { .. }) if !geteuid().is_root() => return,
+        Err(error) => return findings.mistakes.push(error.to_string()),
+    };
+    findings.warnings.extend(decided.remarks());
+    if let Some(owners) = decided.owners() {
+        // By modes alone: where a filesystem has other rules, the start tells.
+        findings.warnings.extend(closed_after_settling(config, home, &owners));
+    }
+    if let Some(users) = decided.users()
+        && let Some(path) = tree::unreadable_blob(root, &users.proxy)
+    {
+        let user = users.proxy.to_string();
+        findings
+            .mistakes
+            .push(SetupError::Unreadable { path, user }.to_string());
+    }
+}

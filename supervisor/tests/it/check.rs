@@ -1,0 +1,393 @@
+//! `lockgate check` opens what a configuration names, and makes nothing.
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+
+use lockgate_testkit::require_root;
+
+use crate::harness::{PLAIN, Ran, Sandbox, ready_pid};
+
+/// A hash of the password `secret`.
+const ACCOUNT: &str = "anna:$apr1$b/zyIT2G$p09X61P.J8Qv54keme2pQ/\n";
+const TOKEN: &str = "token: {realm: 'https://a.example/', service: s, issuer: i,";
+
+/// A good pair, `one.crt` and `one.key`, and the key of another.
+fn pairs(sandbox: &Sandbox) {
+    for name in ["one", "two"] {
+        sandbox
+            .run(&["cert", "new", "--out", name, "--name", "r.example"])
+            .expect(0);
+        for end in ["crt", "key"] {
+            fs::copy(
+                sandbox.path(&format!("{name}/registry.{end}")),
+                sandbox.path(&format!("{name}.{end}")),
+            )
+            .unwrap();
+        }
+        fs::remove_dir_all(sandbox.path(name)).unwrap();
+    }
+    fs::remove_dir_all(sandbox.path("lockgate")).unwrap();
+}
+
+#[test]
+fn what_a_start_would_refuse_is_told_before_it() {
+    let sandbox = Sandbox::new();
+    pairs(&sandbox);
+    sandbox.write("text", "not what is expected\n");
+    sandbox.write("htpasswd", ACCOUNT);
+    fs::create_dir(sandbox.path("directory")).unwrap();
+    let mark = fs::read_to_string(sandbox.path("one.crt")).unwrap();
+    sandbox.write("mark.crt", &format!("\u{feff}{mark}"));
+    let tls = |more: &str| format!("  tls: {{{more}}}\n");
+    let htpasswd = "auth: {htpasswd: {realm: r, path: htpasswd}";
+    for (more, words) in [
+        (
+            tls("certificate: no.crt, key: one.key"),
+            "http.tls.certificate = \"/…/no.crt\": there is no such file",
+        ),
+        (
+            tls("certificate: one.crt, key: no.key"),
+            "http.tls.key = \"/…/no.key\": there is no such file",
+        ),
+        (
+            tls("certificate: one.crt, key: two.key"),
+            "http.tls.certificate: /…/two.key: does not belong to the certificate in",
+        ),
+        (
+            tls("certificate: directory, key: one.key"),
+            "http.tls.certificate = \"/…/directory\": expected a file, and this is a directory; docker",
+        ),
+        (
+            tls("certificate: text, key: one.key"),
+            "http.tls.certificate: /…/text: holds no certificate",
+        ),
+        (
+            tls("certificate: one.crt, key: text"),
+            "http.tls.certificate: /…/text: holds no private key",
+        ),
+        (
+            tls("certificate: one.crt, key: one.key, clientcas: [one.crt, no.crt]"),
+            "http.tls.clientcas[1] = \"/…/no.crt\": there is no such file",
+        ),
+        (
+            tls("certificate: one.crt, key: one.key, clientcas: [text]"),
+            "http.tls.clientcas[0]: /…/text: holds no certificate",
+        ),
+        (
+            format!(
+                "{}  aliases: [{{name: a.example, certificate: one.crt, key: two.key}}]\n",
+                tls("auto: true")
+            ),
+            "http.aliases[0].certificate: /…/two.key: does not belong",
+        ),
+        (
+            "  docroot: www\n".into(),
+            "http.docroot = \"/…/www\": there is no such directory",
+        ),
+        (
+            "  docroot: text\n".into(),
+            "http.docroot = \"/…/text\": expected a directory, and this is a file",
+        ),
+        (
+            "auth: {htpasswd: {realm: r, path: no}}\n".into(),
+            "auth.htpasswd.path = \"/…/no\": there is no such file; `lockgate user add",
+        ),
+        (
+            "auth: {htpasswd: {realm: r, path: directory}}\n".into(),
+            "auth.htpasswd.path = \"/…/directory\": expected a file, and this is a directory",
+        ),
+        (
+            format!("auth: {{{TOKEN} rootcertbundle: no}}}}\n"),
+            "auth.token.rootcertbundle = \"/…/no\": there is no such file",
+        ),
+        (
+            format!("auth: {{{TOKEN} rootcertbundle: text}}}}\n"),
+            "auth.token.rootcertbundle: /…/text: ",
+        ),
+        (
+            format!("auth: {{{TOKEN} jwks: text}}}}\n"),
+            "auth.token.jwks: /…/text: no JSON Web Key Set",
+        ),
+        (
+            format!("{htpasswd}, issuer: {{key: text}}}}\n"),
+            "auth.issuer.key: /…/text: expected an EC P-256 private key",
+        ),
+        (
+            format!("{htpasswd}, issuer: {{key: text/key}}}}\n"),
+            "auth.issuer.key = \"/…/text/key\": /…/text is a file, and expected as a directory",
+        ),
+    ] {
+        let config = sandbox.write("config.yml", &format!("{PLAIN}{more}"));
+        let before = sandbox.files("");
+        let told = sandbox.run(&["check", "--config", "config.yml"]).expect(78);
+        let place = fs::canonicalize(sandbox.path("")).unwrap();
+        let words = words.replace("/…", place.to_str().unwrap());
+        let line = format!("lockgate: {}: {words}", config.display());
+        assert!(told.stderr.starts_with(&line), "{line}\nis not in\n{}", told.stderr);
+        assert_eq!(told.stderr.lines().count(), 1, "{}", told.stderr);
+        assert_eq!(before, sandbox.files(""), "nothing is made");
+        assert!(!sandbox.path("data").exists() && !sandbox.path("lockgate").exists());
+        let started = sandbox.run(&[
+            "start",
+            "--config",
+            "config.yml",
+            "--home",
+            "home",
+            "--listen",
+            "127.0.0.1:0",
+        ]);
+        assert_eq!(started.code, Some(78), "{more}: {}", started.stderr);
+        let _ = fs::remove_dir_all(sandbox.path("home"));
+        let _ = fs::remove_dir_all(sandbox.path("data"));
+        let _ = fs::remove_dir_all(sandbox.path("auth"));
+    }
+    sandbox.write(
+        "config.yml",
+        &PLAIN.replace("rootdirectory: data", "rootdirectory: text"),
+    );
+    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(78);
+    assert!(
+        told.stderr.contains("storage.filesystem.rootdirectory") && told.stderr.contains("this is a file"),
+        "{}",
+        told.stderr
+    );
+}
+
+#[test]
+fn several_mistakes_come_at_once_and_good_files_pass() {
+    let sandbox = Sandbox::new();
+    pairs(&sandbox);
+    let text = |certificate: &str, path: &str| {
+        format!(
+            "{PLAIN}  docroot: www\n  tls: {{certificate: {certificate}, key: one.key}}\nauth: {{htpasswd: {{realm: r, path: {path}}}}}\n"
+        )
+    };
+    sandbox.write("config.yml", &text("no.crt", "no"));
+    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(78);
+    assert_eq!(told.stderr.lines().count(), 3, "{}", told.stderr);
+
+    fs::create_dir(sandbox.path("www")).unwrap();
+    fs::create_dir(sandbox.path("data")).unwrap();
+    sandbox.write("htpasswd", ACCOUNT);
+    for name in ["htpasswd", "one.crt"] {
+        let content = sandbox.read(name);
+        sandbox.write(&format!("mark-{name}"), &format!("\u{feff}{content}"));
+    }
+    for (certificate, path) in [("one.crt", "htpasswd"), ("mark-one.crt", "mark-htpasswd")] {
+        sandbox.write("config.yml", &text(certificate, path));
+        let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+        assert!(told.stdout.ends_with("config.yml: no mistakes\n"), "{}", told.stdout);
+        let of_files = |line: &&str| line.contains("htpasswd") || line.contains("http.tls");
+        assert_eq!(told.stdout.lines().find(of_files), None, "{}", told.stdout);
+    }
+    // What starts and lets nobody in is told, and what makes an empty registry of a slip.
+    sandbox.write("htpasswd", "anna:plain\nbert\n");
+    sandbox.write("config.yml", &text("one.crt", "htpasswd").replace("data", "dta"));
+    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+    for words in [
+        "dta\": not there; `lockgate start` makes an empty one",
+        "line 1: account anna: plain-text",
+        "line 2: expected `account:hash`",
+        "holds no account, so nobody can log in",
+    ] {
+        assert!(told.stdout.contains(words), "{words}:\n{}", told.stdout);
+    }
+}
+
+#[test]
+fn a_port_in_use_is_told_unless_it_is_our_own() {
+    let sandbox = Sandbox::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    sandbox.write("config.yml", &PLAIN.replace("127.0.0.1:0", &address));
+    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+    assert!(
+        told.stdout
+            .contains(&format!("warning: http.addr {address}: already in use")),
+        "{}",
+        told.stdout
+    );
+    drop(taken);
+    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+    assert!(!told.stdout.contains("in use"), "{}", told.stdout);
+
+    sandbox.write("config.yml", PLAIN);
+    let running = sandbox.start(&["--config", "config.yml"]);
+    sandbox.write("config.yml", &PLAIN.replace("127.0.0.1:0", &running.address));
+    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+    assert!(!told.stdout.contains("in use"), "{}", told.stdout);
+
+    for (debug, words) in [
+        ("unix:no/debug.sock", "no: there is no such directory for the socket"),
+        ("unix:config.yml", "config.yml: exists and is not a socket"),
+    ] {
+        sandbox.write("config.yml", &format!("{PLAIN}  debug: {{addr: '{debug}'}}\n"));
+        let told = sandbox
+            .run(&["check", "--config", "config.yml", "--home", "other"])
+            .expect(78);
+        assert!(
+            told.stderr.contains("http.debug.addr: ") && told.stderr.contains(words),
+            "{}",
+            told.stderr
+        );
+    }
+}
+
+/// What a start makes in a new home is missed in one that has served.
+#[test]
+fn what_a_home_that_has_served_should_have_is_a_mistake() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["setup", "--listen", "127.0.0.1:0"]).expect(0);
+    fs::remove_file(sandbox.path("lockgate/auth/htpasswd")).unwrap();
+    fs::remove_dir_all(sandbox.path("lockgate/data")).unwrap();
+    let told = sandbox.run(&["check"]).expect(0);
+    for words in ["makes it, with one account", "makes an empty one"] {
+        assert!(told.stdout.contains(words), "{words}:\n{}", told.stdout);
+    }
+    drop(sandbox.start(&[]));
+    fs::remove_file(sandbox.path("lockgate/auth/htpasswd")).unwrap();
+    fs::remove_dir_all(sandbox.path("lockgate/data")).unwrap();
+    let told = sandbox.run(&["check"]).expect(78);
+    for words in [
+        "auth.htpasswd.path = ",
+        "storage.filesystem.rootdirectory = ",
+        "this home has served",
+    ] {
+        assert!(told.stderr.contains(words), "{words}:\n{}", told.stderr);
+    }
+    assert!(!sandbox.path("lockgate/data").exists() && !sandbox.path("lockgate/auth/htpasswd").exists());
+}
+
+/// Somebody else may start it, so this is no mistake.
+#[test]
+fn what_this_user_may_not_look_at_is_said() {
+    if !require_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    pairs(&sandbox);
+    sandbox.write("htpasswd", ACCOUNT);
+    fs::create_dir(sandbox.path("data")).unwrap();
+    fs::create_dir(sandbox.path("closed")).unwrap();
+    for name in ["one.key", "htpasswd", "data", "closed"] {
+        fs::set_permissions(sandbox.path(name), Permissions::from_mode(0o700)).unwrap();
+    }
+    let text = format!(
+        "{PLAIN}  tls: {{certificate: one.crt, key: one.key}}\nauth: {{htpasswd: {{realm: r, path: htpasswd}}}}\n"
+    );
+    let config = sandbox.write("config.yml", &text);
+    for (name, mode) in [("config.yml", 0o644), ("one.crt", 0o644)] {
+        fs::set_permissions(sandbox.path(name), Permissions::from_mode(mode)).unwrap();
+    }
+    let as_nobody = || {
+        let installed = sandbox.install("lockgate-binary");
+        let home = sandbox.path("closed/home");
+        let own = sandbox.command(&[
+            "check",
+            "--config",
+            config.to_str().unwrap(),
+            "--home",
+            home.to_str().unwrap(),
+        ]);
+        let mut command = std::process::Command::new(installed);
+        command.args(own.get_args()).env_clear().uid(65_534).gid(65_534);
+        Ran::of(command)
+    };
+    let told = as_nobody().expect(0);
+    for words in [
+        "http.tls.key = ",
+        "auth.htpasswd.path = ",
+        "this user may not read it",
+        "storage.filesystem.rootdirectory = ",
+        "this user may not read and write there",
+        "home: this user may not look whether it has served",
+        "config.yml: no mistakes in what this user may look at\n",
+    ] {
+        assert!(told.stdout.contains(words), "{words}:\n{}", told.stdout);
+    }
+    // What it can see is told nevertheless.
+    fs::remove_file(sandbox.path("one.crt")).unwrap();
+    let told = as_nobody().expect(78);
+    assert!(told.stderr.contains("http.tls.certificate = "), "{}", told.stderr);
+}
+
+/// As `htpasswd -c` and registry:2 as root leave it.
+#[test]
+fn an_accounts_file_of_roots_own_in_the_home_is_its_readers() {
+    if !require_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let text = format!("{PLAIN}auth: {{htpasswd: {{realm: r, path: htpasswd}}}}\n");
+    sandbox.write("lockgate/config.yml", &text);
+    sandbox.write("lockgate/htpasswd", ACCOUNT);
+    fs::set_permissions(sandbox.path("lockgate/htpasswd"), Permissions::from_mode(0o600)).unwrap();
+    let told = sandbox.run(&["check"]).expect(0);
+    assert!(!told.stdout.contains("closed to"), "{}", told.stdout);
+    let running = sandbox.start(&[]);
+    assert_eq!(running.get("/v2/"), "401");
+    let registry = crate::harness::process_status(ready_pid(&sandbox, "registry"), "Uid");
+    let owner = fs::metadata(sandbox.path("lockgate/htpasswd")).unwrap();
+    assert_ne!(owner.uid(), 0);
+    assert!(registry.starts_with(&owner.uid().to_string()), "{registry}");
+    assert_eq!(owner.mode() & 0o777, 0o600);
+}
+
+#[test]
+fn an_accounts_file_elsewhere_that_its_reader_may_not_read_is_told_with_the_command() {
+    if !require_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("htpasswd", ACCOUNT);
+    fs::set_permissions(sandbox.path("htpasswd"), Permissions::from_mode(0o600)).unwrap();
+    fs::create_dir(sandbox.path("data")).unwrap();
+    chown(sandbox.path("data"), Some(7002), Some(7003)).unwrap();
+    let text = format!(
+        "{PLAIN}auth: {{htpasswd: {{realm: r, path: htpasswd}}}}\nprocess: {{proxyuser: 7001, registryuser: 7002, group: 7003}}\n"
+    );
+    sandbox.write("config.yml", &text);
+    let command = format!(
+        "`chown 7002 {}` opens it",
+        fs::canonicalize(sandbox.path("htpasswd")).unwrap().display()
+    );
+    for arguments in [
+        &["check", "--config", "config.yml"][..],
+        &["start", "--config", "config.yml"],
+    ] {
+        let told = sandbox.run(arguments).expect(78);
+        assert!(told.stderr.contains("closed to user 7002"), "{}", told.stderr);
+        assert!(told.stderr.contains(&command), "{}", told.stderr);
+    }
+    chown(sandbox.path("htpasswd"), Some(7002), None).unwrap();
+    sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+    let running = sandbox.start(&["--config", "config.yml"]);
+    assert_eq!(running.get("/v2/"), "401");
+
+    // In a directory of the home that only root may enter, nothing is opened that root closed.
+    let closed = sandbox.write("home/secret/htpasswd", ACCOUNT);
+    fs::set_permissions(closed.parent().unwrap(), Permissions::from_mode(0o700)).unwrap();
+    sandbox.write(
+        "home/config.yml",
+        &text
+            .replace("path: htpasswd", "path: secret/htpasswd")
+            .replace("data", "../data"),
+    );
+    let told = sandbox.run(&["check", "--home", "home"]).expect(0);
+    assert!(
+        told.stdout.contains("secret: closed to user 7002") && told.stdout.contains("`chmod o+x "),
+        "{}",
+        told.stdout
+    );
+    drop(running);
+    let told = sandbox
+        .run(&["start", "--home", "home", "--listen", "127.0.0.1:0"])
+        .expect(78);
+    assert!(
+        told.stderr.contains("the registry runs as user 7002: `chown 7002 "),
+        "{}",
+        told.stderr
+    );
+}
