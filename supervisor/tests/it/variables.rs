@@ -213,7 +213,10 @@ fn other_commands_work_with_what_the_running_instance_works_with() {
     );
     let trust = sandbox.run(&["cert", "trust", "docker"]).expect(0).stdout;
     assert!(trust.contains(&format!("localhost:{port}")), "{trust}");
-    let rules = sandbox.write("da.yml", "users: {carol: {password: 'a long password'}}\nacl: []\n");
+    let rules = sandbox.write(
+        "da.yml",
+        "users: {carol: {password: '$2y$05$Ewy9nOKhwf7F3HvEJJYmEevuqpfVJcSIEQcw7U2XMMZwzjjpr4Mym'}}\nacl: []\n",
+    );
     sandbox
         .run(&["import", "docker-auth", rules.to_str().unwrap()])
         .expect(0);
