@@ -110,6 +110,15 @@ pub(crate) fn give_way(root: &mut Node) -> Vec<GaveWay> {
             gave_way.push(instead_of("http.tls.auto", &variable));
         }
     }
+    if let Some(variable) = root.child("loglevel").and_then(set_by)
+        && let Some(log) = root.child_mut("log")
+        && log
+            .child("level")
+            .is_some_and(|level| !level.is_touched() && level.written() == "info")
+    {
+        log.remove("level");
+        gave_way.push(instead_of("log.level", &variable));
+    }
     gave_way
 }
 

@@ -1,6 +1,6 @@
 //! Variables over the file that set-up writes: what contradicts them gives way, and nothing opens by what they leave out.
 
-use lockgate_config::{CertificateSource, Config, template};
+use lockgate_config::{CertificateSource, Config, Level, template};
 
 use crate::harness::{config_with, lines, mistakes_with, warned};
 
@@ -238,6 +238,15 @@ fn whole_sections_take_neither_tls_nor_accounts_away() {
     assert!(generated(&[("REGISTRY_STORAGE", "filesystem")]).storage.delete);
     let plain = generated(&[("REGISTRY_HTTP", "{addr: ':5000', tls: {auto: false}}")]);
     assert!(plain.http.tls.is_none(), "that is a word");
+}
+
+#[test]
+fn the_older_name_of_the_level_counts_too() {
+    let config = generated(&[("REGISTRY_LOGLEVEL", "error")]);
+    assert_eq!(config.log.level, Level::Error);
+    assert_eq!(warned(&config), [""; 0]);
+    let both = generated(&[("REGISTRY_LOGLEVEL", "error"), ("REGISTRY_LOG_LEVEL", "info")]);
+    assert_eq!(both.log.level, Level::Info);
 }
 
 #[test]

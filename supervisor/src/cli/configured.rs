@@ -49,6 +49,13 @@ impl Configured {
         })
     }
 
+    /// What the running instance of `home` works with, if there is one.
+    pub(super) fn running(home: &Home, environment: &Environment) -> Result<Option<Source>, Failure> {
+        let running = of_running(home)?;
+        let environment = environment.without(VARIABLES);
+        Ok(running.map(|running| Source::new(running.config, &environment.and(&running.variables), None)))
+    }
+
     /// To read it.
     pub(super) fn source(&self) -> Source {
         let path = self.config.clone().unwrap_or_else(|| self.home.config_file());

@@ -45,7 +45,7 @@ fn usual_home() -> PathBuf {
 pub(crate) struct Places {
     #[command(flatten)]
     home: HomeArgument,
-    /// The configuration [default: config.yml in the home]
+    /// The configuration [default: that of the running instance, with its variables; else config.yml in the home]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }

@@ -29,3 +29,4 @@ mod skopeo;
 mod soak;
 mod support;
 mod upgrade;
+mod variables;

@@ -379,6 +379,8 @@ fn a_first_start_takes_what_lies_ready_and_says_so() {
         assert!(running.log().contains(&line), "{line}: {}", running.log());
     }
     assert!(!sandbox.path("lockgate/ca").exists() && !sandbox.path("lockgate/data").exists());
+    let shown = sandbox.run(&["cert", "show", "--host", "localhost"]).expect(0).stdout;
+    assert!(shown.contains("localhost"), "{shown}");
     drop(running);
     let again = start(&sandbox, &variables);
     assert!(

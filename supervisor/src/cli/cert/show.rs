@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
-use lockgate_certs::describe;
+use lockgate_certs::{Pair, describe};
+use lockgate_config::{CertificateSource, Home};
 
 use crate::cli::Failure;
+use crate::cli::configured::Configured;
 use crate::cli::places::HomeArgument;
 use crate::environment::Environment;
 
@@ -15,7 +17,7 @@ use crate::environment::Environment;
 pub(crate) struct Arguments {
     #[command(flatten)]
     home: HomeArgument,
-    /// The certificate [default: the home's]
+    /// The certificate [default: the one that is served, else the home's]
     file: Option<PathBuf>,
     /// Whether this key belongs to it
     #[arg(long, value_name = "FILE")]
@@ -29,10 +31,10 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let home = arguments.home.home(environment);
     let (file, key) = match &arguments.file {
         Some(file) => (file.clone(), arguments.key.clone()),
-        None => (
-            home.leaf_certificate(),
-            arguments.key.clone().or_else(|| Some(home.leaf_key())),
-        ),
+        None => {
+            let served = served(&home, environment)?;
+            (served.certificate, arguments.key.clone().or(Some(served.key)))
+        }
     };
     let description = describe::file(&file, key.as_deref(), arguments.host.as_deref(), SystemTime::now());
     let description = description.map_err(Failure::new)?;
@@ -41,5 +43,21 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         Ok(())
     } else {
         Err(Failure::silent())
+    }
+}
+
+/// What the running instance shows, else the home's own.
+fn served(home: &Home, environment: &Environment) -> Result<Pair, Failure> {
+    let source = Configured::running(home, environment)?;
+    let config = source
+        .map(|source| source.load())
+        .transpose()?
+        .map(|loaded| loaded.config);
+    match config.and_then(|config| config.http.tls).map(|tls| tls.certificate) {
+        Some(CertificateSource::Files { certificate, key }) => Ok(Pair { certificate, key }),
+        _ => Ok(Pair {
+            certificate: home.leaf_certificate(),
+            key: home.leaf_key(),
+        }),
     }
 }

@@ -52,6 +52,13 @@ impl<'m> Lockgate<'m> {
         Self::launch(machine, start)
     }
 
+    /// Starts one with these variables and nothing else; at the first time the home is empty.
+    pub(crate) fn start_by_variables(machine: &'m Machine, variables: &[(&str, &str)]) -> Self {
+        let mut start = command(machine, &binary(), &machine.path("lockgate"), &["start"]);
+        start.envs(variables.iter().copied());
+        Self::launch(machine, start)
+    }
+
     fn launch(machine: &'m Machine, mut start: Command) -> Self {
         let binary = binary();
         let home = machine.path("lockgate");
