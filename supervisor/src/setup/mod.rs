@@ -4,6 +4,7 @@ pub(crate) mod absent;
 mod account;
 mod directories;
 mod draft;
+mod error;
 mod found;
 pub(crate) mod listen;
 pub(crate) mod ownership;
@@ -11,27 +12,23 @@ pub(crate) mod served;
 pub(crate) mod trail;
 pub(crate) mod tree;
 
-use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use lockgate_certs::Reason;
-use lockgate_certs::files::WriteError;
-use lockgate_config::{Address, Config, Home, LoadError};
-use lockgate_registry::accounts::{AccountsError, InvalidAccountName, PasswordError as HashError};
+use lockgate_config::{Address, Config, Home};
 
-use crate::certificates::{CertificateError, OwnCertificates};
-use crate::confine::users::{self, Decided, UserError};
+use crate::certificates::OwnCertificates;
+use crate::confine::users::{self, Decided};
 use crate::environment::Environment;
-use crate::password::PasswordError;
 use crate::source::{Accepted, Source};
-use crate::supervise::sockets::SocketError;
 use crate::supervise::will;
 
-use absent::{Absent, Asked};
+use absent::Asked;
 pub(crate) use account::FirstAccount;
 pub(crate) use directories::prepare as prepare_directories;
 use draft::Draft;
+pub(crate) use error::SetupError;
 use served::{History, Record};
 use trail::Trail;
 use tree::Given;
@@ -120,62 +117,6 @@ impl Prepared {
         made.chain(self.found.iter().map(|found| format!("found {found}")))
             .collect()
     }
-}
-
-/// Why set-up failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SetupError {
-    /// A directory.
-    #[error("{}: cannot be made: {source}", .path.display())]
-    Directory { path: PathBuf, source: io::Error },
-    /// What a home that has served should have.
-    #[error(transparent)]
-    Absent(#[from] Absent),
-    /// The configuration that is there.
-    #[error(transparent)]
-    Configuration(#[from] LoadError),
-    /// A file.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// The address to listen on.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// The certificates.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
-    /// The first account's name.
-    #[error("LOCKGATE_USERNAME: {0}")]
-    AccountName(#[from] InvalidAccountName),
-    /// The first account's password.
-    #[error(transparent)]
-    Password(#[from] PasswordError),
-    /// The same, from the environment or a supplied file.
-    #[error("the first account's password: {0}")]
-    Hash(#[from] HashError),
-    /// The file of accounts.
-    #[error(transparent)]
-    Accounts(#[from] AccountsError),
-    /// Whom the halves run as.
-    #[error(transparent)]
-    User(#[from] UserError),
-    /// `--chown` by somebody who cannot.
-    #[error("--chown: only root gives files away, and only when processes can run as other users")]
-    Chown,
-    /// The data.
-    #[error(transparent)]
-    Tree(#[from] tree::TreeError),
-    /// Data that the proxy cannot read.
-    #[error(
-        "{}: the proxy runs as user {user} and cannot read it; `lockgate start --chown` gives the data to its users",
-        .path.display()
-    )]
-    Unreadable { path: PathBuf, user: String },
-    /// The files of the home.
-    #[error(transparent)]
-    Ownership(#[from] ownership::OwnershipError),
-    /// The key of tokens.
-    #[error(transparent)]
-    TokenKey(#[from] lockgate_registry::auth::KeyError),
 }
 
 /// Makes what is missing. What a home that has served should have is not made, and nothing is made then.

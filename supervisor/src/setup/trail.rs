@@ -53,7 +53,10 @@ impl Trail {
         let keys = config.auth.issuer.iter().map(|issuer| issuer.key.clone());
         let lock = config.storage.root.join("lockgate.lock");
         accounts.chain(keys).chain([lock]).for_each(|file| self.file(file));
-        self.directory(Layout::new(&config.storage.root).blobs());
+        let layout = Layout::new(&config.storage.root);
+        for name in ["blobs", "repositories", "staging"] {
+            self.directory(&layout.blobs().with_file_name(name));
+        }
     }
 
     /// Nobody else is in the home, so what is new from now on was made by this process and its children.
@@ -96,6 +99,8 @@ impl Drop for Trail {
         for file in &self.files {
             let _ = fs::remove_file(file);
         }
+        self.directories.sort();
+        self.directories.dedup();
         self.directories
             .sort_by_key(|path| std::cmp::Reverse(path.components().count()));
         for directory in &self.directories {

@@ -1,0 +1,71 @@
+//! Why set-up failed.
+
+use std::io;
+use std::path::PathBuf;
+
+use lockgate_certs::files::WriteError;
+use lockgate_config::LoadError;
+use lockgate_registry::accounts::{AccountsError, InvalidAccountName, PasswordError as HashError};
+
+use super::absent::Absent;
+use super::{ownership, tree};
+use crate::certificates::CertificateError;
+use crate::confine::users::UserError;
+use crate::password::PasswordError;
+use crate::supervise::sockets::SocketError;
+
+/// Why set-up failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SetupError {
+    /// A directory.
+    #[error("{}: cannot be made: {source}", .path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    /// What a home that has served should have.
+    #[error(transparent)]
+    Absent(#[from] Absent),
+    /// The configuration that is there.
+    #[error(transparent)]
+    Configuration(#[from] LoadError),
+    /// A file.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The address to listen on.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The certificates.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The first account's name.
+    #[error("LOCKGATE_USERNAME: {0}")]
+    AccountName(#[from] InvalidAccountName),
+    /// The first account's password.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The same, from the environment or a supplied file.
+    #[error("the first account's password: {0}")]
+    Hash(#[from] HashError),
+    /// The file of accounts.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+    /// Whom the halves run as.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// `--chown` by somebody who cannot.
+    #[error("--chown: only root gives files away, and only when processes can run as other users")]
+    Chown,
+    /// The data.
+    #[error(transparent)]
+    Tree(#[from] tree::TreeError),
+    /// Data that the proxy cannot read.
+    #[error(
+        "{}: the proxy runs as user {user} and cannot read it; `lockgate start --chown` gives the data to its users",
+        .path.display()
+    )]
+    Unreadable { path: PathBuf, user: String },
+    /// The files of the home.
+    #[error(transparent)]
+    Ownership(#[from] ownership::OwnershipError),
+    /// The key of tokens.
+    #[error(transparent)]
+    TokenKey(#[from] lockgate_registry::auth::KeyError),
+}
