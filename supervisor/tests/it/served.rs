@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use crate::harness::{PLAIN, Ran, Running, Sandbox, eventually};
 
+/// Of a password in a docker_auth configuration.
+const BCRYPT: &str = "$2y$04$LYnVGvdTXngm6uDRqpRHPePecbOCz/V9WcMxsRkmZljkubx9O1L1u";
+
 const CONFIG: &str = "lockgate/config.yml";
 
 /// One that has served, with rules that are worth keeping.
@@ -88,7 +91,9 @@ fn an_accounts_file_that_is_missing_is_not_made() {
     };
     // Not by the way, either.
     add(&[]).expect(78);
-    let rules = sandbox.write("da.yml", "users: {carol: {password: 'a long password'}}\nacl: []\n");
+    let rules =
+        format!("users: {{carol: {{password: {BCRYPT}}}}}\nacl: [{{match: {{account: carol}}, actions: [pull]}}]\n");
+    let rules = sandbox.write("da.yml", &rules);
     sandbox
         .run(&["import", "docker-auth", rules.to_str().unwrap()])
         .expect(78);
