@@ -66,6 +66,10 @@ const LINES: &[(&str, &str)] = &[
         "  #trustedproxies: [10.0.0.0/8]",
         "proxies in front whose X-Forwarded-For is believed",
     ),
+    (
+        "  #limits: {maxrequests: 4096, maxnetworkrequests: 1024}",
+        "requests in flight in all, and from one address; more wait",
+    ),
     ("  headers:", "added to each answer"),
     (
         "    X-Content-Type-Options: [nosniff]",

@@ -36,6 +36,8 @@ pub(crate) enum Fault {
     Connect,
     /// 408
     TooSlow,
+    /// 413, of what is neither a blob nor a manifest.
+    BodyTooLarge,
     /// 414
     UriTooLong,
     /// 431, too many bytes.
@@ -51,6 +53,7 @@ impl Fault {
             Self::Malformed(_) => 400,
             Self::Connect => 405,
             Self::TooSlow => 408,
+            Self::BodyTooLarge => 413,
             Self::UriTooLong => 414,
             Self::TooLarge | Self::TooManyFields => 431,
         }
@@ -62,6 +65,7 @@ impl Fault {
             Self::Malformed(reason) => reason,
             Self::Connect => "CONNECT is not supported: this is a registry, not a forward proxy",
             Self::TooSlow => "the request's header did not arrive in time",
+            Self::BodyTooLarge => "the request's body is too large, 64 KiB are the most here",
             Self::UriTooLong => "the request's URI is too long",
             Self::TooLarge => "the request's header is too large",
             Self::TooManyFields => "the request's header has too many fields, 88 are the most",

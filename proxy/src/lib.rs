@@ -8,6 +8,7 @@
 //!                ├─ plain_http                     plain HTTP at the entrance for TLS
 //!                └─ service ─┬─ headers            who asks
 //!                            ├─ docroot            files beside the registry
+//!                            ├─ body, ask          is it whole, is it wanted
 //!                            ├─ upstream, resume   the registry, waiting for it, going on with uploads
 //!                            ├─ handoff, beneath   blobs from their files
 //!                            ├─ failure, error_page
@@ -18,7 +19,9 @@
 //! absent too: it can neither drain by what is in flight, nor bound connections, nor say when it is ready.
 
 mod access_log;
+mod ask;
 mod beneath;
+mod body;
 mod buffers;
 mod connection;
 mod docroot;

@@ -25,6 +25,9 @@ pub(crate) const FIELDS: usize = REGISTRY_FIELDS - ADDED_FIELDS;
 /// Bytes of `Host`: 400 beyond. A name has 253 (RFC 1035 section 2.3.4); the registry gets it twice.
 pub(crate) const HOST_SIZE: usize = 300;
 
+/// Bytes of a body that is read whole before the registry is asked anything: what Pingora keeps to send it again.
+pub(crate) const SMALL_BODY: usize = 64 * 1024;
+
 /// From the first byte of a request's head to its last, unless `http.limits.idletimeout` is shorter: 408 beyond.
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(20);
 
@@ -45,6 +48,9 @@ pub(crate) const LEAVE_GRACE: Duration = Duration::from_secs(5);
 
 /// Connections beyond `http.limits.maxconnections` that are told so (503) instead of being closed without a word.
 pub(crate) const REFUSED_CONNECTIONS: usize = 256;
+
+/// Descriptors that no client's request may take.
+pub(crate) const SPARE_DESCRIPTORS: usize = 512;
 
 /// Pause after the system refused a new connection for want of descriptors or memory.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

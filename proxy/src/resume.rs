@@ -11,34 +11,20 @@
 //! The client sees a pause. Without this it would see 503, and many send the whole layer again, or give up.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io;
 
 use bytes::Bytes;
-use http::{HeaderName, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use lockgate_wire::internal::OFFSET;
 use pingora::http::RequestHeader;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::Instant;
 
-use crate::limits::UPSTREAM_PAUSE_MOST;
+use crate::ask::{ask, patiently};
 use crate::upstream::Upstream;
 
 /// Bytes on the way at most: Pingora's pipe (0.3 MiB), the socket (0.2), and in the registry actix's buffers and the
 /// upload's batches (1.3); and half as much again.
 const KEPT: usize = 3 * 1024 * 1024;
-
-/// A head of an answer is no longer.
-const ANSWER: usize = 16 * 1024;
-
-/// Fields that belong to one sending of a body.
-const OF_THE_BODY: [HeaderName; 5] = [
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::CONTENT_RANGE,
-    header::CONTENT_TYPE,
-    header::EXPECT,
-];
 
 /// An upload whose body is passing through.
 #[derive(Debug)]
@@ -146,9 +132,12 @@ impl Passing {
             skip -= from;
         }
         let range = format!("Content-Range: {offset}-{}\r\n", self.end - 1);
-        match ask(upstream, request, "PATCH", &range, &body).await? {
-            (StatusCode::ACCEPTED, _) => Ok(()),
-            (status, _) => Err(hopeless(format!("what was missing is answered {status}"))),
+        match ask(upstream, request, &line("PATCH", request), &range, &body)
+            .await?
+            .status
+        {
+            StatusCode::ACCEPTED => Ok(()),
+            status => Err(hopeless(format!("what was missing is answered {status}"))),
         }
     }
 
@@ -181,19 +170,6 @@ impl Passing {
     }
 }
 
-/// Tries until `deadline`, since the registry may go away once more; an error of another kind is final.
-async fn patiently<T, F: Future<Output = io::Result<T>>>(deadline: Instant, attempt: impl Fn() -> F) -> io::Result<T> {
-    loop {
-        match timeout_at(deadline, attempt()).await? {
-            Err(error) if error.kind() != ErrorKind::Other && Instant::now() < deadline => {
-                tracing::debug!(%error, "the registry went away, asking again where an upload stands");
-                sleep(UPSTREAM_PAUSE_MOST).await;
-            }
-            ended => return ended,
-        }
-    }
-}
-
 /// Another try will not help.
 fn hopeless(why: String) -> io::Error {
     io::Error::other(format!("the upload cannot be gone on with: {why}"))
@@ -205,7 +181,9 @@ enum Standing {
 }
 
 async fn standing(upstream: &Upstream, request: &RequestHeader) -> io::Result<Standing> {
-    match ask(upstream, request, "GET", "", b"").await? {
+    let answer = ask(upstream, request, &line("GET", request), "", b"").await?;
+    let offset = answer.header(OFFSET).and_then(|offset| offset.parse().ok());
+    match (answer.status, offset) {
         (StatusCode::NO_CONTENT, Some(offset)) => Ok(Standing::At(offset)),
         (StatusCode::NOT_FOUND, _) => Ok(Standing::Unknown),
         (status, _) => Err(hopeless(format!(
@@ -214,44 +192,8 @@ async fn standing(upstream: &Upstream, request: &RequestHeader) -> io::Result<St
     }
 }
 
-/// One request of the proxy's own, in the name of `request`; the answer's status, and where it says the upload stands.
-async fn ask(
-    upstream: &Upstream,
-    request: &RequestHeader,
-    method: &str,
-    fields: &str,
-    body: &[u8],
-) -> io::Result<(StatusCode, Option<u64>)> {
-    let mut stream = UnixStream::connect(upstream.path()).await?;
-    let mut head = format!("{method} {} HTTP/1.1\r\n", request.uri.path()).into_bytes();
-    for (name, value) in &request.headers {
-        if !OF_THE_BODY.contains(name) && name != header::CONNECTION {
-            head.extend_from_slice(name.as_str().as_bytes());
-            head.extend_from_slice(b": ");
-            head.extend_from_slice(value.as_bytes());
-            head.extend_from_slice(b"\r\n");
-        }
-    }
-    head.extend_from_slice(format!("{fields}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()).as_bytes());
-    stream.write_all(&head).await?;
-    stream.write_all(body).await?;
-    let mut answer = Vec::with_capacity(1024);
-    while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
-        if answer.len() > ANSWER || stream.read_buf(&mut answer).await? == 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
-    }
-    parse(&answer).ok_or_else(|| hopeless("the registry's answer cannot be read".to_owned()))
-}
-
-fn parse(answer: &[u8]) -> Option<(StatusCode, Option<u64>)> {
-    let mut lines = std::str::from_utf8(answer).ok()?.split("\r\n");
-    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let offset = lines
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case(OFFSET))
-        .and_then(|(_, offset)| offset.trim().parse().ok());
-    Some((status, offset))
+fn line(method: &str, request: &RequestHeader) -> String {
+    format!("{method} {}", request.uri.path())
 }
 
 #[cfg(test)]
@@ -317,16 +259,5 @@ mod tests {
         passing(110).shorten(&mut done, true).unwrap();
         assert_eq!(done.headers["content-length"], "0");
         assert!(!done.headers.contains_key("content-range"));
-    }
-
-    #[test]
-    fn answers_are_read() {
-        let answer = b"HTTP/1.1 204 No Content\r\nrange: 0-0\r\nx-lockgate-offset: 1\r\nX: y\r\n\r\n";
-        assert_eq!(parse(answer), Some((StatusCode::NO_CONTENT, Some(1))));
-        assert_eq!(
-            parse(b"HTTP/1.1 404 Not Found\r\n\r\n"),
-            Some((StatusCode::NOT_FOUND, None))
-        );
-        assert_eq!(parse(b"nonsense\r\n\r\n"), None);
     }
 }

@@ -150,6 +150,6 @@ fn go_on_with(config: &Config, settings: &ArcSwap<Settings>, tls: Option<&Tls>, 
         None if config.http.tls.is_none() => {}
         _ => tracing::warn!("http.tls was added or removed: this takes a restart"),
     }
-    settings.store(Arc::new(new));
+    settings.store(Arc::new(new.after(&settings.load())));
     Ok(())
 }

@@ -7,8 +7,10 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::{Method, StatusCode};
+use bytes::{Bytes, BytesMut};
+use http::header::{AUTHORIZATION, CONNECTION, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, StatusCode};
+use lockgate_admission::{Caller, Full, Permit};
 use lockgate_certs::trust::CERTIFICATE_URL_PATH;
 use lockgate_wire::internal;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -17,6 +19,8 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use tokio::sync::watch;
 
+use crate::ask::{self, Answer};
+use crate::body::{self, Arrival};
 use crate::buffers::Buffers;
 use crate::connection::Peer;
 use crate::ending::Ending;
@@ -61,8 +65,14 @@ pub(crate) struct Request {
     repeats: u32,
     /// The upload that its body goes to.
     upload: Option<Passing>,
+    /// How its body gets to the registry.
+    arrival: Arrival,
+    /// What the registry answered before it had the body, and does not want it.
+    refusal: Option<Answer>,
     /// The answer is complete, whatever of the request is still to come.
     is_answered: bool,
+    caller: Option<Caller>,
+    permit: Option<Permit>,
     _slot: Slot,
 }
 
@@ -74,10 +84,52 @@ impl Request {
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), Forwarded::client)
     }
 
+    /// Waits for its turn among the requests in flight.
+    async fn enter(&mut self, session: &Session) -> std::result::Result<(), Full> {
+        let authorization = session.get_header(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let admission = &self.settings.admission;
+        let caller = admission.caller(self.client(), authorization);
+        self.permit = Some(admission.enter(&caller).await?);
+        self.caller = Some(caller);
+        Ok(())
+    }
+
     async fn refuse(&mut self, session: &mut Session, page: ErrorPage<'_>) -> Result<()> {
         self.is_answered = true;
         close_if_unread(session);
         page.send(session, &self.settings).await
+    }
+
+    /// Ends the request with `answer`, which came before its body: Pingora would go on to wait for that, over h2 for ever.
+    fn end_with(&mut self, session: &mut Session, answer: &mut ResponseHeader, is_empty: bool) -> Result<()> {
+        let headers = answer.headers.iter();
+        self.refusal = Some(Answer {
+            status: answer.status,
+            headers: headers.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            body: BytesMut::new(),
+        });
+        if is_empty || session.req_header().method == Method::HEAD {
+            return Err(refused(answer.status));
+        }
+        // The body of the answer is still to come; until then nothing is sent. An interim header is dropped in silence.
+        session.set_ignore_info_resp(true);
+        answer.set_status(StatusCode::EARLY_HINTS)
+    }
+
+    /// Answers as the registry did.
+    async fn pass_on(&mut self, session: &mut Session, answer: Answer) -> Result<()> {
+        self.is_answered = true;
+        close_if_unread(session);
+        let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len()))?;
+        for (name, value) in answer.headers {
+            if name != CONNECTION && name != TRANSFER_ENCODING {
+                header.append_header(name, value)?;
+            }
+        }
+        self.user = headers::take_internal(&mut header).or(self.user.take());
+        header.insert_header("Content-Length", answer.body.len())?;
+        self.settings.add_headers(&mut header)?;
+        error_page::send(session, header, answer.body.freeze()).await
     }
 }
 
@@ -96,7 +148,11 @@ impl ProxyHttp for Service {
             deadline: None,
             repeats: 0,
             upload: None,
+            arrival: Arrival::Whole,
+            refusal: None,
             is_answered: false,
+            caller: None,
+            permit: None,
             _slot: self.requests.enter(),
         }
     }
@@ -134,6 +190,12 @@ impl ProxyHttp for Service {
                 .await?;
             return Ok(true);
         }
+        if !is_probe(session.req_header())
+            && let Err(full) = request.enter(session).await
+        {
+            request.refuse(session, ErrorPage::new(503, &full.to_string())).await?;
+            return Ok(true);
+        }
         let settings = request.settings.clone();
         if let Some(authority) = &settings.authority
             && session.req_header().uri.path() == CERTIFICATE_URL_PATH
@@ -154,6 +216,7 @@ impl ProxyHttp for Service {
             page.send(session, &settings, &self.buffers).await?;
             return Ok(true);
         }
+        request.arrival = body::receive(session.as_downstream_mut(), settings.limits.body_timeout).await?;
         Ok(false)
     }
 
@@ -176,6 +239,11 @@ impl ProxyHttp for Service {
         if request.upload.is_some() {
             self.go_on(session, upstream, request).await
         } else {
+            match request.arrival {
+                // It was answered `100 Continue` here.
+                Arrival::Whole => drop(upstream.remove_header("expect")),
+                Arrival::Streams => self.ask_first(upstream, request).await?,
+            }
             if resume::appends(&upstream.method, upstream.uri.path()) && !session.is_body_empty() {
                 let deadline = tokio::time::Instant::now() + request.settings.limits.backend_wait;
                 request.upload = Passing::begin(&self.upstream, upstream, deadline).await;
@@ -243,13 +311,17 @@ impl ProxyHttp for Service {
             .headers
             .get(internal::BLOB)
             .map(|value| value.to_str().unwrap_or_default().to_owned());
-        if let Some(user) = headers::take_internal(answer) {
-            request.user = Some(user);
+        request.user = headers::take_internal(answer).or(request.user.take());
+        if let (Some(_), Some(caller)) = (&request.user, &request.caller) {
+            request.settings.admission.remember(caller);
         }
         request.settings.add_headers(answer)?;
         let is_empty = answer.headers.get("content-length").is_some_and(|length| length == "0");
         if is_empty || matches!(answer.status.as_u16(), 204 | 304) {
             request.is_answered = true;
+        }
+        if request.arrival == Arrival::Streams && answer.status.as_u16() >= 300 && !session.is_body_done() {
+            return request.end_with(session, answer, is_empty);
         }
         if let Some(handoff) = handoff.filter(|_| answer.status.is_success()) {
             self.hand_off(&handoff, session, answer, request).await?;
@@ -263,11 +335,17 @@ impl ProxyHttp for Service {
     fn response_body_filter(
         &self,
         _: &mut Session,
-        _: &mut Option<Bytes>,
+        piece: &mut Option<Bytes>,
         is_end: bool,
         request: &mut Request,
     ) -> Result<Option<std::time::Duration>> {
         request.is_answered |= is_end;
+        if let Some(refusal) = &mut request.refusal {
+            refusal.body.extend_from_slice(&piece.take().unwrap_or_default());
+            if is_end {
+                return Err(refused(refusal.status));
+            }
+        }
         Ok(None)
     }
 
@@ -319,6 +397,13 @@ impl ProxyHttp for Service {
         let is_begun = session
             .response_written()
             .is_some_and(|answer| !answer.status.is_informational());
+        if let Some(refusal) = request.refusal.take().filter(|_| !is_begun) {
+            failed.error_code = refusal.status.as_u16();
+            if let Err(error) = request.pass_on(session, refusal).await {
+                tracing::debug!(request_id = %request.id, %error, "the client left before it was answered");
+            }
+            return failed;
+        }
         let is_complete = session.is_body_done();
         let Some((status, message)) = failure::answer(error, is_complete).filter(|_| !is_begun) else {
             tracing::debug!(request_id = %request.id, %error, "the request ended early");
@@ -360,6 +445,21 @@ impl ProxyHttp for Service {
 }
 
 impl Service {
+    /// Asks the registry whether it wants the body before anything of it is sent.
+    async fn ask_first(&self, upstream: &RequestHeader, request: &mut Request) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + request.settings.limits.backend_wait;
+        match ask::is_wanted(&self.upstream, upstream, deadline).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(refusal)) => {
+                let status = refusal.status;
+                request.refusal = Some(refusal);
+                Err(refused(status))
+            }
+            Err(error) => Error::e_because(ErrorType::ConnectError, "asking whether a body is wanted", error)
+                .map_err(Error::into_up),
+        }
+    }
+
     /// Makes `upstream`, whose body was on its way to a registry that went away, a request for the rest of it.
     async fn go_on(&self, session: &mut Session, upstream: &mut RequestHeader, request: &mut Request) -> Result<()> {
         let Some(upload) = &mut request.upload else {
@@ -430,6 +530,16 @@ impl Service {
             session.write_response_body(None, true).await.map_err(Error::into_down)
         }
     }
+}
+
+/// The request is over with what the registry answered.
+fn refused(status: StatusCode) -> Box<Error> {
+    Error::new_down(ErrorType::HTTPStatus(status.as_u16()))
+}
+
+/// Probes have no turn to wait for: who cannot ask whether it lives would end it.
+fn is_probe(header: &RequestHeader) -> bool {
+    matches!(header.method, Method::GET | Method::HEAD) && matches!(header.uri.path(), "/healthz" | "/readyz")
 }
 
 /// What of a head is refused that Pingora understood, over HTTP/1.1 or h2.

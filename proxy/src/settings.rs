@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use lockgate_admission::{Admission, Bounds};
 use lockgate_config::{CertificateSource, Config, Home, Limits, Network, PublicUrl};
 use pingora::http::ResponseHeader;
+use rustix::process::{Resource, getrlimit};
 
 use crate::beneath::Root;
+use crate::limits::SPARE_DESCRIPTORS;
 use crate::run_error::RunError;
 
 /// Everything a request may need to know. A request keeps the settings it began with.
@@ -16,6 +19,8 @@ use crate::run_error::RunError;
 pub(crate) struct Settings {
     /// `http.limits`
     pub(crate) limits: Limits,
+    /// Of the requests in flight.
+    pub(crate) admission: Arc<Admission>,
     /// `http.draintimeout`
     pub(crate) drain_timeout: Duration,
     /// `http.trustedproxies`
@@ -43,8 +48,15 @@ impl Settings {
         let source = http.tls.as_ref().map(|tls| &tls.certificate);
         let auto = matches!(source, Some(CertificateSource::Auto { .. }));
         let acme = matches!(source, Some(CertificateSource::Acme(_)));
+        let limits = within(&http.limits, descriptors());
         Ok(Self {
-            limits: http.limits.clone(),
+            admission: Arc::new(Admission::new(Bounds {
+                requests: limits.max_requests,
+                network_requests: limits.max_network_requests,
+                wait: limits.request_wait,
+                open: config.auth.is_open(),
+            })),
+            limits,
             drain_timeout: http.drain_timeout,
             trusted_proxies: http.trusted_proxies.clone(),
             host: http.host.clone(),
@@ -68,6 +80,14 @@ impl Settings {
         self.is_api(path) || is_at(&["/healthz", "/readyz"], path)
     }
 
+    /// These settings, with the requests that are in flight already counted where the bounds are the same.
+    pub(crate) fn after(mut self, before: &Self) -> Self {
+        if self.admission.bounds() == before.admission.bounds() {
+            self.admission = before.admission.clone();
+        }
+        self
+    }
+
     /// Adds `http.headers`; a header of the same name gives way.
     pub(crate) fn add_headers(&self, header: &mut ResponseHeader) -> pingora::Result<()> {
         for (name, _) in &self.headers {
@@ -77,6 +97,25 @@ impl Settings {
             header.append_header(name.clone(), value.clone())?;
         }
         Ok(())
+    }
+}
+
+/// How many files and connections this process may have open.
+fn descriptors() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+/// `limits`, lowered to what fits into `descriptors`: a connection is one, a request one to the registry and one for a
+/// file. The spare ones are for logs, certificates and connections that are told that there are too many.
+fn within(limits: &Limits, descriptors: usize) -> Limits {
+    let free = descriptors - (descriptors / 4).min(SPARE_DESCRIPTORS);
+    let max_requests = limits.max_requests.min(free / 4).max(1);
+    Limits {
+        max_requests,
+        max_network_requests: limits.max_network_requests.min(max_requests),
+        max_connections: limits.max_connections.min(free - 2 * max_requests),
+        ..limits.clone()
     }
 }
 
@@ -125,4 +164,30 @@ fn is_at(places: &[impl AsRef<str>], path: &str) -> bool {
         let rest = path.strip_prefix(place.as_ref());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_fit_into_the_descriptors() {
+        let limits = Limits::default();
+        for (descriptors, connections, requests, of_a_network) in [
+            (1_000_000, 10_000, 4096, 1024),
+            (20_000, 10_000, 4096, 1024),
+            (4096, 1792, 896, 896),
+            (1024, 384, 192, 192),
+            (64, 24, 12, 12),
+        ] {
+            let fitting = within(&limits, descriptors);
+            let told = (
+                fitting.max_connections,
+                fitting.max_requests,
+                fitting.max_network_requests,
+            );
+            assert_eq!(told, (connections, requests, of_a_network), "{descriptors}");
+            assert!(connections + 2 * requests < descriptors);
+        }
+    }
 }

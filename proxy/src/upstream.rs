@@ -120,8 +120,8 @@ async fn connect(path: &Path) -> std::io::Result<UnixStream> {
 
 /// Whether a request that got no byte of an answer may be sent again.
 ///
-/// The registry may have acted on it before it went away. Reading twice, starting a second upload, or storing the same
-/// manifest twice harms nobody; appending a chunk twice would destroy an upload, and a second DELETE would report
+/// The registry may have acted on it before it went away. Reading twice, starting a second upload, getting a second token,
+/// or storing the same manifest twice harms nobody; appending a chunk twice would destroy an upload, and a second DELETE would report
 /// 404 for a success. `body` says what the request carries.
 pub(crate) fn may_repeat(method: &http::Method, path: &str, body: Body) -> bool {
     let is_upload = path.contains("/blobs/uploads/");
@@ -130,6 +130,7 @@ pub(crate) fn may_repeat(method: &http::Method, path: &str, body: Body) -> bool 
         ("GET" | "HEAD" | "OPTIONS", _) => true,
         ("POST", Body::None) => is_upload,
         ("PUT", Body::None) => is_upload,
+        ("POST", Body::Kept) => !is_upload,
         ("PUT", Body::Kept) => path.contains("/manifests/"),
         _ => false,
     }
@@ -212,7 +213,8 @@ mod tests {
             ("HEAD", manifest, Body::None, true),
             ("POST", uploads, Body::None, true),
             ("POST", uploads, Body::Kept, false),
-            ("POST", "/auth/token", Body::Kept, false),
+            ("POST", "/auth/token", Body::Kept, true),
+            ("POST", "/auth/token", Body::Lost, false),
             ("PATCH", upload, Body::None, false),
             ("PATCH", upload, Body::Kept, false),
             ("PUT", upload, Body::None, true),

@@ -243,7 +243,8 @@ async fn apply_reloads(app: Arc<App>, mut reload: mpsc::Receiver<Config>, reload
             });
         let applied = applied.map(|settings| {
             app.registry.reload(settings);
-            app.settings.store(Arc::new(Settings::new(&config, front)));
+            let settings = Settings::new(&config, front).after(&app.settings.load());
+            app.settings.store(Arc::new(settings));
         });
         match &applied {
             Ok(()) => tracing::info!("registry goes on with the new configuration"),

@@ -7,3 +7,5 @@ pub const BLOB: &str = "x-lockgate-blob";
 pub const OFFSET: &str = "x-lockgate-offset";
 /// The account, for the access log; percent-encoded.
 pub const USER: &str = "x-lockgate-user";
+/// Asks whether a request would be accepted, without its body: answered 204 when it would.
+pub const CHECK: &str = "x-lockgate-check";

@@ -41,6 +41,11 @@ pub struct Anonymous {
 }
 
 impl Auth {
+    /// Whether there are no accounts and no tokens: everybody may do everything.
+    pub fn is_open(&self) -> bool {
+        self.htpasswd.is_none() && self.token.is_none() && self.issuer.is_none()
+    }
+
     pub(crate) fn read(auth: &Section<'_>) -> Self {
         let read = Self {
             htpasswd: auth

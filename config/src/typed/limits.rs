@@ -13,6 +13,18 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// `backendwait`: how long a request waits for a registry that is restarting. Default 10 s.
     pub backend_wait: Duration,
+    /// `maxrequests` in flight in all; half of them are for clients that are signed in. Default 4,096.
+    pub max_requests: usize,
+    /// `maxnetworkrequests` in flight from one network, an IPv4 address or an IPv6 /64; half of them are for clients
+    /// that are signed in. Default 1,024.
+    pub max_network_requests: usize,
+    /// `requestwait`: how long a request waits for its turn before it is answered 503. Default 30 s.
+    pub request_wait: Duration,
+    /// `bodytimeout`: how long the body of a token request, a manifest, or any body of up to 64 KiB may take in all.
+    /// Default 60 s.
+    pub body_timeout: Duration,
+    /// `maxuploads` that one account has begun and not ended; beyond, the one that was idle longest goes. Default 1,000.
+    pub max_uploads: usize,
 }
 
 impl Default for Limits {
@@ -21,6 +33,11 @@ impl Default for Limits {
             max_connections: 10_000,
             idle_timeout: Duration::from_secs(60),
             backend_wait: Duration::from_secs(10),
+            max_requests: 4096,
+            max_network_requests: 1024,
+            request_wait: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(60),
+            max_uploads: 1000,
         }
     }
 }
@@ -28,22 +45,30 @@ impl Default for Limits {
 impl Limits {
     pub(crate) fn read(limits: &Section<'_>) -> Self {
         let default = Self::default();
-        let max_connections = match limits.number("maxconnections").map(usize::try_from) {
-            None => default.max_connections,
+        let number = |name: &str, default: usize| match limits.number(name).map(usize::try_from) {
+            None => default,
             Some(Ok(number)) if number > 0 => number,
             Some(_) => {
-                limits.mistake("maxconnections", "expected a number of connections, 1 at least");
-                default.max_connections
+                limits.mistake(name, "expected a whole number, 1 at least");
+                default
             }
         };
-        let idle_timeout = limits.duration("idletimeout").unwrap_or(default.idle_timeout);
-        if idle_timeout < Duration::from_secs(1) {
-            limits.mistake("idletimeout", "expected at least 1s, with its unit, such as 60s");
-        }
+        let time = |name: &str, default: Duration| {
+            let time = limits.duration(name).unwrap_or(default);
+            if time < Duration::from_secs(1) {
+                limits.mistake(name, "expected at least 1s, with its unit, such as 60s");
+            }
+            time
+        };
         Self {
-            max_connections,
-            idle_timeout,
+            max_connections: number("maxconnections", default.max_connections),
+            idle_timeout: time("idletimeout", default.idle_timeout),
             backend_wait: limits.duration("backendwait").unwrap_or(default.backend_wait),
+            max_requests: number("maxrequests", default.max_requests),
+            max_network_requests: number("maxnetworkrequests", default.max_network_requests),
+            request_wait: limits.duration("requestwait").unwrap_or(default.request_wait),
+            body_timeout: time("bodytimeout", default.body_timeout),
+            max_uploads: number("maxuploads", default.max_uploads),
         }
     }
 }

@@ -25,7 +25,9 @@ http:
   docroot: www
   tls: {auto: {hostnames: [Registry.example.com, 10.0.0.7, '*.example.org']}}
   aliases: [{name: '*.example.net', certificate: tls/a.crt, key: tls/a.key}]
-  limits: {maxconnections: 5, idletimeout: 2s, backendwait: 0s}
+  limits:
+    {maxconnections: 5, idletimeout: 2s, backendwait: 0s, maxrequests: 6, maxnetworkrequests: 7, requestwait: 0s,
+    bodytimeout: 8s, maxuploads: 9}
 auth:
   htpasswd: {path: auth/htpasswd}
   issuer: {path: /authserver/auth, realm: 'https://a.example.com/authserver/auth', expiration: 60s}
@@ -93,6 +95,12 @@ fn all_are_read() {
         (5, Duration::from_secs(2))
     );
     assert_eq!(http.limits.backend_wait, Duration::ZERO);
+    assert_eq!((http.limits.max_requests, http.limits.max_network_requests), (6, 7));
+    assert_eq!(http.limits.request_wait, Duration::ZERO);
+    assert_eq!(
+        (http.limits.body_timeout, http.limits.max_uploads),
+        (Duration::from_secs(8), 9)
+    );
 
     let auth = &config.auth;
     assert_eq!(auth.htpasswd.as_ref().unwrap().realm, "Lockgate");

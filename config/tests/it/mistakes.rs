@@ -155,7 +155,7 @@ fn numbers_without_a_unit_where_nanoseconds_would_hurt() {
         "
 version: 0.1
 storage: {filesystem: , maintenance: {uploadpurging: {age: 168, interval: 24}}}
-http: {limits: {idletimeout: 60, maxconnections: 0}}
+http: {limits: {idletimeout: 60, maxconnections: 0, maxrequests: 0, maxnetworkrequests: -1, bodytimeout: 60, maxuploads: 0}}
 auth: {htpasswd: {path: h}, issuer: {expiration: 300}}
 health: {storagedriver: {enabled: true, interval: 10}}
 ",
@@ -165,6 +165,10 @@ health: {storagedriver: {enabled: true, interval: 10}}
         "storage.maintenance.uploadpurging.interval = \"24\"",
         "http.limits.idletimeout = \"60\"",
         "http.limits.maxconnections = \"0\"",
+        "http.limits.maxrequests = \"0\"",
+        "http.limits.maxnetworkrequests = \"-1\"",
+        "http.limits.bodytimeout = \"60\"",
+        "http.limits.maxuploads = \"0\"",
         "auth.issuer.expiration = \"300\"",
         "health.storagedriver.interval = \"10\"",
     ] {

@@ -8,7 +8,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -61,6 +61,11 @@ pub(crate) struct Http1 {
 impl Http1 {
     pub(crate) async fn connect(door: &Door) -> Self {
         Self::over(tls(door, "localhost", &[b"http/1.1"]).await.unwrap())
+    }
+
+    /// From another address of this machine.
+    pub(crate) async fn connect_from(door: &Door, from: [u8; 4]) -> Self {
+        Self::over(tls_from(door, from, &[b"http/1.1"]).await.unwrap())
     }
 
     pub(crate) async fn connect_plain(address: std::net::SocketAddr) -> Self {
@@ -209,7 +214,15 @@ pub(crate) struct Http2 {
 
 impl Http2 {
     pub(crate) async fn connect(door: &Door) -> Self {
-        let stream = tls(door, "localhost", &[b"h2"]).await.unwrap();
+        Self::over(tls(door, "localhost", &[b"h2"]).await.unwrap()).await
+    }
+
+    /// From another address of this machine.
+    pub(crate) async fn connect_from(door: &Door, from: [u8; 4]) -> Self {
+        Self::over(tls_from(door, from, &[b"h2"]).await.unwrap()).await
+    }
+
+    async fn over(stream: TlsStream<TcpStream>) -> Self {
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
         let mut builder = h2::client::Builder::new();
         builder
@@ -268,6 +281,16 @@ impl Http2 {
         timeout(SOON, exchange).await.expect("an answer in time").unwrap()
     }
 
+    /// Begins a request whose body never comes; its answer, and what holds it open.
+    pub(crate) async fn open(&self, request: http::Request<()>) -> (Answer, h2::SendStream<Bytes>) {
+        let exchange = async {
+            let mut sender = self.sender.clone().ready().await?;
+            let (answer, stream) = sender.send_request(request, false)?;
+            Ok::<_, h2::Error>((Self::read(answer).await?, stream))
+        };
+        timeout(SOON, exchange).await.expect("an answer in time").unwrap()
+    }
+
     async fn read(answer: h2::client::ResponseFuture) -> Result<Answer, h2::Error> {
         let (parts, mut content) = answer.await?.into_parts();
         let mut body = Vec::new();
@@ -295,16 +318,25 @@ pub(crate) fn request(target: &str) -> http::request::Builder {
 
 /// A TLS connection that trusts the door's authority.
 pub(crate) async fn tls(door: &Door, name: &str, alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+    connect(door, name, alpn, trusting(door)).await
+}
+
+async fn tls_from(door: &Door, from: [u8; 4], alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    over_tls(socket.connect(door.address).await?, "localhost", alpn, trusting(door)).await
+}
+
+fn trusting(door: &Door) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(door.authority.certificate_pem().as_bytes()).unwrap())
         .unwrap();
-    let config = ClientConfig::builder_with_provider(lockgate_certs::provider())
+    ClientConfig::builder_with_provider(lockgate_certs::provider())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    connect(door, name, alpn, config).await
+        .with_no_client_auth()
 }
 
 /// A TLS connection that takes every certificate, as ACME servers do.
@@ -322,10 +354,18 @@ async fn connect(
     door: &Door,
     name: &str,
     alpn: &[&[u8]],
+    config: ClientConfig,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    over_tls(TcpStream::connect(door.address).await?, name, alpn, config).await
+}
+
+async fn over_tls(
+    tcp: TcpStream,
+    name: &str,
+    alpn: &[&[u8]],
     mut config: ClientConfig,
 ) -> std::io::Result<TlsStream<TcpStream>> {
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    let tcp = TcpStream::connect(door.address).await?;
     let name = ServerName::try_from(name.to_owned()).unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, tcp).await
 }

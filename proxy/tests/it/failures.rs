@@ -93,7 +93,7 @@ async fn what_was_cut_is_sent_again_where_that_is_harmless() {
         ("PUT", "/v2/a/blobs/uploads/1?digest=sha256:bb", 5, 503),
         ("PUT", "/v2/a/manifests/large", 100_000, 503),
         ("DELETE", "/v2/a/manifests/b", 0, 503),
-        ("POST", "/auth/token", 5, 503),
+        ("POST", "/auth/token", 5, 200),
     ];
     for (protocol, suffix) in [(1, ""), (2, "&h2")] {
         for (method, target, length, status) in cases {

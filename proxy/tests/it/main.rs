@@ -4,12 +4,14 @@
 
 mod access_log;
 mod acme;
+mod bodies;
 mod client;
 mod connections;
 mod door;
 mod failures;
 mod handoff;
 mod headers;
+mod in_flight;
 mod pages;
 mod plain_http;
 mod registry;

@@ -56,16 +56,26 @@ pub(crate) fn ok(headers: &str, body: &str) -> Reply {
     ))
 }
 
+fn unknown() -> Reply {
+    Reply::Raw("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned())
+}
+
+fn wanted() -> Reply {
+    Reply::Raw("HTTP/1.1 204 No Content\r\n\r\n".to_owned())
+}
+
 type OnHead = dyn Fn(&Seen) -> Option<Reply> + Send + Sync;
 type OnRequest = dyn Fn(&Seen) -> Reply + Send + Sync;
 
 /// A running registry; gone when dropped.
 pub(crate) struct Registry {
     seen: Arc<Mutex<Vec<Seen>>>,
+    accepted: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
 struct Script {
+    on_check: Box<OnRequest>,
     on_own: Box<OnRequest>,
     on_head: Box<OnHead>,
     on_request: Box<OnRequest>,
@@ -96,7 +106,13 @@ impl Registry {
         on_request: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let _ = std::fs::remove_file(path);
-        Self::of(UnixListener::bind(path).unwrap(), on_own, |_| None, on_request)
+        Self::of(
+            UnixListener::bind(path).unwrap(),
+            |_| wanted(),
+            on_own,
+            |_| None,
+            on_request,
+        )
     }
 
     /// On a socket that listens already.
@@ -105,28 +121,43 @@ impl Registry {
         on_head: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
         on_request: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let unknown = || Reply::Raw("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned());
-        Self::of(listener, move |_| unknown(), on_head, on_request)
+        Self::of(listener, |_| wanted(), |_| unknown(), on_head, on_request)
+    }
+
+    /// The same; `on_check` says whether a body is wanted.
+    pub(crate) fn start_with_checks(
+        path: &Path,
+        on_check: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+        on_request: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let _ = std::fs::remove_file(path);
+        let listener = UnixListener::bind(path).unwrap();
+        Self::of(listener, on_check, |_| unknown(), |_| None, on_request)
     }
 
     fn of(
         listener: UnixListener,
+        on_check: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
         on_own: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
         on_head: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
         on_request: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let script = Arc::new(Script {
+            on_check: Box::new(on_check),
             on_own: Box::new(on_own),
             on_head: Box::new(on_head),
             on_request: Box::new(on_request),
             seen: seen.clone(),
             connections: AtomicUsize::new(0),
         });
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let counter = accepted.clone();
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                counter.fetch_add(1, Ordering::SeqCst);
                 let script = script.clone();
                 // Dropped with the task: a killed registry closes its connections.
                 connections.spawn(async move {
@@ -134,7 +165,12 @@ impl Registry {
                 });
             }
         });
-        Self { seen, task }
+        Self { seen, accepted, task }
+    }
+
+    /// How many connections the proxy has made.
+    pub(crate) fn connections(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
     }
 
     /// Every request so far; what the proxy asks by itself is left out.
@@ -165,6 +201,10 @@ async fn serve(stream: UnixStream, script: &Script) -> std::io::Result<()> {
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
                 .await?;
+            continue;
+        }
+        if request.header("x-lockgate-check").is_some() {
+            carry_out((script.on_check)(&request), &mut stream).await?;
             continue;
         }
         if is_proxys_own(&request) {

@@ -1,9 +1,11 @@
 //! What every request needs: the rules, the rights, the settings of the HTTP layer, and how healthy the storage is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use arc_swap::{ArcSwap, ArcSwapOption};
+use lockgate_admission::{Admission, Bounds};
 use lockgate_config::Config;
 
 use super::forwarded::Trust;
@@ -45,6 +47,12 @@ pub(crate) struct Settings {
     pub(crate) delivery: Delivery,
     /// `http.headers`; empty behind Lockgate's proxy, which adds them itself.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// How many requests are served at once; `None` behind Lockgate's proxy, which sees to it.
+    pub(crate) admission: Option<Arc<Admission>>,
+    /// `http.limits.bodytimeout`
+    pub(crate) body_timeout: Duration,
+    /// How long the body of an upload may stall; `None` behind Lockgate's proxy, which sees to it.
+    pub(crate) stall: Option<Duration>,
     /// Whether requests are logged here, one line each. Behind Lockgate's proxy that is the proxy's line.
     pub(crate) access_log: bool,
 }
@@ -93,6 +101,16 @@ impl App {
 }
 
 impl Settings {
+    /// These settings, with the requests that are in flight already counted where the bounds are the same.
+    pub(crate) fn after(mut self, before: &Self) -> Self {
+        if let (Some(new), Some(old)) = (&self.admission, &before.admission)
+            && new.bounds() == old.bounds()
+        {
+            self.admission = Some(old.clone());
+        }
+        self
+    }
+
     pub(crate) fn new(config: &Config, front: Front) -> Self {
         let http = &config.http;
         Self {
@@ -113,8 +131,21 @@ impl Settings {
             } else {
                 added_headers(config)
             },
+            admission: (front == Front::Other).then(|| Arc::new(Admission::new(bounds(config)))),
+            body_timeout: http.limits.body_timeout,
+            stall: (front == Front::Other).then_some(http.limits.idle_timeout),
             access_log: config.log.access && front == Front::Other,
         }
+    }
+}
+
+fn bounds(config: &Config) -> Bounds {
+    let limits = &config.http.limits;
+    Bounds {
+        requests: limits.max_requests,
+        network_requests: limits.max_network_requests.min(limits.max_requests),
+        wait: limits.request_wait,
+        open: config.auth.is_open(),
     }
 }
 

@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Payload;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use tokio::time::timeout;
 
 use super::error::ApiError;
 
@@ -26,8 +28,22 @@ impl MessageBody for HeadBody {
     }
 }
 
-/// Reads a whole body, `limit` bytes at most.
-pub(crate) async fn read(mut payload: Payload, limit: u64) -> Result<Bytes, ApiError> {
+/// Reads a whole body, `limit` bytes at most, for `within` at most.
+pub(crate) async fn read(payload: Payload, limit: u64, within: Duration) -> Result<Bytes, ApiError> {
+    let read = timeout(within, read_all(payload, limit)).await;
+    read.map_err(|_| ApiError::body_slow())?
+}
+
+/// The next piece of a body that streams; `idle` is how long it may take.
+pub(crate) async fn next(payload: &mut Payload, idle: Option<Duration>) -> Result<Option<Bytes>, ApiError> {
+    let piece = match idle {
+        Some(idle) => timeout(idle, payload.next()).await.map_err(|_| ApiError::body_slow())?,
+        None => payload.next().await,
+    };
+    piece.transpose().map_err(ApiError::body_cut)
+}
+
+async fn read_all(mut payload: Payload, limit: u64) -> Result<Bytes, ApiError> {
     let mut content = BytesMut::new();
     while let Some(piece) = payload.next().await {
         let piece = piece.map_err(ApiError::body_cut)?;

@@ -7,6 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_RANGE, HeaderName, HeaderValue, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
+use lockgate_admission::Full;
 use serde_json::{Value, json};
 
 use super::code::Code;
@@ -200,6 +201,17 @@ impl ApiError {
         Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::BlobUploadInvalid, message)
             .with_header(RANGE, &format!("0-{}", offset.saturating_sub(1)))
             .with_detail(json!({ "offset": offset }))
+    }
+
+    /// 408: the body comes too slowly, or not at all.
+    pub(super) fn body_slow() -> Self {
+        let message = "the request's body stopped arriving, or took too long";
+        Self::new(StatusCode::REQUEST_TIMEOUT, Code::Unavailable, message)
+    }
+
+    /// 503: as many requests as may be are being served, and it waited for its turn.
+    pub(super) fn full(full: Full) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, full.to_string()).with_header(RETRY_AFTER, "5")
     }
 
     /// The client went away, or did not send what it announced.

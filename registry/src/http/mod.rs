@@ -20,6 +20,7 @@ mod error_map;
 mod forwarded;
 mod handlers;
 pub(crate) mod health;
+mod in_flight;
 mod metrics;
 mod needs;
 mod route;

@@ -17,13 +17,15 @@ use super::error::ApiError;
 use super::forwarded::Origin;
 use super::handlers::{blobs, listings, manifests, tokens, uploads};
 use super::health;
-use super::needs;
 use super::route::{self, BeginUpload, Route};
+use super::{in_flight, needs};
 use crate::Front;
 use crate::auth::{ChallengeError, Principal};
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The proxy asks whether a request would be accepted, before the client sends its body; no client's crosses the proxy.
+const CHECK: HeaderName = HeaderName::from_static(internal::CHECK);
 /// For the proxy's access log; the proxy strips it.
 const USER: HeaderName = HeaderName::from_static(internal::USER);
 
@@ -45,9 +47,17 @@ pub(crate) async fn serve(request: HttpRequest, body: ReadableBody, app: Data<Ap
     });
 
     let mut sender = Principal::ANONYMOUS;
-    let answered = answer(&app, &settings, &origin, &request, body.0, &mut sender)
-        .instrument(span.clone())
-        .await;
+    let (turn, answered) = async {
+        match in_flight::wait(&settings, &origin, &request).await {
+            Ok(turn) => {
+                let answered = answer(&app, &settings, &origin, &request, body.0, &mut sender).await;
+                (turn, answered)
+            }
+            Err(full) => (None, Err(full)),
+        }
+    }
+    .instrument(span.clone())
+    .await;
     let mut response = span.in_scope(|| answered.unwrap_or_else(ApiError::into_response));
     add_headers(&mut response, &settings, &sender);
     if let Some(measured) = measured {
@@ -56,7 +66,10 @@ pub(crate) async fn serve(request: HttpRequest, body: ReadableBody, app: Data<Ap
     if settings.access_log {
         span.in_scope(|| log_access(&request, &response, &origin, &sender, began));
     }
-    response
+    match turn {
+        Some(turn) => turn.end_with(response, sender.account().is_some()),
+        None => response,
+    }
 }
 
 async fn answer(
@@ -82,7 +95,16 @@ async fn answer(
         return Ok(HttpResponse::Ok().finish());
     }
     if let Some(place) = tokens::place(&app.access, path) {
-        return tokens::answer(place, &app.access, request, payload, origin.client).await;
+        return tokens::answer(
+            place,
+            &app.access,
+            request,
+            payload,
+            origin.client,
+            settings.body_timeout,
+            sender,
+        )
+        .await;
     }
     if !app.is_healthy() {
         return Err(ApiError::unhealthy());
@@ -108,6 +130,9 @@ async fn answer(
         principal: sender,
     };
     call.require(needs::scope(&route).as_ref())?;
+    if settings.trust.front == Front::Lockgate && request.headers().contains_key(CHECK) {
+        return Ok(HttpResponse::NoContent().finish());
+    }
     dispatch(&call, route, payload).await
 }
 

@@ -8,6 +8,7 @@ mod api_conformance;
 mod api_faults;
 mod api_forwarded;
 mod api_guessing;
+mod api_in_flight;
 mod api_large_manifests;
 mod api_listings;
 mod api_logins;

@@ -191,7 +191,7 @@ fn too_few_descriptors_are_said_and_the_others_are_used() {
         .current_dir(sandbox.path(""));
     let running = crate::harness::Running::of(command, &sandbox.path("stderr"));
     assert_eq!(
-        running.log().matches("http.limits.maxconnections = 10000: ").count(),
+        running.log().matches("http.limits.maxconnections = 10000, ").count(),
         1,
         "{}",
         running.log()

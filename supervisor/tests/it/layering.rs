@@ -6,15 +6,25 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// Package, folder, and which of ours it may import.
-const MAY_IMPORT: [(&str, &str, &[&str]); 7] = [
+const MAY_IMPORT: [(&str, &str, &[&str]); 8] = [
+    ("lockgate-admission", "common/admission", &[]),
     ("lockgate-wire", "common/wire", &[]),
     ("lockgate-config", "config", &[]),
     ("lockgate-certs", "certs", &[]),
-    ("lockgate-registry", "registry", &["lockgate-wire", "lockgate-config"]),
+    (
+        "lockgate-registry",
+        "registry",
+        &["lockgate-admission", "lockgate-wire", "lockgate-config"],
+    ),
     (
         "lockgate-proxy",
         "proxy",
-        &["lockgate-wire", "lockgate-config", "lockgate-certs"],
+        &[
+            "lockgate-admission",
+            "lockgate-wire",
+            "lockgate-config",
+            "lockgate-certs",
+        ],
     ),
     (
         "lockgate",

@@ -40,6 +40,11 @@ pub(super) const HTTP: &[Key] = &[
             Key::scalar("maxconnections"),
             Key::scalar("idletimeout"),
             Key::scalar("backendwait"),
+            Key::scalar("maxrequests"),
+            Key::scalar("maxnetworkrequests"),
+            Key::scalar("requestwait"),
+            Key::scalar("bodytimeout"),
+            Key::scalar("maxuploads"),
         ],
     ),
 ];

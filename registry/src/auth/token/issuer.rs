@@ -1,5 +1,6 @@
 //! The built-in token server's own part: making tokens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_config::Issuer;
@@ -73,6 +74,7 @@ impl TokenIssuer {
             token,
             expires_in,
             issued_at: now,
+            account: account.map(Arc::from),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Requests for tokens: distribution's GET ("token.md") and OAuth 2's password grant by POST ("oauth.md").
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_config::Secret;
@@ -7,6 +8,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::super::principal::Principal;
 use super::super::refusal::Refusal;
 use super::super::scope::Scope;
 
@@ -84,9 +86,18 @@ pub struct TokenResponse {
     pub(super) token: String,
     pub(super) expires_in: Duration,
     pub(super) issued_at: OffsetDateTime,
+    pub(super) account: Option<Arc<str>>,
 }
 
 impl TokenResponse {
+    /// Who logged in for it.
+    pub fn principal(&self) -> Principal {
+        Principal {
+            account: self.account.clone(),
+            grants: None,
+        }
+    }
+
     /// The body, `application/json`. The token under both names: distribution's and OAuth 2's.
     pub fn to_json(&self) -> String {
         let issued_at = self

@@ -42,7 +42,8 @@ pub(crate) async fn put(
     tags: &[Tag],
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let content = body::read(payload, call.app.registry.max_manifest_size()).await?;
+    let most = call.app.registry.max_manifest_size();
+    let content = body::read(payload, most, call.settings.body_timeout).await?;
     let content_type = call.header(CONTENT_TYPE.as_str());
     let stored = call
         .app

@@ -1,13 +1,14 @@
 //! The token server: distribution's token specification ("token.md", "oauth.md"), and the keys to verify with (RFC 7517).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::auth::{Access, TokenRequest};
+use crate::auth::{Access, Principal, TokenRequest};
 use crate::http::body;
 use crate::http::error::ApiError;
 
@@ -40,11 +41,13 @@ pub(crate) async fn answer(
     request: &HttpRequest,
     payload: Payload,
     client: IpAddr,
+    within: Duration,
+    sender: &mut Principal,
 ) -> Result<HttpResponse, ApiError> {
     let wish = match (place, request.method()) {
         (Place::Keys, &Method::GET | &Method::HEAD) => return Ok(json(access.jwks().unwrap_or_default())),
         (Place::Token, &Method::GET) => TokenRequest::from_query(request.uri().query().unwrap_or_default()),
-        (Place::Token, &Method::POST) => TokenRequest::from_form(&body::read(payload, MAX_FORM_SIZE).await?),
+        (Place::Token, &Method::POST) => TokenRequest::from_form(&body::read(payload, MAX_FORM_SIZE, within).await?),
         (Place::Keys, _) => return Ok(not_allowed("GET, HEAD")),
         (Place::Token, _) => return Ok(not_allowed("GET, POST")),
     };
@@ -57,6 +60,7 @@ pub(crate) async fn answer(
         .token(wish.map_err(refused)?, authorization, client)
         .await
         .map_err(refused)?;
+    *sender = token.principal();
     Ok(json(token.to_json()))
 }
 

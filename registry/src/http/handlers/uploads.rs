@@ -5,13 +5,15 @@
 //! POST ?digest=  (single POST)  ─▶ 201         POST ?mount=  ─▶ 201, or 202 as a plain begin
 //! ```
 
+use std::time::Duration;
+
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATION, RANGE};
 use actix_web::web::Payload;
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use futures_util::StreamExt as _;
 use lockgate_wire::internal;
 
 use crate::Front;
+use crate::http::body;
 use crate::http::call::Call;
 use crate::http::error::ApiError;
 use crate::oci::{Algorithm, ContentRange, Digest, RepositoryName};
@@ -67,7 +69,7 @@ pub(crate) async fn single_post(
     let registry = &call.app.registry;
     let id = registry.begin_upload(repository, digest.algorithm()).await?;
     let chunk = registry.append(repository, &id, None, None).await?;
-    let finished = match receive(chunk, payload).await {
+    let finished = match receive(chunk, payload, call.settings.stall).await {
         Ok(chunk) => chunk.finish(digest).await.map_err(ApiError::from),
         Err(error) => Err(error),
     };
@@ -101,7 +103,7 @@ pub(crate) async fn append(
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let chunk = open(call, repository, id).await?;
-    let offset = receive(chunk, payload).await?.pause().await?;
+    let offset = receive(chunk, payload, call.settings.stall).await?.pause().await?;
     Ok(standing(call, HttpResponse::Accepted(), repository, id, offset).finish())
 }
 
@@ -122,7 +124,10 @@ pub(crate) async fn finish(
         }
         Err(error) => return Err(error),
     };
-    let blob = receive(chunk, payload).await?.finish(digest).await?;
+    let blob = receive(chunk, payload, call.settings.stall)
+        .await?
+        .finish(digest)
+        .await?;
     Ok(created(call, repository, &blob))
 }
 
@@ -149,9 +154,9 @@ async fn open(call: &Call<'_>, repository: &RepositoryName, id: &UploadId) -> Re
 }
 
 /// Everything that the client sends is written. A connection that is cut leaves the upload resumable.
-async fn receive(mut chunk: Chunk, mut payload: Payload) -> Result<Chunk, ApiError> {
-    while let Some(piece) = payload.next().await {
-        chunk.write(piece.map_err(ApiError::body_cut)?).await?;
+async fn receive(mut chunk: Chunk, mut payload: Payload, idle: Option<Duration>) -> Result<Chunk, ApiError> {
+    while let Some(piece) = body::next(&mut payload, idle).await? {
+        chunk.write(piece).await?;
     }
     Ok(chunk)
 }

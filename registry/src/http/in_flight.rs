@@ -1,0 +1,80 @@
+//! The turn of a request among those in flight, where no proxy of Lockgate's own sees to it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::Method;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use lockgate_admission::{Admission, Caller, Permit};
+
+use super::app::Settings;
+use super::error::ApiError;
+use super::forwarded::Origin;
+
+/// A request that is being served.
+pub(crate) struct Turn {
+    admission: Arc<Admission>,
+    caller: Caller,
+    permit: Permit,
+}
+
+/// Waits for the turn of `request`. `None` where nothing is counted.
+pub(crate) async fn wait(
+    settings: &Settings,
+    origin: &Origin,
+    request: &HttpRequest,
+) -> Result<Option<Turn>, ApiError> {
+    let Some(admission) = settings.admission.clone().filter(|_| !is_probe(request)) else {
+        return Ok(None);
+    };
+    let authorization = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
+    let caller = admission.caller(origin.client, authorization);
+    let permit = admission.enter(&caller).await.map_err(ApiError::full)?;
+    Ok(Some(Turn {
+        admission,
+        caller,
+        permit,
+    }))
+}
+
+/// Probes have no turn to wait for: who cannot ask whether it lives would end it.
+fn is_probe(request: &HttpRequest) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD) && matches!(request.uri().path(), "/healthz" | "/readyz")
+}
+
+impl Turn {
+    /// Holds its place until the body of `response` is sent. `signed_in`: the credentials were good.
+    pub(crate) fn end_with(self, response: HttpResponse, signed_in: bool) -> HttpResponse {
+        if signed_in {
+            self.admission.remember(&self.caller);
+        }
+        response.map_body(|_, body| match body.size() {
+            BodySize::None | BodySize::Sized(0) => body,
+            _ => BoxBody::new(Held {
+                body,
+                _permit: self.permit,
+            }),
+        })
+    }
+}
+
+struct Held {
+    body: BoxBody,
+    _permit: Permit,
+}
+
+impl MessageBody for Held {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_next(cx)
+    }
+}
