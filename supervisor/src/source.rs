@@ -1,5 +1,6 @@
 //! Where the configuration comes from: the file and the variables, read again at every reload.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use lockgate_config::{Config, LoadError};
@@ -82,6 +83,11 @@ pub(crate) fn explain(error: &LoadError) -> Vec<String> {
             .iter()
             .map(|mistake| format!("{}: {mistake}", path.display()))
             .collect(),
+        LoadError::Unreadable { path, source } if source.kind() == io::ErrorKind::NotFound => vec![format!(
+            "{}: there is no configuration here; `lockgate setup` makes one in the home, or name one with --home or \
+             --config",
+            path.display()
+        )],
         other => vec![other.to_string()],
     }
 }

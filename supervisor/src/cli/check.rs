@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use clap::Args;
 use lockgate_config::Config;
+use lockgate_registry::accounts::Accounts;
 use lockgate_registry::auth::{self, Scope};
 
 use super::Failure;
@@ -47,6 +48,12 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     if let (Some(account), Some(actions), Some(resource)) =
         (&arguments.account, &arguments.actions, &arguments.resource)
     {
+        if !resource.contains(':') {
+            return Err(Failure::new(format!(
+                "{resource}: expected repository:NAME or registry:catalog; did you mean repository:{resource}?"
+            )));
+        }
+        warn_of_nobody(&accepted.config, account);
         return explain(
             &accepted.config,
             account,
@@ -77,6 +84,17 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         false => println!("{path}: no mistakes"),
     }
     Ok(())
+}
+
+/// A rule may be about an account that nobody has made, or whose name is mistyped.
+fn warn_of_nobody(config: &Config, account: &str) {
+    let Some(htpasswd) = config.auth.htpasswd.as_ref().filter(|_| !account.is_empty()) else {
+        return;
+    };
+    let listed = Accounts::new(&htpasswd.path).list();
+    if listed.is_ok_and(|listed| listed.iter().all(|known| known.name != account)) {
+        println!("warning: {} has no account {account}", htpasswd.path.display());
+    }
 }
 
 fn explain(config: &Config, account: &str, scope: &str, from: Option<IpAddr>) -> Result<(), Failure> {

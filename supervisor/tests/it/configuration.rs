@@ -63,7 +63,12 @@ fn check_lists_every_mistake_with_key_and_value() {
 fn a_missing_configuration_that_was_named_is_not_made() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run(&["start", "--config", "mine.yml"]).expect(78);
-    assert!(ran.stderr.contains("mine.yml"), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("mine.yml: there is no configuration here; `lockgate setup` makes one"),
+        "{}",
+        ran.stderr
+    );
     assert!(!sandbox.path("mine.yml").exists());
 }
 
@@ -181,6 +186,20 @@ fn check_explains_what_an_account_may_do_and_why() {
     let by_address = check(&["push", "repository:other", "--from", "10.1.2.3"]).expect(0);
     assert!(by_address.stdout.contains("from the office"), "{}", by_address.stdout);
     check(&["push", "repository:other"]).expect(1);
-    check(&["push", "UPPER"]).expect(1);
+    let bare = check(&["push", "team/app"]).expect(1);
+    assert!(
+        bare.stderr.contains("did you mean repository:team/app?"),
+        "{}",
+        bare.stderr
+    );
+    let unknown = |ran: crate::harness::Ran| ran.stdout.contains("has no account alice");
+    assert!(
+        !unknown(check(&["pull", "repository:team/app"])),
+        "nothing is known of accounts"
+    );
+    for (accounts, is_unknown) in [("bob:x\n", true), ("alice:x\n", false)] {
+        sandbox.write("htpasswd", accounts);
+        assert_eq!(unknown(check(&["pull", "repository:team/app"]).expect(0)), is_unknown);
+    }
     check(&["push"]).expect(2);
 }
