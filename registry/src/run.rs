@@ -41,6 +41,9 @@ pub enum Front {
 /// Told what has become of a new configuration.
 pub type Reloaded = Box<dyn Fn(Result<(), String>) + Send>;
 
+/// Calls what logs one line, and completes with whether the log has taken it.
+pub type Confirmed = Box<dyn Fn(&dyn Fn()) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
 /// How the registry is told what to do, and tells how it is.
 pub struct Control {
     /// Who stands in front.
@@ -57,6 +60,8 @@ pub struct Control {
     pub reload: mpsc::Receiver<Config>,
     /// Called for each of them: whether it is in force now, or why the old one goes on.
     pub reloaded: Reloaded,
+    /// How the lines are logged that tell of a removal before it happens.
+    pub audit: Confirmed,
 }
 
 /// Why the registry cannot run.
@@ -93,6 +98,7 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
         more,
         reload,
         reloaded,
+        audit,
     } = control;
     if front == Front::Other
         && config.http.tls.is_some()
@@ -107,7 +113,7 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
         metrics: counts(&config),
         storage: config.health.storage.is_some(),
     };
-    let app = App::new(registry, access, Settings::new(&config, front), watched);
+    let app = App::new(registry, access, Settings::new(&config, front), watched, audit);
 
     // Whoever says that it is over has a deadline of their own: the shorter of the two, or the longer after a hand-over.
     let patience = config.http.drain_timeout.max(config.http.hand_over_timeout);

@@ -30,5 +30,7 @@ mod variables;
 
 fn main() -> ExitCode {
     confine::own_files_only();
-    cli::run(std::env::args_os(), &environment::Environment::of_process()).into()
+    let code = cli::run(std::env::args_os(), &environment::Environment::of_process());
+    logging::flush();
+    code.into()
 }

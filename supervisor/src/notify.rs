@@ -14,6 +14,8 @@ use crate::socket_path::SocketPath;
 /// Of our own, as sd_notify(3) wants them named: a configuration is in force, or the old one goes on.
 pub(crate) const TAKEN_UP: &str = "X_LOCKGATE_TAKEN_UP";
 pub(crate) const REFUSED: &str = "X_LOCKGATE_REFUSED";
+/// How many lines its log has lost by now.
+pub(crate) const LOST: &str = "X_LOCKGATE_LOG_LINES_LOST";
 
 /// Where to tell how this process is; tells nobody when `NOTIFY_SOCKET` is not set.
 #[derive(Debug, Default)]
@@ -54,6 +56,11 @@ impl Notifier {
         {
             tracing::debug!(%error, "cannot notify the service manager");
         }
+    }
+
+    /// That this process lives, and how many lines its log has lost by now.
+    pub(crate) fn send_alive(&self, lost: u64) {
+        self.send(&format!("WATCHDOG=1\n{LOST}={lost}"));
     }
 
     /// That a reload has begun; sd_notify(3) wants to know when.

@@ -11,8 +11,8 @@ use lockgate_config::Config;
 use super::forwarded::Trust;
 use super::health::LastCheck;
 use super::metrics::Metrics;
-use crate::Front;
 use crate::auth::Access;
+use crate::run::{Confirmed, Front};
 use crate::service::Registry;
 
 /// Shared by all workers.
@@ -26,6 +26,8 @@ pub(crate) struct App {
     pub(crate) is_watched: bool,
     /// Of a storage that is not.
     pub(crate) last_check: LastCheck,
+    /// How removals are told of before they happen.
+    pub(crate) audit: Confirmed,
     /// Why the storage does not work.
     problem: ArcSwapOption<String>,
 }
@@ -69,7 +71,13 @@ pub(crate) enum Delivery {
 }
 
 impl App {
-    pub(crate) fn new(registry: Registry, access: Access, settings: Settings, watched: Watched) -> Arc<Self> {
+    pub(crate) fn new(
+        registry: Registry,
+        access: Access,
+        settings: Settings,
+        watched: Watched,
+        audit: Confirmed,
+    ) -> Arc<Self> {
         Arc::new(Self {
             registry,
             access,
@@ -77,6 +85,7 @@ impl App {
             metrics: watched.metrics.then(Metrics::new),
             is_watched: watched.storage,
             last_check: LastCheck::default(),
+            audit,
             problem: ArcSwapOption::empty(),
         })
     }

@@ -1,5 +1,7 @@
 //! One request as the handlers see it: who asks, under which URL, with which rights.
 
+use std::fmt;
+
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 
@@ -52,6 +54,19 @@ impl Call<'_> {
                 Err(ApiError::needs_login(self.challenges(scopes)))
             }
             Decision::Denied => Err(ApiError::denied(scope)),
+        }
+    }
+
+    /// Tells the log what is about to be removed, and by whom; refuses when the log does not take that.
+    pub(crate) async fn audit(&self, what: fmt::Arguments<'_>) -> Result<(), ApiError> {
+        let user = self.principal.account().unwrap_or("-");
+        let logged = (self.app.audit)(
+            &|| tracing::info!(target: "audit", client = %self.origin.client, user, "audit: removing {what}"),
+        );
+        if logged.await {
+            Ok(())
+        } else {
+            Err(ApiError::not_audited())
         }
     }
 

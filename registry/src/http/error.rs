@@ -176,6 +176,15 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message).with_header(RETRY_AFTER, "10")
     }
 
+    /// 503: nothing is removed without a line of the log that says so.
+    pub(super) fn not_audited() -> Self {
+        let message = "nothing was removed: the registry's log does not take the line that tells of it; tell whoever \
+                       runs the registry, or try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message)
+            .with_header(RETRY_AFTER, "10")
+            .because("the log did not take the audit line of a removal, nothing was removed")
+    }
+
     /// 413: a manifest over the limit.
     pub(super) fn too_large(limit: u64) -> Self {
         let message = format!("a manifest has at most {limit} bytes here, see storage.manifest.maxsize");

@@ -74,7 +74,7 @@ impl Registry {
     }
 
     /// Refuses when nothing may change.
-    fn require_writable(&self) -> Result<()> {
+    pub(crate) fn require_writable(&self) -> Result<()> {
         if self.settings.load().read_only {
             Err(Error::ReadOnly)
         } else {
@@ -83,7 +83,7 @@ impl Registry {
     }
 
     /// Refuses when nothing may be removed.
-    fn require_deletable(&self) -> Result<()> {
+    pub(crate) fn require_deletable(&self) -> Result<()> {
         self.require_writable()?;
         if self.settings.load().delete {
             Ok(())

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use lockgate_config::Config;
-use lockgate_registry::{Control, Front, Listener};
+use lockgate_registry::{Confirmed, Control, Front, Listener};
 use sha2::Digest as _;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -46,6 +46,11 @@ impl Served {
 
     /// Over a directory that an earlier registry, or another implementation, wrote.
     pub(crate) fn start_in(home: TempDir, yaml: &str, front: Front) -> Self {
+        Self::start_with(home, yaml, front, takes_all())
+    }
+
+    /// With a log that takes audit lines as `audit` says.
+    pub(crate) fn start_with(home: TempDir, yaml: &str, front: Front, audit: Confirmed) -> Self {
         let file = home.path().join("config.yml");
         let http = if yaml.contains("http:") {
             ""
@@ -58,7 +63,7 @@ impl Served {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
         socket.set_nonblocking(true).expect("non-blocking");
         let address = socket.local_addr().expect("its address");
-        let (drain, thread) = serve_until_drained(config, Listener::Tcp(socket), front);
+        let (drain, thread) = serve_until_drained(config, Listener::Tcp(socket), front, audit);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -82,7 +87,7 @@ impl Served {
             Config::load(&served.home.path().join("config.yml"), &[]).expect("a configuration without mistakes");
         let socket = UnixListener::bind(&path).expect("a socket");
         socket.set_nonblocking(true).expect("non-blocking");
-        let (drain, thread) = serve_until_drained(config, Listener::Unix(socket), Front::Other);
+        let (drain, thread) = serve_until_drained(config, Listener::Unix(socket), Front::Other, takes_all());
         (served.drain, served.thread) = (Some(drain), Some(thread));
         (served, path)
     }
@@ -263,11 +268,24 @@ pub(crate) fn sha512(content: &[u8]) -> String {
     format!("sha512:{hex}")
 }
 
+/// A log that takes every line.
+fn takes_all() -> Confirmed {
+    Box::new(|log| {
+        log();
+        Box::pin(std::future::ready(true))
+    })
+}
+
 /// Serves on a thread; dropping the sender is the signal to drain.
-fn serve_until_drained(config: Config, listener: Listener, front: Front) -> (oneshot::Sender<()>, JoinHandle<()>) {
+fn serve_until_drained(
+    config: Config,
+    listener: Listener,
+    front: Front,
+    audit: Confirmed,
+) -> (oneshot::Sender<()>, JoinHandle<()>) {
     let (drain, drained) = oneshot::channel();
     let (ready, is_ready) = std::sync::mpsc::channel();
-    let thread = std::thread::spawn(move || serve(config, listener, front, ready, drained));
+    let thread = std::thread::spawn(move || serve(config, listener, front, audit, ready, drained));
     is_ready.recv().expect("the registry serves");
     (drain, thread)
 }
@@ -276,6 +294,7 @@ fn serve(
     config: Config,
     listener: Listener,
     front: Front,
+    audit: Confirmed,
     ready: std::sync::mpsc::Sender<()>,
     drained: oneshot::Receiver<()>,
 ) {
@@ -297,6 +316,7 @@ fn serve(
         more,
         reload,
         reloaded: Box::new(drop),
+        audit,
     };
     runtime
         .block_on(lockgate_registry::run(config, listener, control))

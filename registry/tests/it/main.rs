@@ -3,6 +3,7 @@
 
 mod api_access;
 mod api_attacks;
+mod api_audit;
 mod api_blobs;
 mod api_conformance;
 mod api_faults;

@@ -51,6 +51,9 @@ fn order(arguments: &Arguments, environment: &Environment) -> Result<(), String>
         .thread_unblock()
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
     confine::enter_order().map_err(|error| format!("cannot give up capabilities: {error}"))?;
+    logging
+        .run()
+        .map_err(|error| format!("cannot start a thread for the log: {error}"))?;
     let text = io::read_to_string(io::stdin()).map_err(|error| format!("no configuration on stdin: {error}"))?;
     let source = Source::new(arguments.places.config_file(environment), environment, None);
     let config = source.accept(text).map_err(|error| error.to_string())?.config;

@@ -10,6 +10,7 @@ use crate::certificates::CertificateError;
 use crate::entrance::EntranceError;
 use crate::handed::HandError;
 use crate::lock::LockError;
+use crate::logging;
 use crate::serve::ServeError;
 use crate::setup::SetupError;
 use crate::source::explain;
@@ -85,7 +86,10 @@ impl Failure {
     /// Says it on stderr; gives the exit code.
     pub(crate) fn report(&self) -> u8 {
         for message in self.messages.iter().flat_map(|message| message.lines()) {
-            eprintln!("lockgate: {message}");
+            let line = format!("lockgate: {message}");
+            if !logging::say(&line) {
+                eprintln!("{line}");
+            }
         }
         self.code
     }

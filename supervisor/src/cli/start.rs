@@ -1,6 +1,7 @@
 //! `lockgate start`: set up what is missing, then serve.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
@@ -8,11 +9,13 @@ use lockgate_config::{Address, Home};
 
 use super::Failure;
 use super::places::Places;
+use crate::banner::Banner;
 use crate::confine;
 use crate::environment::Environment;
 use crate::launch::{Ground, begin, take_over};
 use crate::lock::Lock;
-use crate::logging::Logging;
+use crate::logging::{Logging, panics};
+use crate::notify::Notifier;
 use crate::setup::trail::Trail;
 use crate::setup::{Wish, prepare_directories};
 use crate::supervise::signals::Signals;
@@ -70,6 +73,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     child::program().map_err(|error| Failure::new(format!("cannot start processes: {error}")))?;
     let signals = Signals::block().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
     let logging = Logging::start("supervisor");
+    panics::log_and_notify(Arc::new(Notifier::from_environment(environment).unwrap_or_default()));
     let will =
         Will::open(environment).map_err(|error| Failure::new(format!("what the binary before left: {error}")))?;
     let home = wishes.places.home(environment);
@@ -90,18 +94,17 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         home,
         lock,
         signals,
-        logging,
+        logging: logging.clone(),
     };
     match will {
-        Some(will) => confined(take_over(ground, will)?)?.run(|| {})?,
+        Some(will) => confined(take_over(ground, will)?, &logging)?.run(|| {})?,
         None => {
             let (supervisor, banner) = begin(ground, &mut trail)?;
-            confined(supervisor)?.run(|| {
+            confined(supervisor, &logging)?.run(|| {
                 trail.keep();
                 let took_ms = began.elapsed().as_millis() as u64;
                 tracing::info!(took_ms, "serving {}", banner.reach);
-                // A closed stdout is no reason to stop.
-                let _ = write!(std::io::stdout(), "{banner}").and_then(|()| std::io::stdout().flush());
+                show(banner);
             })?;
         }
     }
@@ -109,7 +112,21 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     Ok(())
 }
 
-fn confined(supervisor: Supervisor) -> Result<Supervisor, Failure> {
+/// On stdout, which may be a terminal that stands still: nothing waits for it.
+fn show(banner: Banner) {
+    let print = move || {
+        // A closed stdout is no reason to stop.
+        let _ = write!(std::io::stdout(), "{banner}").and_then(|()| std::io::stdout().flush());
+    };
+    if let Err(error) = std::thread::Builder::new().name("banner".into()).spawn(print) {
+        tracing::error!("what to do next cannot be shown: {error}");
+    }
+}
+
+fn confined(supervisor: Supervisor, logging: &Logging) -> Result<Supervisor, Failure> {
     confine::enter_supervisor().map_err(|error| Failure::new(format!("cannot give up capabilities: {error}")))?;
+    logging
+        .run()
+        .map_err(|error| Failure::new(format!("cannot start a thread for the log: {error}")))?;
     Ok(supervisor)
 }

@@ -14,7 +14,7 @@ use crate::supervise::control::{ProcessStatus, Request, Status, ask};
 /// Says how each process is (state, pid, uptime, restarts, address), and asks for /readyz as a client does.
 ///
 /// Exit 0: clients are served. Exit 1: they are not. Exit 3: they are, and there is something to mend, with a line for
-/// each: a refused reload, a certificate that clients will refuse, a failed upgrade.
+/// each: a refused reload, a certificate that clients will refuse, a failed upgrade, a log that takes nothing.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -183,6 +183,7 @@ mod tests {
             restarts: 2,
             address: ":443".into(),
             note: note.map(str::to_owned),
+            log_lines_lost: 0,
         };
         let mut status = Status {
             version: "1".into(),
@@ -193,6 +194,7 @@ mod tests {
             drain_timeout_seconds: 30,
             endpoint: None,
             reloading: false,
+            log_lines_lost: 0,
             socket_error: None,
             reload_error: None,
             certificate_problem: None,
@@ -217,5 +219,13 @@ mod tests {
         let report = Report::of(status);
         assert!(report.serving && report.problems.len() == 1, "{:?}", report.problems);
         assert!(table(&report).ends_with("the old configuration goes on:\nhttp.addr: no\n"));
+        let mut status = report.status;
+        status.reload_error = None;
+        status.processes[0].log_lines_lost = 7;
+        let problems = Report::of(status).problems;
+        assert_eq!(
+            problems,
+            ["the log of the proxy takes nothing, 7 lines are lost by now"]
+        );
     }
 }

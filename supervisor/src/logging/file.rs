@@ -36,19 +36,19 @@ impl LogFile {
         Ok(log)
     }
 
-    /// Writes a line; a full file is put aside before.
-    pub(super) fn write(&mut self, line: &str) -> io::Result<()> {
-        let length = line.len() as u64;
+    /// Writes lines; a full file is put aside before.
+    pub(super) fn append(&mut self, lines: &str) -> io::Result<()> {
+        let length = lines.len() as u64;
         if self.size > 0 && self.size + length > self.max_size {
             self.rotate()?;
         }
-        self.file.write_all(line.as_bytes())?;
+        self.file.write_all(lines.as_bytes())?;
         self.size += length;
         Ok(())
     }
 
     /// Opens the file again, for a tool that has moved it away.
-    pub(super) fn reopen(&mut self) -> io::Result<()> {
+    pub(super) fn open_again(&mut self) -> io::Result<()> {
         (self.file, self.size) = append_to(&current(&self.directory, self.process))?;
         Ok(())
     }
@@ -64,7 +64,7 @@ impl LogFile {
             since_1970.subsec_nanos()
         );
         std::fs::rename(current(&self.directory, self.process), self.directory.join(aside))?;
-        self.reopen()?;
+        self.open_again()?;
         self.remove_old();
         Ok(())
     }
@@ -129,7 +129,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut log = LogFile::open(directory.path(), "proxy", 10, DAY).unwrap();
         for line in ["1234\n", "5678\n", "9\n"] {
-            log.write(line).unwrap();
+            log.append(line).unwrap();
         }
         let names = names(directory.path());
         assert_eq!(names.len(), 2, "{names:?}");
@@ -142,7 +142,7 @@ mod tests {
         // A second run goes on in the same file.
         LogFile::open(directory.path(), "proxy", 10, DAY)
             .unwrap()
-            .write("10\n")
+            .append("10\n")
             .unwrap();
         assert_eq!(
             std::fs::read_to_string(directory.path().join("proxy.log")).unwrap(),
@@ -168,10 +168,10 @@ mod tests {
     fn a_file_that_was_moved_away_is_opened_again() {
         let directory = tempfile::tempdir().unwrap();
         let mut log = LogFile::open(directory.path(), "proxy", 100, DAY).unwrap();
-        log.write("before\n").unwrap();
+        log.append("before\n").unwrap();
         std::fs::rename(directory.path().join("proxy.log"), directory.path().join("moved")).unwrap();
-        log.reopen().unwrap();
-        log.write("after\n").unwrap();
+        log.open_again().unwrap();
+        log.append("after\n").unwrap();
         assert_eq!(
             std::fs::read_to_string(directory.path().join("proxy.log")).unwrap(),
             "after\n"

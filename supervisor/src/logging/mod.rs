@@ -1,215 +1,218 @@
 //! Logging: one line an event, readable or JSON, with the process's name and `log.fields` on each.
 //!
-//! Children inherit stderr, so the three processes write to one place; a line is one `write`.
+//! ```text
+//! event ─▶ line ─┬▶ writer ─▶ stderr         each with a bounded queue and a thread: nobody who logs waits
+//!                ├▶ writer ─▶ log.file       for a terminal that stands still, a reader that hangs or a disk
+//!                └▶ writer ─▶ log.system     that is frozen
+//! ```
+//!
+//! Children inherit stderr, so the three processes write to one place; lines of one process go in pieces that a pipe
+//! takes whole.
 
 mod file;
+mod levels;
 mod line;
+mod outputs;
 pub(crate) mod panics;
+mod queue;
+mod receipt;
 mod record;
 mod sinks;
 mod system;
+mod writer;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
 
-use lockgate_config::{Formatter, Level, Log};
-use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
+use lockgate_config::{Formatter, Level, Log, LogFile as FileSettings};
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use file::LogFile;
+use levels::targets;
 use line::Style;
-use record::Fields;
-use sinks::Sinks;
+use outputs::{Lines, Outputs, Wanted};
+use queue::Worth;
+use sinks::{Console, Sink};
 pub(crate) use system::DEV_LOG;
+use system::SystemLog;
+use writer::{Line, Writer};
 
-/// The target of the lines that tell of one request each; `log.accesslog.disabled` silences them.
-const ACCESS: &str = "access";
-/// Our own crates, and the binary: all their targets begin so.
-const OWN: &str = "lockgate";
+/// The log of this process, once there is one.
+static LOGGING: OnceLock<Logging> = OnceLock::new();
 
 /// Changes the log of a running process.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Logging {
     process: &'static str,
-    output: Arc<Mutex<Output>>,
+    outputs: Arc<Outputs>,
     filter: reload::Handle<Targets, Registry>,
 }
 
-/// How lines look and where they go.
-#[derive(Debug)]
-struct Output {
-    style: Style,
-    sinks: Sinks,
-}
-
 impl Logging {
-    /// Logs from now on: readable lines from `info` up on stderr, until a configuration says otherwise.
+    /// Logs from now on: readable lines from `info` up on stderr, until a configuration says otherwise. Lines wait until
+    /// [`Logging::run`].
     pub(crate) fn start(process: &'static str) -> Self {
-        let style = Style::new(process, Formatter::Text, &BTreeMap::new());
-        let sinks = Sinks::console(Level::Info);
-        let output = Arc::new(Mutex::new(Output { style, sinks }));
+        let outputs = Outputs {
+            style: Arc::new(RwLock::new(Arc::new(Style::new(
+                process,
+                Formatter::Text,
+                &BTreeMap::new(),
+            )))),
+            wanted: RwLock::new(Arc::new(Wanted {
+                console: targets(Level::Info, true),
+                file: None,
+                system: None,
+            })),
+            console: Writer::new("stderr"),
+            file: Writer::new("log.file"),
+            system: Writer::new("log.system"),
+        };
+        let outputs = Arc::new(outputs);
+        let console = Console::open();
+        outputs
+            .console
+            .change(Box::new(|_| Some(Box::new(console.ok()?) as Box<dyn Sink>)));
         let (filter, handle) = reload::Layer::new(targets(Level::Info, true));
-        let lines = Lines { output: output.clone() };
-        if tracing_subscriber::registry()
-            .with(lines.with_filter(filter))
-            .try_init()
-            .is_err()
-        {
+        let lines = Lines(outputs.clone());
+        let logging = Self {
+            process,
+            outputs,
+            filter: handle,
+        };
+        let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
+        if subscriber.try_init().is_err() || LOGGING.set(logging.clone()).is_err() {
             eprintln!("lockgate: logging was set up twice");
         }
-        Self {
-            process,
-            output,
-            filter: handle,
+        logging
+    }
+
+    /// Writes from now on what waits and what comes, on threads of their own: to be called once the process is confined.
+    pub(crate) fn run(&self) -> io::Result<()> {
+        let Outputs {
+            style,
+            console,
+            file,
+            system,
+            ..
+        } = &*self.outputs;
+        let wanted = self.outputs.wanted();
+        console.start(style)?;
+        if wanted.file.is_some() {
+            file.start(style)?;
         }
+        if wanted.system.is_some() {
+            system.start(style)?;
+        }
+        Ok(())
     }
 
     /// Logs as `log` says. `directory`: where files go unless `log.file.directory` is set.
     pub(crate) fn reload(&self, log: &Log, directory: &Path) {
-        let (sinks, problem) = Sinks::of(log, self.process, directory);
+        let outputs = &self.outputs;
         let style = Style::new(self.process, log.formatter, &log.fields);
-        *self.output.lock().unwrap_or_else(PoisonError::into_inner) = Output { style, sinks };
-        let file = log.file.as_ref().map(|file| file.level);
-        let most = [file, log.system].into_iter().flatten().fold(log.console, Level::max);
+        *outputs.style.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(style);
+        let file = log.file.as_ref();
+        let wanted = Wanted {
+            console: targets(log.console, log.access),
+            file: file.map(|file| targets(file.level, log.access)),
+            system: log.system.map(|level| targets(level, log.access)),
+        };
+        *outputs.wanted.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(wanted);
+        let most = [file.map(|file| file.level), log.system].into_iter().flatten();
+        let most = most.fold(log.console, Level::max);
         if let Err(error) = self.filter.modify(|filter| *filter = targets(most, log.access)) {
             tracing::error!("the log level could not be changed: {error}");
         }
-        if let Some(problem) = problem {
-            tracing::error!("{problem}");
+        if let Some(file) = file {
+            self.open_file(file, directory);
+        }
+        if log.system.is_some() {
+            let system = SystemLog::new(DEV_LOG, self.process);
+            outputs.system.change(Box::new(|_| Some(Box::new(system))));
+        }
+        if outputs.console.is_running()
+            && let Err(error) = self.run()
+        {
+            tracing::error!("a log has no thread: {error}");
+        }
+    }
+
+    /// At once as long as this process is not confined; later by the thread, which may wait for a disk.
+    fn open_file(&self, file: &FileSettings, directory: &Path) {
+        let directory = file.directory.clone().unwrap_or_else(|| directory.to_owned());
+        let (process, size, age) = (self.process, file.max_size, file.max_age);
+        let open = move || open(&directory, || LogFile::open(&directory, process, size, age));
+        let writer = &self.outputs.file;
+        if self.outputs.console.is_running() {
+            writer.change(Box::new(move |_| open()));
+        } else {
+            let opened = open();
+            writer.change(Box::new(|_| opened));
         }
     }
 
     /// Opens log files again, for a tool that has moved them away.
     pub(crate) fn reopen(&self) {
-        let reopened = self
-            .output
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .sinks
-            .reopen();
-        if let Err(error) = reopened {
-            tracing::error!("log.file: {error}");
+        if self.outputs.file.is_running() {
+            self.outputs.file.change(Box::new(|mut sink| {
+                if let Some(Err(error)) = sink.as_mut().map(|sink| sink.reopen()) {
+                    tracing::error!("log.file: {error}");
+                }
+                sink
+            }));
+        }
+    }
+
+    /// Calls `log`, which logs one line, at best of the target `audit`; resolves to whether the log has taken it: one of
+    /// its sinks at least, or none that wants it.
+    pub(crate) fn confirmed(log: &dyn Fn()) -> impl Future<Output = bool> + Send + 'static {
+        receipt::confirmed(log)
+    }
+
+    /// How many lines are lost by now, while a log takes nothing; none once it flows again.
+    pub(crate) fn missing(&self) -> u64 {
+        self.outputs.writers().map(Writer::missing).iter().sum()
+    }
+}
+
+fn open(directory: &Path, open: impl FnOnce() -> io::Result<LogFile>) -> Option<Box<dyn Sink>> {
+    match open() {
+        Ok(file) => Some(Box::new(file)),
+        Err(error) => {
+            tracing::error!("log.file: nothing is logged to {}: {error}", directory.display());
+            None
         }
     }
 }
 
-/// Our own lines at `level`. Libraries never below `info`: their debug output shows headers, passwords among them.
-fn targets(level: Level, access: bool) -> Targets {
-    let own = filter_of(level);
-    let libraries = match level {
-        Level::Silent => LevelFilter::OFF,
-        Level::Error => LevelFilter::ERROR,
-        Level::Warn | Level::Info => LevelFilter::WARN,
-        Level::Debug | Level::Trace => LevelFilter::INFO,
+/// Writes what waits, before this process ends or becomes another; does not wait long for a log that takes nothing.
+pub(crate) fn flush() {
+    let Some(logging) = LOGGING.get() else { return };
+    // A process that ends early has not begun to write.
+    let _ = logging.run();
+    let began = Instant::now();
+    let hurried = logging.outputs.writers().map(|writer| (writer, writer.hurry()));
+    for (writer, number) in hurried {
+        writer.flush(number, began);
+    }
+}
+
+/// Says on stderr why this process ends, after what it has logged; false when nothing is logged here.
+pub(crate) fn say(line: &str) -> bool {
+    let Some(logging) = LOGGING.get() else { return false };
+    let line = Line {
+        level: tracing::Level::ERROR,
+        text: format!("{line}\n"),
+        receipt: None,
     };
-    let access = if access { own } else { LevelFilter::OFF };
-    // The front door logs what these would say, once, and with the request's id.
-    let quiet = lockgate_proxy::QUIET_TARGETS
-        .iter()
-        .map(|target| (*target, LevelFilter::OFF));
-    Targets::new()
-        .with_default(libraries)
-        .with_targets(quiet)
-        .with_target(OWN, own)
-        .with_target(ACCESS, access)
-}
-
-fn filter_of(level: Level) -> LevelFilter {
-    match level {
-        Level::Silent => LevelFilter::OFF,
-        Level::Error => LevelFilter::ERROR,
-        Level::Warn => LevelFilter::WARN,
-        Level::Info => LevelFilter::INFO,
-        Level::Debug => LevelFilter::DEBUG,
-        Level::Trace => LevelFilter::TRACE,
-    }
-}
-
-/// Writes each event as a line, with the fields of the spans that it happened in.
-struct Lines {
-    output: Arc<Mutex<Output>>,
-}
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if let Some(span) = context.span(id) {
-            let mut fields = Fields::default();
-            attributes.record(&mut fields);
-            span.extensions_mut().insert(fields);
-        }
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        if let Some(span) = context.span(id)
-            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
-        {
-            values.record(fields);
-        }
-    }
-
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        for span in context.event_scope(event).into_iter().flatten() {
-            if let Some(outer) = span.extensions().get::<Fields>() {
-                fields.add_missing(outer);
-            }
-        }
-        let target = fields.take_log_target();
-        let target = target.as_deref().unwrap_or(event.metadata().target());
-        let level = *event.metadata().level();
-        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        let Output { style, sinks } = &mut *output;
-        let line = style.line(level, target, &fields);
-        sinks.write(level, target, &line, || style.message(&fields));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(level: Level, access: bool, target: &str, event: tracing::Level) -> bool {
-        targets(level, access).would_enable(target, &event)
-    }
-
-    #[test]
-    fn libraries_never_show_their_debug_output() {
-        assert!(shown(
-            Level::Trace,
-            true,
-            "lockgate_proxy::handoff",
-            tracing::Level::TRACE
-        ));
-        assert!(shown(Level::Trace, true, "actix_http::h1", tracing::Level::INFO));
-        assert!(!shown(Level::Trace, true, "actix_http::h1", tracing::Level::DEBUG));
-        assert!(!shown(Level::Info, true, "actix_http::h1", tracing::Level::INFO));
-        // The front door says what these would, with the request's id.
-        assert!(!shown(
-            Level::Trace,
-            true,
-            "pingora_core::server",
-            tracing::Level::ERROR
-        ));
-    }
-
-    #[test]
-    fn the_access_log_is_a_switch_of_its_own() {
-        assert!(shown(Level::Info, true, ACCESS, tracing::Level::INFO));
-        assert!(!shown(Level::Info, false, ACCESS, tracing::Level::INFO));
-        assert!(shown(Level::Info, false, "lockgate_proxy", tracing::Level::INFO));
-    }
-
-    #[test]
-    fn silent_shows_nothing() {
-        for target in ["lockgate", "access", "actix_http"] {
-            assert!(!shown(Level::Silent, true, target, tracing::Level::ERROR));
-        }
-    }
+    logging.outputs.console.push(Worth::Vital, line);
+    true
 }

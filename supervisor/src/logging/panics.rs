@@ -17,6 +17,7 @@ pub(crate) fn log_and_notify(notifier: Arc<Notifier>) {
             tracing::error!("{text}");
         }
         if std::thread::current().name() == Some("main") {
+            super::flush();
             notifier.send_status(&text);
         }
     }));
@@ -32,5 +33,41 @@ fn describe(panic: &PanicHookInfo<'_>) -> String {
     match panic.location() {
         Some(place) => format!("panicked at {}:{}: {message}", place.file(), place.line()),
         None => format!("panicked: {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::logging::Logging;
+
+    /// Runs [`a_process_that_panics`] in a process of its own.
+    #[test]
+    fn the_last_words_of_a_process_are_written_before_it_ends() {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "logging::panics::tests::a_process_that_panics"])
+            .args(["--ignored", "--nocapture"])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("GET /v2/ 200") && told.contains("no way on"), "{told}");
+        assert!(!told.contains("not reached"), "{told}");
+    }
+
+    #[test]
+    #[ignore = "ends its process; run by the_last_words_of_a_process_are_written_before_it_ends"]
+    fn a_process_that_panics() {
+        Logging::start("test").run().unwrap();
+        log_and_notify(Arc::default());
+        tracing::info!(target: "access", "GET /v2/ 200");
+        let main = std::thread::Builder::new().name("main".to_owned());
+        let main = main.spawn(|| {
+            let _ = std::panic::catch_unwind(|| panic!("no way on"));
+            std::process::abort();
+        });
+        let _ = main.unwrap().join();
+        eprintln!("not reached");
     }
 }

@@ -16,6 +16,12 @@ const BRIDGE_PREFIX: &str = "log.";
 const BRIDGE_TARGET: &str = "log.target";
 
 impl Fields {
+    /// Of an event that nobody recorded.
+    pub(super) fn new(message: String, others: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
+        let others = others.into_iter().map(|(name, value)| (name, value.into()));
+        Self(std::iter::once((MESSAGE, message.into())).chain(others).collect())
+    }
+
     /// The text of the event.
     pub(super) fn message(&self) -> Option<&str> {
         self.0.iter().find(|(name, _)| *name == MESSAGE)?.1.as_str()

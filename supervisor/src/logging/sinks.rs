@@ -1,84 +1,71 @@
-//! Where lines go: stderr, a file, the system's log; each with a level of its own.
+//! Where lines go: stderr, a file, the system's log.
 
-use std::io::Write;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 
-use lockgate_config::{Level, Log};
-use tracing_subscriber::filter::Targets;
+use tracing::Level;
 
 use super::file::LogFile;
-use super::system::{DEV_LOG, SystemLog};
-use super::targets;
+use super::system::SystemLog;
 
-/// The sinks of one process.
-#[derive(Debug)]
-pub(super) struct Sinks {
-    console: Targets,
-    file: Option<(Targets, LogFile)>,
-    system: Option<(Targets, SystemLog)>,
+/// What takes lines, and may keep its thread waiting for as long as it likes.
+pub(super) trait Sink: Send {
+    /// Writes lines; gives whether somebody has taken them. On an error they are lost.
+    fn write(&mut self, lines: &[(Level, &str)]) -> io::Result<bool>;
+
+    /// Whether it knows itself when a line came; else each line says so, and ends in a line feed.
+    fn has_own_time(&self) -> bool {
+        false
+    }
+
+    /// Opens its file again, for a tool that has moved it away.
+    fn reopen(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
-impl Sinks {
-    /// stderr alone.
-    pub(super) fn console(level: Level) -> Self {
-        Self {
-            console: targets(level, true),
-            file: None,
-            system: None,
-        }
+/// stderr, without the lock of the standard library: a write that blocks must not keep others from saying why they end.
+pub(super) struct Console(File);
+
+impl Console {
+    pub(super) fn open() -> io::Result<Self> {
+        Ok(Self(io::stderr().as_fd().try_clone_to_owned()?.into()))
+    }
+}
+
+impl Sink for Console {
+    fn write(&mut self, lines: &[(Level, &str)]) -> io::Result<bool> {
+        self.0.write_all(joined(lines).as_bytes())?;
+        Ok(true)
+    }
+}
+
+impl Sink for LogFile {
+    fn write(&mut self, lines: &[(Level, &str)]) -> io::Result<bool> {
+        self.append(&joined(lines))?;
+        Ok(true)
     }
 
-    /// Those that `log` asks for; the second half says why one of them is missing.
-    pub(super) fn of(log: &Log, process: &'static str, directory: &Path) -> (Self, Option<String>) {
-        let mut problem = None;
-        let file = log.file.as_ref().and_then(|file| {
-            let directory = file.directory.as_deref().unwrap_or(directory);
-            match LogFile::open(directory, process, file.max_size, file.max_age) {
-                Ok(open) => Some((targets(file.level, log.access), open)),
-                Err(error) => {
-                    problem = Some(format!(
-                        "log.file: nothing is logged to {}: {error}",
-                        directory.display()
-                    ));
-                    None
-                }
-            }
-        });
-        let system = log
-            .system
-            .map(|level| (targets(level, log.access), SystemLog::new(DEV_LOG, process)));
-        (
-            Self {
-                console: targets(log.console, log.access),
-                file,
-                system,
-            },
-            problem,
-        )
+    fn reopen(&mut self) -> io::Result<()> {
+        self.open_again()
+    }
+}
+
+impl Sink for SystemLog {
+    fn write(&mut self, lines: &[(Level, &str)]) -> io::Result<bool> {
+        let mut is_taken = true;
+        for (level, message) in lines {
+            is_taken &= self.send(*level, message);
+        }
+        Ok(is_taken)
     }
 
-    /// Writes an event wherever its level counts. `line` ends in a line feed; `message` has neither time nor level.
-    pub(super) fn write(&mut self, level: tracing::Level, target: &str, line: &str, message: impl FnOnce() -> String) {
-        if self.console.would_enable(target, &level) {
-            // Nobody can be told when stderr is gone.
-            let _ = std::io::stderr().lock().write_all(line.as_bytes());
-        }
-        if let Some((wanted, file)) = &mut self.file
-            && wanted.would_enable(target, &level)
-            && let Err(error) = file.write(line)
-        {
-            // Once for each line that is lost; stderr is what is left to say it on.
-            let _ = writeln!(std::io::stderr().lock(), "lockgate: log.file: {error}");
-        }
-        if let Some((wanted, system)) = &mut self.system
-            && wanted.would_enable(target, &level)
-        {
-            system.write(level, &message());
-        }
+    fn has_own_time(&self) -> bool {
+        true
     }
+}
 
-    /// Opens the file again, for a tool that has moved it away.
-    pub(super) fn reopen(&mut self) -> std::io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), |(_, file)| file.reopen())
-    }
+fn joined(lines: &[(Level, &str)]) -> String {
+    lines.iter().map(|(_, text)| *text).collect()
 }

@@ -27,8 +27,9 @@ impl SystemLog {
         }
     }
 
-    /// Sends a message of one line. A daemon that was restarted is found again.
-    pub(super) fn write(&mut self, level: Level, message: &str) {
+    /// Sends a message of one line; gives whether somebody has taken it. A daemon that was restarted is found again, one
+    /// that is busy is waited for.
+    pub(super) fn send(&mut self, level: Level, message: &str) -> bool {
         let priority = DAEMON * 8 + severity(level);
         let packet = format!(
             "<{priority}>lockgate-{}[{}]: {message}",
@@ -41,16 +42,15 @@ impl SystemLog {
             }
             match &self.socket {
                 Some(socket) if socket.send(packet.as_bytes()).is_err() => self.socket = None,
-                _ => return,
+                found => return found.is_some(),
             }
         }
+        false
     }
 
     fn connect(&self) -> Option<UnixDatagram> {
         let socket = UnixDatagram::unbound().ok()?;
         socket.connect(&self.path).ok()?;
-        // A full log must not keep requests waiting.
-        socket.set_nonblocking(true).ok()?;
         Some(socket)
     }
 }
@@ -75,10 +75,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let mut log = SystemLog::new(&path, "proxy");
-        log.write(Level::INFO, "nobody listens");
+        assert!(!log.send(Level::INFO, "nobody listens"));
         for (level, priority) in [(Level::ERROR, 27), (Level::INFO, 30)] {
             let daemon = UnixDatagram::bind(&path).unwrap();
-            log.write(level, "hello");
+            assert!(log.send(level, "hello"));
             let mut packet = [0; 128];
             let length = daemon.recv(&mut packet).unwrap();
             let expected = format!("<{priority}>lockgate-proxy[{}]: hello", std::process::id());

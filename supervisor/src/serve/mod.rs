@@ -109,6 +109,7 @@ struct Half {
     call: Call,
     config: Config,
     notifier: Arc<Notifier>,
+    logging: Logging,
     orders: Orders,
 }
 
@@ -137,13 +138,16 @@ impl Half {
         }
         let (rules, opened) = open(&call, &accepted.config)?;
         confine(&call, &rules)?;
+        // The first threads beside this one.
+        logging
+            .run()
+            .map_err(|source| system("start a thread for the log", source))?;
         let reloads = Reloads {
             source: call.source.clone(),
             home: call.home.clone(),
-            logging,
+            logging: logging.clone(),
             notifier: notifier.clone(),
         };
-        // The first thread beside this one.
         let (orders, reload) = signals::listen(reloads, call.supervisor.is_some())
             .map_err(|source| system("listen to signals", source))?;
         Ok((
@@ -151,6 +155,7 @@ impl Half {
                 call,
                 config: accepted.config,
                 notifier,
+                logging,
                 orders,
             },
             reload,
@@ -211,7 +216,7 @@ fn run<E: Into<ServeError>>(
     let limit = half.config.http.drain_timeout;
     let (notifier, orders) = (half.notifier.clone(), half.orders.clone());
     if let Some(interval) = notify::watchdog(&half.call.environment) {
-        runtime.spawn(ping(notifier.clone(), interval / 3));
+        runtime.spawn(ping(notifier.clone(), half.logging.clone(), interval / 3));
     }
     let result = runtime.block_on(async {
         let overdue = async {
@@ -232,11 +237,11 @@ fn run<E: Into<ServeError>>(
     result
 }
 
-async fn ping(notifier: Arc<Notifier>, every: std::time::Duration) {
+async fn ping(notifier: Arc<Notifier>, logging: Logging, every: std::time::Duration) {
     let mut interval = tokio::time::interval(every);
     loop {
         interval.tick().await;
-        notifier.send("WATCHDOG=1");
+        notifier.send_alive(logging.missing());
     }
 }
 

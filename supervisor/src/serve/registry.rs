@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use super::inherited::{Inherited, Socket};
 use super::{Call, Half, ServeError};
 use crate::confine::Rules;
+use crate::logging::Logging;
 use crate::setup::absent::{self, Asked};
 use crate::setup::served::History;
 use crate::setup::tree;
@@ -101,6 +102,7 @@ fn serve_half(half: &Half, reload: Receiver<Config>, listeners: Listeners) -> Re
         more,
         reload,
         reloaded: half.reloaded(),
+        audit: Box::new(|log| Box::pin(Logging::confirmed(log))),
     };
     let runtime = super::runtime()?;
     if let Some(socket) = listeners.bound {

@@ -87,6 +87,8 @@ pub(crate) struct Child {
     pub(crate) since: Option<Instant>,
     /// What it said last about itself: the reason of its end, as a rule.
     pub(crate) status: Option<String>,
+    /// What its log has lost by now, while it takes nothing.
+    pub(crate) log_lines_lost: u64,
     /// Its listening sockets; the first is the one that people are told of.
     pub(crate) sockets: Vec<Socket>,
     /// Where it listens, for people.
@@ -117,6 +119,7 @@ impl Child {
             pid: None,
             since: None,
             status: None,
+            log_lines_lost: 0,
             address: sockets
                 .first()
                 .map(|socket| socket.address.to_string())
@@ -133,6 +136,7 @@ impl Child {
         self.pid = Some(pid);
         self.since = Some(now);
         self.status = None;
+        self.log_lines_lost = 0;
         self.channel = Some(channel);
         self.life.started(now);
         Ok(())

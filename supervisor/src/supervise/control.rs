@@ -85,6 +85,9 @@ pub(crate) struct Status {
     /// Whether a configuration is being taken up.
     #[serde(default)]
     pub(crate) reloading: bool,
+    /// What the supervisor's log has lost by now, while it takes nothing.
+    #[serde(default)]
+    pub(crate) log_lines_lost: u64,
     /// Why the registry's socket, which somebody removed, is not back.
     #[serde(default)]
     pub(crate) socket_error: Option<String>,
@@ -121,6 +124,9 @@ pub(crate) struct ProcessStatus {
     pub(crate) address: String,
     /// What it said last about itself.
     pub(crate) note: Option<String>,
+    /// What its log has lost by now, while it takes nothing.
+    #[serde(default)]
+    pub(crate) log_lines_lost: u64,
 }
 
 impl Status {
@@ -143,7 +149,17 @@ impl Status {
         ]
         .into_iter()
         .flatten()
+        .chain(self.log_problems())
         .collect()
+    }
+
+    fn log_problems(&self) -> impl Iterator<Item = String> {
+        let processes = self.processes.iter().chain(&self.leaving);
+        let children = processes.map(|process| (process.name.as_str(), process.log_lines_lost));
+        std::iter::once(("supervisor", self.log_lines_lost))
+            .chain(children)
+            .filter(|(_, lost)| *lost > 0)
+            .map(|(name, lost)| format!("the log of the {name} takes nothing, {lost} lines are lost by now"))
     }
 }
 

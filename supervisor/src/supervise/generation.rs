@@ -118,6 +118,7 @@ impl Generation {
                     tracing::info!(child = child.role.name(), pid = pid.as_raw(), took_ms, "ready");
                 }
                 Word::Alive => child.life.alive(now),
+                Word::Lost(lines) => child.log_lines_lost = *lines,
                 Word::Status(status) => child.status = Some(status.clone()),
                 // Of a whole reload: `reload` listens.
                 Word::Reloaded(_) => {}

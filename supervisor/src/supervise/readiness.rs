@@ -14,7 +14,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, 
 use nix::unistd::Pid;
 
 use super::restore::is_missing;
-use crate::notify::{REFUSED, TAKEN_UP};
+use crate::notify::{LOST, REFUSED, TAKEN_UP};
 use crate::socket_path::SocketPath;
 
 /// One line of a message.
@@ -26,6 +26,8 @@ pub(crate) enum Word {
     Alive,
     /// `STATUS=...`
     Status(String),
+    /// How many lines its log has lost by now, while it takes nothing.
+    Lost(u64),
     /// What has become of the configuration that it was given.
     Reloaded(Result<(), String>),
 }
@@ -125,6 +127,7 @@ fn words(message: &str) -> Vec<Word> {
             ("WATCHDOG", "1") => Some(Word::Alive),
             (TAKEN_UP, _) => Some(Word::Reloaded(Ok(()))),
             (REFUSED, reason) => Some(Word::Reloaded(Err(reason.to_owned()))),
+            (LOST, lines) => lines.parse().ok().map(Word::Lost),
             ("STATUS", status) => Some(Word::Status(status.to_owned())),
             _ => None,
         })

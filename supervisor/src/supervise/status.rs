@@ -25,6 +25,7 @@ impl Supervisor {
             config: self.plan.source.path().to_owned(),
             endpoint: Some(self.endpoint()),
             drain_timeout_seconds: self.plan.config.http.drain_timeout.as_secs(),
+            log_lines_lost: self.plan.logging.missing(),
             socket_error: self.restore.error.clone(),
             reload_error: self.reload_error.clone(),
             certificate_problem: self.certificate_problem(),
@@ -90,5 +91,6 @@ fn process_status(child: &Child, now: Instant) -> ProcessStatus {
         restarts: child.life.restarts(),
         address: child.address.clone(),
         note: child.status.clone(),
+        log_lines_lost: child.log_lines_lost,
     }
 }

@@ -16,6 +16,7 @@ use nix::unistd::{Pid, dup2_stdin, execve};
 use super::end::End;
 use super::probe::Probe;
 use super::{Supervisor, will};
+use crate::logging;
 
 /// Why nothing is begun any more.
 pub(super) const ENDING: &str = "the registry is being stopped";
@@ -108,6 +109,8 @@ impl Supervisor {
         let variables = variables().collect::<io::Result<Vec<_>>>()?;
         let before = io::stdin().as_fd().try_clone_to_owned()?;
         dup2_stdin(&stdin)?;
+        // The threads that write the log end with this binary.
+        logging::flush();
         let failed = execve(&path, &arguments, &variables);
         dup2_stdin(&before)?;
         Ok(failed?)

@@ -257,11 +257,7 @@ fn a_name_that_leads_elsewhere_is_told_with_the_servers_reason() {
     );
     assert!(problem.contains("Failed to connect"), "{problem}");
     assert!(problem.contains("one that they do not trust"), "{problem}");
-    assert!(
-        running.log().contains("no certificate could be had"),
-        "{}",
-        running.log()
-    );
+    running.logged("no certificate could be had", 1);
     // What was shown to nobody who mattered is served on.
     let makeshift = site.sandbox.read("lockgate/tls/registry.crt");
     assert_eq!(site.ask(&makeshift).unwrap(), "200");

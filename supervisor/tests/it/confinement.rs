@@ -127,7 +127,7 @@ fn from_inside_each_half_what_is_not_its_own_cannot_be_opened() {
     let sandbox = Sandbox::new();
     let running = sandbox.start(&[]);
     assert_walls(&sandbox, &running);
-    let log = running.log();
+    let log = running.logged("confined: user", 2);
     assert_eq!(
         log.matches("confined: user").count(),
         2,
@@ -364,8 +364,8 @@ fn a_kernel_without_landlock_is_told_of_and_served_on() {
         .current_dir(sandbox.path(""));
     command = traced;
     let running = Running::of(command, &sandbox.path("stderr"));
-    let log = running.log();
     let line = "other files are NOT out of its reach: this kernel has no Landlock";
+    let log = running.logged(line, 2);
     assert_eq!(log.matches(line).count(), 2, "{log}");
     running.connect();
     // Users of their own keep them apart all the same.

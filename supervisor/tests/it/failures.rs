@@ -190,12 +190,9 @@ fn too_few_descriptors_are_said_and_the_others_are_used() {
         .args(own.get_args())
         .current_dir(sandbox.path(""));
     let running = crate::harness::Running::of(command, &sandbox.path("stderr"));
-    assert_eq!(
-        running.log().matches("http.limits.maxconnections = 10000, ").count(),
-        1,
-        "{}",
-        running.log()
-    );
+    let warning = "http.limits.maxconnections = 10000, ";
+    let log = running.logged(warning, 1);
+    assert_eq!(log.matches(warning).count(), 1, "{log}");
     for process in ["proxy", "registry"] {
         let pid = crate::harness::ready_pid(&sandbox, process);
         let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();

@@ -36,8 +36,10 @@ impl Half {
         let pid = Pid::from_raw(half.0.id().cast_signed());
         assert_eq!(process_status(pid, "NoNewPrivs"), "1");
         assert_eq!(process_status(pid, "Umask"), "0077");
-        let log = sandbox.read(&format!("{name}.stderr"));
-        assert!(log.contains("confined: user"), "{log}");
+        eventually("a line that tells of them", || {
+            let log = sandbox.read(&format!("{name}.stderr"));
+            log.contains("confined: user").then_some(())
+        });
         half
     }
 

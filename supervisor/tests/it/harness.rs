@@ -192,8 +192,13 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts `command`, and waits for its banner.
-    pub(crate) fn of(mut command: Command, stderr: &Path) -> Self {
+    pub(crate) fn of(command: Command, stderr: &Path) -> Self {
         let log = File::create(stderr).unwrap();
+        Self::with_stderr(command, log, stderr)
+    }
+
+    /// The same, with a log that goes to `log`.
+    pub(crate) fn with_stderr(mut command: Command, log: impl Into<Stdio>, stderr: &Path) -> Self {
         // A process group of its own, as a shell makes one for each job.
         let mut child = command
             .process_group(0)
@@ -251,6 +256,13 @@ impl Running {
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    /// Waits until it has logged `text` as often; gives all that it logged. The log is written beside what is logged.
+    pub(crate) fn logged(&self, text: &str, times: usize) -> String {
+        eventually(&format!("{text:?} in the log"), || {
+            Some(self.log()).filter(|log| log.matches(text).count() >= times)
+        })
     }
 
     /// Waits for its end.

@@ -121,11 +121,7 @@ fn pushes_under_way_and_begun_meanwhile_outlive_a_registry_that_hangs() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
     }
     assert_ne!(ready_pid(&sandbox, "registry"), hung);
-    assert!(
-        running.log().contains("it stopped answering the watchdog"),
-        "{}",
-        running.log()
-    );
+    running.logged("it stopped answering the watchdog", 1);
 
     for (path, digest) in [(under_way, digest), (meanwhile, digest_of(b"hello"))] {
         let stored = answer(begin(&running, "PUT", &format!("{path}?digest={digest}"), 0));

@@ -20,9 +20,10 @@ fn lines_are_json_when_asked_with_the_fields_and_the_process_on_each() {
             .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
             .collect();
         let all = ["supervisor", "proxy", "registry"];
-        all.iter()
-            .all(|process| lines.iter().any(|line| line["process"] == *process))
-            .then_some(lines)
+        let is_there = all
+            .iter()
+            .all(|process| lines.iter().any(|line| line["process"] == *process));
+        (is_there && lines.iter().any(|line| line["target"] == "access")).then_some(lines)
     });
     for line in &lines {
         assert_eq!(

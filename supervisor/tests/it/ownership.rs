@@ -182,11 +182,8 @@ fn a_tree_of_somebody_else_is_served_as_its_owner_or_given_away() {
         process_status(ready_pid(&sandbox, "registry"), "CapEff"),
         "0000000000000000"
     );
-    let log = running.log();
-    assert!(
-        log.contains("belongs to user 0") && log.contains("`lockgate start --chown`"),
-        "{log}"
-    );
+    let log = running.logged("belongs to user 0", 1);
+    assert!(log.contains("`lockgate start --chown`"), "{log}");
     drop(running);
 
     let setup = sandbox.run(&[&["setup", "--chown"][..], &config].concat()).expect(0);
@@ -289,11 +286,7 @@ fn root_without_the_right_to_become_others_says_so_and_serves() {
     };
     let command = without(&["start", "--listen", "127.0.0.1:0"]);
     let running = crate::harness::Running::of(command, &sandbox.path("stderr"));
-    assert!(
-        running.log().contains("no right to start processes as other users"),
-        "{}",
-        running.log()
-    );
+    running.logged("no right to start processes as other users", 1);
     drop(running);
     let text = sandbox.read("lockgate/config.yml") + "\nprocess: {proxyuser: 7001}\n";
     fs::write(sandbox.path("lockgate/config.yml"), text).unwrap();

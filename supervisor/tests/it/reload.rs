@@ -137,11 +137,7 @@ fn what_a_process_refuses_is_in_force_nowhere_and_said() {
     let told = status(&sandbox)["reload_error"].clone();
     assert!(told.as_str().unwrap().contains("registry: auth"), "{told}");
     assert!(sandbox.run(&["status"]).expect(3).stdout.contains("auth/elsewhere"));
-    assert!(
-        running.log().contains("the old configuration goes on: registry: "),
-        "{}",
-        running.log()
-    );
+    running.logged("the old configuration goes on: registry: ", 1);
     eventually("the header of before", || {
         kept.ask("GET", "/v2/", "alice")
             .contains("x-told: before")

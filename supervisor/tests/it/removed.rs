@@ -32,11 +32,7 @@ fn the_registry_s_socket_comes_back_and_no_request_fails() {
         is_served(&running);
     }
     sandbox.run(&["status"]).expect(0);
-    assert!(
-        running.log().contains("run/registry.sock was removed"),
-        "{}",
-        running.log()
-    );
+    running.logged("run/registry.sock was removed", 1);
 }
 
 #[test]

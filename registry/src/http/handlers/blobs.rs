@@ -23,6 +23,9 @@ pub(crate) async fn delete(
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<HttpResponse, ApiError> {
-    call.app.registry.delete_blob(repository, digest).await?;
+    let registry = &call.app.registry;
+    registry.require_deletable()?;
+    call.audit(format_args!("the blob {repository}@{digest}")).await?;
+    registry.delete_blob(repository, digest).await?;
     Ok(HttpResponse::Accepted().finish())
 }

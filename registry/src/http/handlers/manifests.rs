@@ -72,6 +72,12 @@ pub(crate) async fn delete(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<HttpResponse, ApiError> {
-    call.app.registry.delete_manifest(repository, reference).await?;
+    let registry = &call.app.registry;
+    registry.require_deletable()?;
+    match reference {
+        Reference::Tag(tag) => call.audit(format_args!("the tag {repository}:{tag}")).await?,
+        Reference::Digest(digest) => call.audit(format_args!("the manifest {repository}@{digest}")).await?,
+    }
+    registry.delete_manifest(repository, reference).await?;
     Ok(HttpResponse::Accepted().finish())
 }

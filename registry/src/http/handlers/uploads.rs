@@ -137,7 +137,10 @@ pub(crate) async fn cancel(
     repository: &RepositoryName,
     id: &UploadId,
 ) -> Result<HttpResponse, ApiError> {
-    call.app.registry.cancel_upload(repository, id).await?;
+    let registry = &call.app.registry;
+    registry.require_writable()?;
+    call.audit(format_args!("the upload {id} of {repository}")).await?;
+    registry.cancel_upload(repository, id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
