@@ -5,9 +5,10 @@ use std::sync::{Mutex, Once};
 use std::time::Instant;
 
 use serde_json::Value;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::client::{Http1, Http2};
 use crate::door::{Door, Options, SOON};
@@ -34,9 +35,11 @@ pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let kept = tracing_subscriber::fmt::layer().json().with_writer(|| Lines);
-        let kept = kept.with_filter(EnvFilter::new("access=info,lockgate_proxy=trace"));
+        let kept = kept.with_filter("access=info,lockgate_proxy=trace".parse::<Targets>().unwrap());
         let shown = tracing_subscriber::fmt::layer().with_test_writer();
-        let shown = shown.with_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off")));
+        // What RUST_LOG says: nothing, unless it says something.
+        let wanted = std::env::var("RUST_LOG").unwrap_or_default();
+        let shown = shown.with_filter(wanted.parse::<Targets>().unwrap_or_default());
         tracing_subscriber::registry().with(kept).with(shown).init();
     });
 }
