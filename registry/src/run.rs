@@ -193,8 +193,8 @@ fn open_storage(config: &Config) -> Result<Arc<FilesystemStorage>, RunError> {
 }
 
 fn service_of(config: &Config, storage: Arc<FilesystemStorage>) -> Result<Registry, RunError> {
-    let settings =
-        service::Settings::new(&config.storage, &config.validation).map_err(|error| wrong("validation", &error))?;
+    let settings = service::Settings::new(&config.storage, &config.http.limits, &config.validation)
+        .map_err(|error| wrong("validation", &error))?;
     Ok(Registry::new(storage, settings))
 }
 
@@ -239,7 +239,7 @@ impl Background {
 /// A configuration whose files cannot be used leaves the one in force as it is.
 async fn apply_reloads(app: Arc<App>, mut reload: mpsc::Receiver<Config>, reloaded: Reloaded, front: Front) {
     while let Some(config) = reload.recv().await {
-        let applied = service::Settings::new(&config.storage, &config.validation)
+        let applied = service::Settings::new(&config.storage, &config.http.limits, &config.validation)
             .map_err(|error| error.to_string())
             .and_then(|settings| {
                 app.access

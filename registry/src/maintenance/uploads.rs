@@ -70,6 +70,9 @@ mod tests {
         async fn append(&self, _: &RepositoryName, _: &UploadId, _: Option<u64>) -> Result<Box<dyn UploadWriter>> {
             unreachable!("a purge writes nothing")
         }
+        async fn discard_idle_upload(&self, _: &RepositoryName, _: &UploadId) -> Result<bool> {
+            unreachable!("a purge looks for age")
+        }
         async fn cancel_upload(&self, _: &RepositoryName, _: &UploadId) -> Result<()> {
             unreachable!("a purge cancels nothing")
         }

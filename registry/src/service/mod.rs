@@ -8,6 +8,7 @@
 //!
 //! Who may do what is decided by the caller; where a rule depends on it (mounting, the catalog) it is asked back.
 
+mod begun;
 mod blobs;
 mod catalog;
 mod error;
@@ -26,6 +27,7 @@ pub(crate) use error::Error;
 pub(crate) use settings::Settings;
 pub(crate) use uploads::Chunk;
 
+use self::begun::BegunUploads;
 use crate::oci::RepositoryName;
 use crate::storage::{Catalog, Storage};
 
@@ -39,6 +41,7 @@ pub(crate) type MayRead<'a> = &'a dyn Fn(&RepositoryName) -> bool;
 pub(crate) struct Registry {
     storage: Arc<dyn Storage>,
     settings: ArcSwap<Settings>,
+    begun: Arc<BegunUploads>,
     /// Held by whoever reads a large manifest.
     large_manifests: tokio::sync::Mutex<()>,
 }
@@ -49,6 +52,7 @@ impl Registry {
         Self {
             storage,
             settings: ArcSwap::from_pointee(settings),
+            begun: Arc::default(),
             large_manifests: tokio::sync::Mutex::default(),
         }
     }

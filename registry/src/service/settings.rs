@@ -1,6 +1,6 @@
 //! What the configuration says about the rules.
 
-use lockgate_config::{IndexPlatforms, Storage, Validation};
+use lockgate_config::{IndexPlatforms, Limits, Storage, Validation};
 use regex::RegexSet;
 
 /// The rules' settings; replaced as a whole on reload.
@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub(super) max_manifest_size: u64,
     /// `storage.upload.chunkminlength`, bytes.
     pub(super) chunk_min_length: Option<u64>,
+    /// `http.limits.maxuploads`
+    pub(super) max_uploads: usize,
     /// `validation`; `None` when disabled: whatever a manifest refers to may be missing.
     pub(super) validation: Option<Rules>,
 }
@@ -29,12 +31,13 @@ pub(crate) struct Rules {
 
 impl Settings {
     /// From the sections of the configuration.
-    pub(crate) fn new(storage: &Storage, validation: &Validation) -> Result<Self, InvalidPattern> {
+    pub(crate) fn new(storage: &Storage, limits: &Limits, validation: &Validation) -> Result<Self, InvalidPattern> {
         Ok(Self {
             delete: storage.delete,
             read_only: storage.read_only,
             max_manifest_size: storage.max_manifest_size,
             chunk_min_length: storage.chunk_min_length,
+            max_uploads: limits.max_uploads,
             validation: validation.enabled.then(|| Rules::new(validation)).transpose()?,
         })
     }

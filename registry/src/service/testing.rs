@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lockgate_config::{IndexPlatforms, Storage, Validation};
+use lockgate_config::{IndexPlatforms, Limits, Storage, Validation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -59,7 +59,7 @@ pub(super) fn settings(adapt: impl FnOnce(&mut Storage, &mut Validation)) -> Set
         platforms: IndexPlatforms::All,
     };
     adapt(&mut storage, &mut validation);
-    Settings::new(&storage, &validation).unwrap()
+    Settings::new(&storage, &Limits::default(), &validation).unwrap()
 }
 
 pub(super) fn name(text: &str) -> RepositoryName {
@@ -116,7 +116,7 @@ impl Fixture {
     pub(super) async fn push_blob(&self, repository: &str, content: impl Into<Bytes>) -> Digest {
         let (repository, content) = (name(repository), content.into());
         let digest = sha256(&content);
-        let id = self.begin_upload(&repository, Algorithm::Sha256).await.unwrap();
+        let id = self.begin_upload(None, &repository, Algorithm::Sha256).await.unwrap();
         let mut chunk = self.append(&repository, &id, None, None).await.unwrap();
         chunk.write(content).await.unwrap();
         chunk.finish(&digest).await.unwrap().digest

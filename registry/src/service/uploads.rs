@@ -1,16 +1,53 @@
 //! Uploads: sessions that end in a blob.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use super::begun::BegunUploads;
 use super::{Error, Registry, Result};
 use crate::oci::{Algorithm, ContentRange, Digest, RepositoryName};
 use crate::storage::{Blob, UploadId, UploadStatus, UploadWriter};
 
+/// How many uploads beyond the bound one more is given up for: those that are being written to are left alone.
+const DISCARD_TRIES: usize = 16;
+
 impl Registry {
-    /// Begins an upload that is hashed with `algorithm` while it streams.
-    pub(crate) async fn begin_upload(&self, repository: &RepositoryName, algorithm: Algorithm) -> Result<UploadId> {
+    /// Begins an upload that is hashed with `algorithm` while it streams. An `account` with too many loses the one that was
+    /// idle longest; nobody is refused.
+    pub(crate) async fn begin_upload(
+        &self,
+        account: Option<&str>,
+        repository: &RepositoryName,
+        algorithm: Algorithm,
+    ) -> Result<UploadId> {
         self.require_writable()?;
-        Ok(self.storage.begin_upload(repository, algorithm).await?)
+        let id = self.storage.begin_upload(repository, algorithm).await?;
+        self.begun.add(account, repository, &id);
+        self.discard_beyond(account).await;
+        Ok(id)
+    }
+
+    async fn discard_beyond(&self, account: Option<&str>) {
+        let most = self.settings.load().max_uploads;
+        for _ in 0..DISCARD_TRIES {
+            let Some((repository, id)) = self.begun.beyond(account, most) else {
+                return;
+            };
+            match self.storage.discard_idle_upload(&repository, &id).await {
+                // It is being written to.
+                Ok(false) => self.begun.touch(&id),
+                Ok(true) => {
+                    self.begun.remove(&id);
+                    let account = account.unwrap_or("-");
+                    tracing::info!(account, %repository, upload = %id, "begun uploads beyond http.limits.maxuploads: this one was idle longest and is removed");
+                }
+                Err(error) => {
+                    self.begun.remove(&id);
+                    tracing::warn!(%error, %repository, upload = %id, "an upload beyond http.limits.maxuploads is left to the purge");
+                }
+            }
+        }
     }
 
     /// Where an upload stands.
@@ -39,6 +76,7 @@ impl Registry {
         let at = range.map(ContentRange::first);
         let writer = self.storage.append(repository, id, at).await?;
         Ok(Chunk {
+            in_use: Use::begin(&self.begun, id),
             writer,
             announced,
             received: 0,
@@ -48,7 +86,9 @@ impl Registry {
     /// Ends an upload without a blob.
     pub(crate) async fn cancel_upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<()> {
         self.require_writable()?;
-        Ok(self.storage.cancel_upload(repository, id).await?)
+        self.storage.cancel_upload(repository, id).await?;
+        self.begun.remove(id);
+        Ok(())
     }
 
     /// The blob that an upload which is no longer known may have ended in: a closing request that is sent again, its
@@ -60,6 +100,8 @@ impl Registry {
 
 /// A chunk being written; the upload is this one's alone until it is gone. Dropping it keeps what came, resumable.
 pub(crate) struct Chunk {
+    /// Kept current while it is written to.
+    in_use: Use,
     writer: Box<dyn UploadWriter>,
     announced: Option<u64>,
     received: u64,
@@ -98,8 +140,39 @@ impl Chunk {
                 self.writer.pause().await?;
                 Err(Error::ChunkLength { announced, received })
             }
-            _ => Ok(self.writer.finish(digest).await?),
+            _ => {
+                let blob = self.writer.finish(digest).await?;
+                self.in_use.end();
+                Ok(blob)
+            }
         }
+    }
+}
+
+/// An upload in use: it is not idle before this is gone.
+struct Use {
+    begun: Arc<BegunUploads>,
+    id: UploadId,
+}
+
+impl Use {
+    fn begin(begun: &Arc<BegunUploads>, id: &UploadId) -> Self {
+        begun.touch(id);
+        Self {
+            begun: begun.clone(),
+            id: id.clone(),
+        }
+    }
+
+    /// The upload is no more.
+    fn end(&self) {
+        self.begun.remove(&self.id);
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.begun.touch(&self.id);
     }
 }
 
@@ -113,7 +186,10 @@ mod tests {
     async fn chunks_follow_on() {
         let registry = registry();
         let repository = name("a");
-        let id = registry.begin_upload(&repository, Algorithm::Sha256).await.unwrap();
+        let id = registry
+            .begin_upload(None, &repository, Algorithm::Sha256)
+            .await
+            .unwrap();
         for (range, piece, offset) in [("0-4", "hello", 5), ("5-5", " ", 6)] {
             let range = Some(range.parse().unwrap());
             let mut chunk = registry
@@ -146,7 +222,10 @@ mod tests {
     async fn a_chunk_is_as_long_as_announced() {
         let registry = registry();
         let repository = name("a");
-        let id = registry.begin_upload(&repository, Algorithm::Sha256).await.unwrap();
+        let id = registry
+            .begin_upload(None, &repository, Algorithm::Sha256)
+            .await
+            .unwrap();
         let range = || Some("0-4".parse().unwrap());
         let contradicting = registry.append(&repository, &id, range(), Some(4)).await;
         assert!(matches!(
@@ -209,18 +288,60 @@ mod tests {
     async fn a_cancelled_upload_is_gone() {
         let registry = registry();
         let repository = name("a");
-        let id = registry.begin_upload(&repository, Algorithm::Sha512).await.unwrap();
+        let id = registry
+            .begin_upload(None, &repository, Algorithm::Sha512)
+            .await
+            .unwrap();
         registry.cancel_upload(&repository, &id).await.unwrap();
         let status = registry.upload_status(&repository, &id).await;
         assert!(matches!(status, Err(Error::Storage(storage::Error::UploadUnknown(_)))));
     }
 
     #[tokio::test]
+    async fn beyond_the_bound_the_upload_that_was_idle_longest_goes() {
+        let registry = registry();
+        let repository = name("a");
+        let begin = async |account| {
+            let begun = registry.begin_upload(account, &repository, Algorithm::Sha256).await;
+            begun.unwrap()
+        };
+        let most = lockgate_config::Limits::default().max_uploads;
+        let writing = begin(Some("x")).await;
+        let mut chunk = registry.append(&repository, &writing, None, None).await.unwrap();
+        let paused = begin(Some("x")).await;
+        let idle = begin(Some("x")).await;
+        let other = begin(Some("y")).await;
+        let touched = registry.append(&repository, &paused, None, None).await.unwrap();
+        touched.pause().await.unwrap();
+        // Nobody is refused, and the one being written to never goes.
+        for _ in 3..=most {
+            begin(Some("x")).await;
+        }
+        let is_there = async |id: &UploadId| registry.upload_status(&repository, id).await.is_ok();
+        assert!(!is_there(&idle).await, "it was idle longest");
+        assert!(is_there(&paused).await && is_there(&other).await);
+        let uploads = || std::fs::read_dir(registry.root.path().join(UPLOADS)).unwrap().count();
+        assert_eq!(uploads(), most + 1);
+        for _ in 0..50 {
+            begin(Some("x")).await;
+        }
+        assert_eq!(uploads(), most + 1);
+        assert!(is_there(&other).await && !is_there(&paused).await);
+        chunk.write("kept".into()).await.unwrap();
+        assert_eq!(chunk.finish(&sha256("kept")).await.unwrap().size, 4);
+    }
+
+    const UPLOADS: &str = "docker/registry/v2/repositories/a/_uploads";
+
+    #[tokio::test]
     async fn sha512_is_verified() {
         let registry = registry();
         let repository = name("a");
         for (content, accepted) in [("right", true), ("wrong", false)] {
-            let id = registry.begin_upload(&repository, Algorithm::Sha512).await.unwrap();
+            let id = registry
+                .begin_upload(None, &repository, Algorithm::Sha512)
+                .await
+                .unwrap();
             let mut chunk = registry.append(&repository, &id, None, None).await.unwrap();
             chunk.write(content.into()).await.unwrap();
             let finished = chunk.finish(&Digest::of(Algorithm::Sha512, b"right")).await;
@@ -233,12 +354,15 @@ mod tests {
         let registry = registry_with(|storage, _| storage.chunk_min_length = Some(7));
         assert_eq!(registry.chunk_min_length(), Some(7));
         let repository = name("a");
-        let id = registry.begin_upload(&repository, Algorithm::Sha256).await.unwrap();
+        let id = registry
+            .begin_upload(None, &repository, Algorithm::Sha256)
+            .await
+            .unwrap();
         registry.reload(settings(|storage, _| storage.read_only = true));
         assert_eq!(registry.chunk_min_length(), None, "a reload replaces every setting");
         let digest = sha256("");
         let refused = [
-            registry.begin_upload(&repository, Algorithm::Sha256).await.err(),
+            registry.begin_upload(None, &repository, Algorithm::Sha256).await.err(),
             registry.append(&repository, &id, None, None).await.err(),
             registry.cancel_upload(&repository, &id).await.err(),
             registry.mount(None, &repository, &digest, &|_| true).await.err(),

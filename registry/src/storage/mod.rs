@@ -110,6 +110,9 @@ pub trait UploadStore: Send + Sync {
     /// Forgets the upload and its bytes.
     async fn cancel_upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<()>;
 
+    /// Forgets the upload and its bytes unless it is in use; whether it is gone.
+    async fn discard_idle_upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<bool>;
+
     /// Removes uploads that began more than `age` ago.
     async fn purge_uploads(&self, age: Duration, dry_run: bool) -> Result<Vec<PurgedUpload>>;
 }

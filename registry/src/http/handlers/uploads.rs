@@ -30,7 +30,8 @@ pub(crate) async fn begin(
     repository: &RepositoryName,
     algorithm: Algorithm,
 ) -> Result<HttpResponse, ApiError> {
-    let id = call.app.registry.begin_upload(repository, algorithm).await?;
+    let account = call.principal.account();
+    let id = call.app.registry.begin_upload(account, repository, algorithm).await?;
     let mut response = standing(call, HttpResponse::Accepted(), repository, &id, 0);
     if let Some(least) = call.app.registry.chunk_min_length() {
         response.insert_header(("OCI-Chunk-Min-Length", least.to_string()));
@@ -67,7 +68,8 @@ pub(crate) async fn single_post(
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let registry = &call.app.registry;
-    let id = registry.begin_upload(repository, digest.algorithm()).await?;
+    let account = call.principal.account();
+    let id = registry.begin_upload(account, repository, digest.algorithm()).await?;
     let chunk = registry.append(repository, &id, None, None).await?;
     let finished = match receive(chunk, payload, call.settings.stall).await {
         Ok(chunk) => chunk.finish(digest).await.map_err(ApiError::from),

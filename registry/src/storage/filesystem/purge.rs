@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
+use super::lease::Lease;
 use super::{Inner, link, uploads};
 use crate::oci::RepositoryName;
 use crate::storage::layout::UploadLayout;
@@ -42,17 +43,31 @@ impl Inner {
         let Some(age) = age(&upload).filter(|age| *age > limit) else {
             return Ok(None);
         };
-        let Some(_lease) = self.leases.try_take(id) else {
+        let Some(_in_use) = self.take_idle(&upload, id) else {
             return Ok(None);
         };
-        let data = File::open(upload.data()).ok();
-        if data.as_ref().is_some_and(|data| !uploads::lock(data).unwrap_or(false)) {
-            return Ok(None);
-        }
         if !dry_run {
             self.durable.remove_tree(upload.directory())?;
         }
         Ok(Some(age))
+    }
+
+    /// Removes the upload unless it is in use; whether it is gone.
+    pub(super) fn remove_idle(&self, repository: &RepositoryName, id: &UploadId) -> Result<bool> {
+        let upload = self.layout.repository(repository).upload(id);
+        let Some(_in_use) = self.take_idle(&upload, id) else {
+            return Ok(false);
+        };
+        self.durable.remove_tree(upload.directory())?;
+        Ok(true)
+    }
+
+    /// Takes the upload, in this process and against others, when nobody uses it.
+    fn take_idle(&self, upload: &UploadLayout, id: &UploadId) -> Option<(Lease, Option<File>)> {
+        let lease = self.leases.try_take(id)?;
+        let data = File::open(upload.data()).ok();
+        let is_free = data.as_ref().is_none_or(|data| uploads::lock(data).unwrap_or(false));
+        is_free.then_some((lease, data))
     }
 }
 

@@ -67,6 +67,11 @@ impl UploadStore for FilesystemStorage {
         .await
     }
 
+    async fn discard_idle_upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<bool> {
+        let (repository, id) = (repository.clone(), id.clone());
+        self.run(move |inner| inner.remove_idle(&repository, &id)).await
+    }
+
     async fn purge_uploads(&self, age: Duration, dry_run: bool) -> Result<Vec<PurgedUpload>> {
         self.run(move |inner| inner.purge(age, dry_run)).await
     }
