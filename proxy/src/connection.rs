@@ -24,6 +24,7 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use crate::frames::Frames;
 use crate::limits::{LINGER_TIME, Slot};
 use crate::stall::Stall;
 use crate::transport::Transport;
@@ -50,6 +51,7 @@ pub(crate) struct Connection {
     peer: Arc<Peer>,
     digest: Option<Arc<ProxyDigest>>,
     http2: bool,
+    frames: Option<Frames>,
     ahead: BytesMut,
     unsent: BytesMut,
     stall: Stall,
@@ -68,6 +70,7 @@ impl Connection {
             digest: digest(&peer),
             peer,
             http2,
+            frames: http2.then(Frames::new),
             ahead: BytesMut::new(),
             unsent: BytesMut::new(),
             stall: Stall::new(idle),
@@ -201,10 +204,29 @@ impl AsyncRead for Connection {
                 _ => Poll::Pending,
             };
         }
-        match &mut this.transport {
-            Some(transport) => transport.poll_read(cx, out),
-            None => Poll::Ready(Ok(())),
+        if let Some(frames) = &mut this.frames
+            && frames.takes_turn()
+        {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        let Some(transport) = &mut this.transport else {
+            return Poll::Ready(Ok(()));
+        };
+        let before = out.filled().len();
+        ready!(transport.poll_read(cx, out))?;
+        if let Some(frames) = &mut this.frames {
+            frames.read(&out.filled()[before..]);
+            if let Some(farewell) = frames.farewell() {
+                tracing::debug!(remote = %this.peer.remote, "an h2 client floods with useless frames, it is sent away");
+                this.frames = None;
+                this.unsent.extend_from_slice(&farewell);
+                // What was not read would reset the connection, and the farewell be lost.
+                this.peer.answered_early.store(true, Ordering::Relaxed);
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -227,6 +249,9 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = this.poll_send(cx, data);
+        if let (Some(frames), Poll::Ready(Ok(bytes))) = (&mut this.frames, &written) {
+            frames.sent(*bytes);
+        }
         this.stall.watch(cx, written)
     }
 

@@ -188,6 +188,10 @@ impl Blob {
                 .await
                 .or_err(ErrorType::FileReadError, "reading a blob")?;
             write(session, chunk, ends && self.offset == self.end).await?;
+            if self.offset < self.end {
+                // A client that takes everything at once would keep the thread from small requests.
+                tokio::task::yield_now().await;
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! run ── server ─┬─ tls
-//!                ├─ connection                     what arrives: transport, socket, stall
+//!                ├─ connection                     what arrives: transport, socket, stall, frames
 //!                ├─ head                           is it a request, in time and unambiguous
 //!                ├─ redirect                       the plain entrance
 //!                ├─ plain_http                     plain HTTP at the entrance for TLS
@@ -28,6 +28,7 @@ mod docroot;
 mod ending;
 mod error_page;
 mod failure;
+mod frames;
 mod handoff;
 mod head;
 mod headers;

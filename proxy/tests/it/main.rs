@@ -9,6 +9,7 @@ mod client;
 mod connections;
 mod door;
 mod failures;
+mod floods;
 mod handoff;
 mod headers;
 mod in_flight;

@@ -1,0 +1,221 @@
+//! The frames that an h2 client sends, counted as they are read.
+//!
+//! WINDOW_UPDATE, PRIORITY, SETTINGS, PING and the like cost the client nothing, and h2 works through them without end. Here
+//! they are paid from a budget, which requests, data in either direction and time fill again; a client that has used
+//! it up is sent away (RFC 9113 section 10.5).
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Useless frames that may come at once.
+const BUDGET: u32 = 1000;
+
+/// What comes back in each interval: a client may ask whether anybody is there.
+const REFILL: u32 = 100;
+const REFILL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a request brings: clients set priorities, and end or give up streams.
+const OF_A_REQUEST: u32 = 20;
+
+/// Bytes sent to the client for which it may send one: clients that open their window in the smallest steps known do so twice
+/// in 4 KiB.
+const SENT_BYTES: usize = 512;
+
+/// After so many in a row other connections have their turn.
+const TURN: u32 = 64;
+
+/// "PRI * HTTP/2.0" and what follows it (RFC 9113 section 3.4).
+const PREFACE: usize = 24;
+const HEADER: usize = 9;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+
+/// What is known of one connection.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    budget: u32,
+    filled: Instant,
+    /// Of the preface, or of the payload of a frame.
+    skip: usize,
+    header: [u8; HEADER],
+    header_length: usize,
+    in_a_row: u32,
+    last_stream: u32,
+    sent: usize,
+}
+
+impl Frames {
+    pub(crate) fn new() -> Self {
+        Self {
+            budget: BUDGET,
+            filled: Instant::now(),
+            skip: PREFACE,
+            header: [0; HEADER],
+            header_length: 0,
+            in_a_row: 0,
+            last_stream: 0,
+            sent: 0,
+        }
+    }
+
+    /// `bytes` were read.
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
+        loop {
+            let skipped = self.skip.min(bytes.len());
+            (self.skip, bytes) = (self.skip - skipped, &bytes[skipped..]);
+            let taken = (HEADER - self.header_length).min(bytes.len());
+            if taken == 0 {
+                return;
+            }
+            let end = self.header_length + taken;
+            self.header[self.header_length..end].copy_from_slice(&bytes[..taken]);
+            (self.header_length, bytes) = (end, &bytes[taken..]);
+            if end == HEADER {
+                self.count();
+            }
+        }
+    }
+
+    fn count(&mut self) {
+        let [a, b, c, kind, _, stream @ ..] = self.header;
+        self.skip = u32::from_be_bytes([0, a, b, c]) as usize;
+        self.header_length = 0;
+        match kind {
+            HEADERS => {
+                self.last_stream = self.last_stream.max(u32::from_be_bytes(stream) & (u32::MAX >> 1));
+                self.fill(OF_A_REQUEST);
+            }
+            DATA if self.skip > 0 => self.fill(1),
+            _ => {
+                self.refill();
+                self.budget = self.budget.saturating_sub(1);
+                self.in_a_row += 1;
+                return;
+            }
+        }
+        self.in_a_row = 0;
+    }
+
+    /// So many bytes were sent to the client.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        let sent = self.sent + bytes;
+        self.sent = sent % SENT_BYTES;
+        self.fill(u32::try_from(sent / SENT_BYTES).unwrap_or(BUDGET));
+    }
+
+    /// Whether others have their turn now; asked before more is read.
+    pub(crate) fn takes_turn(&mut self) -> bool {
+        let takes = self.in_a_row >= TURN;
+        if takes {
+            self.in_a_row = 0;
+        }
+        takes
+    }
+
+    /// The GOAWAY with ENHANCE_YOUR_CALM for a client that has used up what it had.
+    pub(crate) fn farewell(&self) -> Option<[u8; HEADER + 8]> {
+        if self.budget > 0 {
+            return None;
+        }
+        let mut frame = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb];
+        frame[HEADER..HEADER + 4].copy_from_slice(&self.last_stream.to_be_bytes());
+        Some(frame)
+    }
+
+    fn fill(&mut self, frames: u32) {
+        // Nothing brings back one that is sent away.
+        if self.budget > 0 {
+            self.budget = self.budget.saturating_add(frames).min(BUDGET);
+        }
+    }
+
+    fn refill(&mut self) {
+        if self.budget >= BUDGET / 2 {
+            return;
+        }
+        let intervals = self.filled.elapsed().as_secs() / REFILL_INTERVAL.as_secs();
+        if intervals > 0 {
+            self.filled = Instant::now();
+            self.fill(REFILL.saturating_mul(u32::try_from(intervals).unwrap_or(u32::MAX)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, stream: u32, payload: usize) -> Vec<u8> {
+        let mut frame = u32::try_from(payload).unwrap().to_be_bytes()[1..].to_vec();
+        frame.extend([kind, 0]);
+        frame.extend(stream.to_be_bytes());
+        frame.extend(vec![0xff; payload]);
+        frame
+    }
+
+    fn begun() -> Frames {
+        let mut frames = Frames::new();
+        frames.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        frames
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn useless_frames_are_bounded_however_they_arrive() {
+        for kind in [2, 3, 4, 6, 8, 9, 0xfa] {
+            let mut frames = begun();
+            frames.read(&frame(HEADERS, 5, 30));
+            let flood = frame(kind, 0, 5).repeat(BUDGET as usize);
+            for bytes in flood[..flood.len() - 14].chunks(7) {
+                frames.read(bytes);
+            }
+            assert_eq!(frames.farewell(), None, "{kind}");
+            frames.read(&flood[..14 * 2]);
+            let goaway = frames.farewell().unwrap();
+            assert_eq!(goaway, [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0xb], "{kind}");
+            frames.read(&frame(HEADERS, 7, 30));
+            assert!(frames.farewell().is_some(), "{kind}");
+        }
+        let mut frames = begun();
+        frames.read(&frame(DATA, 1, 0).repeat(BUDGET as usize));
+        assert!(frames.farewell().is_some(), "empty DATA");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn useful_ones_what_is_sent_and_time_fill_the_budget() {
+        let mut frames = begun();
+        let flood = |frames: &mut Frames, number: u32| frames.read(&frame(8, 1, 4).repeat(number as usize));
+        // A pull: two window updates for 4 KiB.
+        for _ in 0..2 * BUDGET {
+            frames.sent(4096);
+            flood(&mut frames, 2);
+        }
+        // A push: data, and a ping now and then.
+        for _ in 0..2 * BUDGET {
+            frames.read(&frame(DATA, 1, 16_384));
+            flood(&mut frames, 1);
+        }
+        // Requests.
+        for stream in 0..2 * BUDGET {
+            frames.read(&frame(HEADERS, stream, 30));
+            flood(&mut frames, OF_A_REQUEST);
+        }
+        for _ in 0..100 {
+            tokio::time::advance(REFILL_INTERVAL).await;
+            flood(&mut frames, REFILL);
+        }
+        assert_eq!(frames.farewell(), None);
+        flood(&mut frames, BUDGET);
+        assert!(frames.farewell().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_in_a_row_let_others_have_their_turn() {
+        let mut frames = begun();
+        frames.read(&frame(8, 0, 4).repeat(TURN as usize - 1));
+        assert!(!frames.takes_turn());
+        frames.read(&frame(8, 0, 4));
+        assert!(frames.takes_turn() && !frames.takes_turn());
+    }
+}
