@@ -341,13 +341,13 @@ async fn token_requests_with_bad_credentials_are_refused() {
     let form = b"grant_type=password&username=anna&password=secret&service=registry.example&scope=repository:a:pull";
     fixture
         .access
-        .token(TokenRequest::from_form(form).unwrap(), None, HERE)
+        .token(TokenRequest::from_post("", form, false).unwrap(), None, HERE)
         .await
         .unwrap();
     let form = b"grant_type=password&username=anna&password=wrong";
     let refused = fixture
         .access
-        .token(TokenRequest::from_form(form).unwrap(), None, HERE)
+        .token(TokenRequest::from_post("", form, false).unwrap(), None, HERE)
         .await;
     assert_eq!(
         refused.unwrap_err().kind,

@@ -9,6 +9,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use super::apr1;
+use super::credentials::has_control;
 
 /// Longest password that is hashed at all; a longer one is wrong.
 pub(super) const MAX_PASSWORD_LENGTH: usize = 1024;
@@ -42,7 +43,7 @@ fn check_length(password: &str, most: usize) -> Result<(), PasswordError> {
         return Err(PasswordError::Empty);
     }
     // NUL ends a password in bcrypt, and no client can type it.
-    if password.chars().any(char::is_control) {
+    if has_control(password) {
         return Err(PasswordError::Control);
     }
     if password.len() > most {
@@ -62,7 +63,7 @@ pub enum PasswordError {
     /// Nothing.
     #[error("the password is empty")]
     Empty,
-    /// A line break, NUL or another control character.
+    /// A line break, NUL or another control character but a tab.
     #[error("the password holds a control character")]
     Control,
     /// Too long for the kind of hash.
@@ -335,6 +336,8 @@ mod tests {
     fn passwords_that_cannot_be_typed_or_kept_are_refused() {
         assert_eq!(hash_password(""), Err(PasswordError::Empty));
         assert_eq!(hash_password("a\0b"), Err(PasswordError::Control));
+        assert_eq!(hash_password("a\nb"), Err(PasswordError::Control));
+        assert!(hash_password("a\tb").is_ok());
         assert_eq!(
             hash_password_bcrypt(&"x".repeat(73)),
             Err(PasswordError::TooLong { most: 72 })

@@ -8,6 +8,8 @@ use actix_web::http::Method;
 use super::app::{App, Settings};
 use super::error::ApiError;
 use super::forwarded::Origin;
+use super::needs;
+use super::route::Route;
 use crate::auth::{Actions, ChallengeError, Decision, Principal, Scope};
 use crate::oci::RepositoryName;
 
@@ -41,19 +43,20 @@ impl Call<'_> {
         self.decide(&Scope::repository(repository, Actions::PULL)) == Decision::Granted
     }
 
-    /// Refuses unless the sender may do all that `scope` says; without one, unless they are known at all.
-    pub(crate) fn require(&self, scope: Option<&Scope>) -> Result<(), ApiError> {
-        let decision = match scope {
+    /// Refuses unless the sender may do what `route` takes; where that is nothing, unless they are known at all.
+    pub(crate) fn require(&self, route: &Route) -> Result<(), ApiError> {
+        let scope = needs::scope(route);
+        let decision = match &scope {
             Some(scope) => self.decide(scope),
             None => self.app.access.ping(self.principal),
         };
         match decision {
             Decision::Granted => Ok(()),
             Decision::NeedsLogin => {
-                let scopes = scope.map(std::slice::from_ref).unwrap_or_default();
-                Err(ApiError::needs_login(self.challenges(scopes)))
+                let scopes: Vec<_> = scope.into_iter().chain(needs::source(route)).collect();
+                Err(ApiError::needs_login(self.challenges(&scopes)))
             }
-            Decision::Denied => Err(ApiError::denied(scope)),
+            Decision::Denied => Err(ApiError::denied(scope.as_ref())),
         }
     }
 

@@ -17,6 +17,8 @@ pub(crate) enum Code {
     Denied,
     Unsupported,
     TooManyRequests,
+    /// CNCF distribution's: `n` of a listing that is no number; user interfaces know it.
+    PaginationNumberInvalid,
     /// CNCF distribution's: a tag that the grammar does not allow. The specification lets it stand ("Legacy Docker support
     /// error codes"); the codes below are those of 5XX alone, which the set does not bind.
     TagInvalid,
@@ -44,6 +46,7 @@ impl Code {
             Self::Denied => "DENIED",
             Self::Unsupported => "UNSUPPORTED",
             Self::TooManyRequests => "TOOMANYREQUESTS",
+            Self::PaginationNumberInvalid => "PAGINATION_NUMBER_INVALID",
             Self::TagInvalid => "TAG_INVALID",
             Self::Unknown => "UNKNOWN",
             Self::Unavailable => "UNAVAILABLE",

@@ -22,7 +22,7 @@ impl From<RouteError> for ApiError {
             RouteError::DigestInvalid(_) | RouteError::DigestMissing => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
             RouteError::TagInvalid(_) | RouteError::TooManyTags { .. } => (StatusCode::BAD_REQUEST, Code::TagInvalid),
             RouteError::UploadUnknown => (StatusCode::NOT_FOUND, Code::BlobUploadUnknown),
-            RouteError::PaginationInvalid(_) => (StatusCode::BAD_REQUEST, Code::Unsupported),
+            RouteError::PaginationInvalid(_) => (StatusCode::BAD_REQUEST, Code::PaginationNumberInvalid),
         };
         let answer = Self::new(status, code, error.to_string());
         match error {
@@ -161,7 +161,11 @@ mod tests {
         check(RouteError::TagInvalid(InvalidTag), 400, "TAG_INVALID");
         check(RouteError::TooManyTags { max: 1 }, 400, "TAG_INVALID");
         check(RouteError::UploadUnknown, 404, "BLOB_UPLOAD_UNKNOWN");
-        check(RouteError::PaginationInvalid("x".into()), 400, "UNSUPPORTED");
+        check(
+            RouteError::PaginationInvalid("x".into()),
+            400,
+            "PAGINATION_NUMBER_INVALID",
+        );
     }
 
     #[test]

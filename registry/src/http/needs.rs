@@ -27,3 +27,12 @@ pub(crate) fn scope(route: &Route) -> Option<Scope> {
         }
     }
 }
+
+/// What a challenge asks for besides: with a token for the target alone, the next answer to a mount would be another one.
+pub(crate) fn source(route: &Route) -> Option<Scope> {
+    let Route::BeginUpload { repository, begin } = route else {
+        return None;
+    };
+    let source = begin.mount.as_ref()?.from.as_ref()?;
+    (source != repository).then(|| Scope::repository(source, Actions::PULL))
+}

@@ -17,8 +17,8 @@ use super::error::ApiError;
 use super::forwarded::Origin;
 use super::handlers::{blobs, listings, manifests, tokens, uploads};
 use super::health;
+use super::in_flight;
 use super::route::{self, BeginUpload, Route};
-use super::{in_flight, needs};
 use crate::Front;
 use crate::auth::{ChallengeError, Principal};
 
@@ -129,7 +129,7 @@ async fn answer(
         origin,
         principal: sender,
     };
-    call.require(needs::scope(&route).as_ref())?;
+    call.require(&route)?;
     if settings.trust.front == Front::Lockgate && request.headers().contains_key(CHECK) {
         return Ok(HttpResponse::NoContent().finish());
     }

@@ -49,11 +49,15 @@ impl MediaType {
 impl FromStr for MediaType {
     type Err = InvalidMediaType;
 
-    /// Parameters (`; charset=utf-8`) are dropped: the OCI distribution specification has registries ignore them.
+    /// Parameters (`; charset=utf-8`) are dropped: the OCI distribution specification has registries ignore them. The
+    /// known types are known in any case (RFC 9110 section 8.3.1).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let essence = text.split_once(';').map_or(text, |(essence, _)| essence).trim();
         // The known ones cost no allocation; they are what nearly every request names.
-        if let Some(known) = Self::KNOWN.iter().find(|known| known.as_str() == essence) {
+        if let Some(known) = Self::KNOWN
+            .iter()
+            .find(|known| known.as_str().eq_ignore_ascii_case(essence))
+        {
             return Ok(known.clone());
         }
         match essence.split_once('/') {
@@ -102,6 +106,7 @@ mod tests {
             "application/vnd.oci.image.manifest.v1+json",
             "application/vnd.oci.image.manifest.v1+json; charset=utf-8",
             " application/vnd.oci.image.manifest.v1+json ;",
+            "Application/vnd.OCI.image.manifest.v1+JSON",
         ] {
             assert_eq!(text.parse(), Ok(MediaType::OCI_IMAGE), "{text}");
         }

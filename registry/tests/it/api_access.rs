@@ -316,3 +316,98 @@ fn a_token_that_misses_the_source_of_a_mount_is_told_the_scopes() {
     // No token of this account reads there, so there is nothing to ask for.
     served.send("POST", &mount("other/source"), &narrow, b"").expect(202);
 }
+
+#[test]
+fn a_mount_without_a_token_is_told_both_scopes() {
+    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    let basic = [("Authorization", ALICE)];
+    let digest = sha256(b"shared");
+    let push = format!("/v2/team/source/blobs/uploads/?digest={digest}");
+    served.send("POST", &push, &basic, b"shared").expect(201);
+    let mount = |from: &str| format!("/v2/team/app/blobs/uploads/?mount={digest}{from}");
+    let elsewhere = token(&served, &basic, "repository:team/other:pull,push");
+    let elsewhere = [("Authorization", elsewhere.as_str())];
+    let challenge = |headers: &[(&str, &str)], target: &str| {
+        let refused = served.send("POST", target, headers, b"");
+        refused.expect_error(401, "UNAUTHORIZED");
+        refused.header("www-authenticate").to_owned()
+    };
+    let both = "scope=\"repository:team/app:pull,push repository:team/source:pull\"";
+    for headers in [&[][..], &elsewhere] {
+        let told = challenge(headers, &mount("&from=team/source"));
+        assert!(told.contains(both), "{told}");
+        // Also of what is not there, and may not be pulled.
+        let told = challenge(headers, &mount("&from=other/secret"));
+        assert!(
+            told.contains("repository:team/app:pull,push repository:other/secret:pull\""),
+            "{told}"
+        );
+        for from in ["", "&from=", "&from=team/app", "&from=UPPER"] {
+            let told = challenge(headers, &mount(from));
+            assert!(
+                told.contains("scope=\"repository:team/app:pull,push\""),
+                "{from}: {told}"
+            );
+        }
+    }
+    // A token for what the challenge says is enough.
+    let scopes = "repository:team/app:pull,push%20repository:team/source:pull";
+    let wide = token(&served, &basic, scopes);
+    let mounted = served.send("POST", &mount("&from=team/source"), &[("Authorization", &wide)], b"");
+    mounted.expect(201);
+}
+
+#[test]
+fn a_token_is_posted_for_with_basic_credentials_too() {
+    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    let scope = "service=the-service&scope=repository:team/app:pull,push";
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let post = |query: &str, headers: &[(&str, &str)], body: &str| {
+        let headers = [headers, &[form]].concat();
+        served.send("POST", &format!("/authserver/auth{query}"), &headers, body.as_bytes())
+    };
+    let basic = [("Authorization", ALICE)];
+    let query = format!("?{scope}");
+    for (query, body) in [
+        ("", scope.to_owned()),
+        ("", format!("grant_type=password&{scope}")),
+        (query.as_str(), String::new()),
+    ] {
+        let answer = post(query, &basic, &body);
+        let bearer = format!("Bearer {}", answer.expect(200).json()["access_token"].as_str().unwrap());
+        let begun = served.send(
+            "POST",
+            "/v2/team/app/blobs/uploads/",
+            &[("Authorization", &bearer)],
+            b"",
+        );
+        begun.expect(202);
+    }
+    let wrong = [("Authorization", "Basic YWxpY2U6d3Jvbmc=")];
+    post("", &wrong, scope).expect_error(401, "UNAUTHORIZED");
+    post("", &[], scope).expect_error(400, "UNSUPPORTED");
+    post("", &[("Authorization", "Bearer x")], scope).expect_error(400, "UNSUPPORTED");
+    post("", &basic, &format!("username=alice&{scope}")).expect_error(400, "UNSUPPORTED");
+}
+
+#[test]
+fn a_password_with_a_tab_is_let_in() {
+    let password = "wonder\tland";
+    let served = Served::start(WITH_TOKENS, Front::Other, |home: &Path| {
+        let hash = accounts::hash_password(password).expect("a hash");
+        std::fs::write(home.join("htpasswd"), format!("alice:{hash}\n")).expect("htpasswd");
+    });
+    // alice:wonder<tab>land
+    let basic = [("Authorization", "Basic YWxpY2U6d29uZGVyCWxhbmQ=")];
+    served.send("GET", "/v2/", &basic, b"").expect(200);
+    token(&served, &basic, "repository:team/app:pull");
+    let form = "grant_type=password&username=alice&password=wonder%09land&service=the-service";
+    served
+        .send("POST", "/authserver/auth", &[], form.as_bytes())
+        .expect(200);
+    // alice:wonder land
+    let other = [("Authorization", "Basic YWxpY2U6d29uZGVyIGxhbmQ=")];
+    served
+        .send("GET", "/v2/", &other, b"")
+        .expect_error(401, "UNAUTHORIZED");
+}

@@ -39,7 +39,6 @@ fn tags_are_sorted_and_paged() {
         served.get("/v2/a/b/tags/list?n=0").expect(200).json()["tags"],
         json!([])
     );
-    served.get("/v2/a/b/tags/list?n=x").expect_error(400, "UNSUPPORTED");
     served.get("/v2/unknown/tags/list").expect_error(404, "NAME_UNKNOWN");
 }
 
@@ -125,4 +124,20 @@ fn an_unknown_subject_has_no_referrers() {
     served
         .get("/v2/a/b/referrers/sha256:bad")
         .expect_error(400, "DIGEST_INVALID");
+}
+
+#[test]
+fn an_n_that_is_no_number_has_distributions_code() {
+    let served = Served::open();
+    served.push_image("a/b", "v1", b"layer");
+    for n in ["x", "-1", "1.5", "1e3", "99999999999999999999999"] {
+        for listing in ["/v2/_catalog", "/v2/a/b/tags/list"] {
+            served
+                .get(&format!("{listing}?n={n}"))
+                .expect_error(400, "PAGINATION_NUMBER_INVALID");
+        }
+    }
+    for n in ["", "0", "1", "99999"] {
+        served.get(&format!("/v2/a/b/tags/list?n={n}")).expect(200);
+    }
 }

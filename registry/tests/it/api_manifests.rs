@@ -213,3 +213,29 @@ fn names_and_references_are_checked() {
     allow.expect_error(405, "UNSUPPORTED");
     assert_eq!(allow.header("allow"), "GET, HEAD, PUT, DELETE");
 }
+
+#[test]
+fn media_types_have_no_case() {
+    let served = Served::open();
+    let manifest = served.image("a/b", b"layer");
+    let put = |tag: &str, kind: &str, content: &[u8]| {
+        let path = format!("/v2/a/b/manifests/{tag}");
+        served.send("PUT", &path, &[("Content-Type", kind)], content)
+    };
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let odd = "Application/vnd.OCI.Image.manifest.v1+JSON; charset=UTF-8";
+    put("v1", odd, &manifest).expect(201);
+    let inside = String::from_utf8(manifest.clone())
+        .unwrap()
+        .replace(kind, &kind.to_uppercase());
+    put("v2", kind, inside.as_bytes()).expect(201);
+    for (tag, content) in [("v1", manifest.as_slice()), ("v2", inside.as_bytes())] {
+        let pulled = served.get(&format!("/v2/a/b/manifests/{tag}"));
+        assert_eq!(
+            (pulled.expect(200).header("content-type"), pulled.body.as_slice()),
+            (kind, content)
+        );
+    }
+    // Another type is another type.
+    put("v3", "Application/vnd.OCI.image.index.v1+json", &manifest).expect_error(400, "MANIFEST_INVALID");
+}

@@ -41,9 +41,11 @@ impl TokenRequest {
         Ok(request)
     }
 
-    /// Of a POST's form: `grant_type=password`, `username`, `password`, and the GET's parameters.
-    pub fn from_form(form: &[u8]) -> Result<Self, Refusal> {
-        let (mut request, mut grant, mut username, mut password) = (Self::default(), None, None, None);
+    /// Of a POST: its form has `grant_type=password`, `username`, `password`, and the GET's parameters, which may be in
+    /// the query too. Where there are Basic credentials (`has_basic`) and no `username`, it is what a GET would be, as in
+    /// docker_auth.
+    pub fn from_post(query: &str, form: &[u8], has_basic: bool) -> Result<Self, Refusal> {
+        let (mut request, mut grant, mut username, mut password) = (Self::from_query(query)?, None, None, None);
         for (name, value) in form_urlencoded::parse(form) {
             match name.as_ref() {
                 "grant_type" => grant = Some(value),
@@ -54,6 +56,7 @@ impl TokenRequest {
         }
         match (grant.as_deref(), username, password) {
             (Some("password"), Some(username), Some(password)) => request.password = Some((username, password)),
+            (None | Some("password"), None, None) if has_basic => {}
             (Some("password"), ..) => return Err(Refusal::malformed("the password grant takes username and password")),
             _ => {
                 return Err(Refusal::malformed(
@@ -157,22 +160,50 @@ mod tests {
     #[test]
     fn the_password_grant_is_read_and_no_other() {
         let form = b"grant_type=password&username=anna&password=se%3Acret+%C3%BC&service=lockgate&client_id=x&access_type=offline&scope=repository:a:pull+repository:b:push";
-        let request = TokenRequest::from_form(form).unwrap();
+        let request = TokenRequest::from_post("", form, false).unwrap();
         let (account, password) = request.password.as_ref().unwrap();
         assert_eq!((account.as_str(), password.reveal()), ("anna", "se:cret ü"));
         assert_eq!(scopes(&request), ["repository:a:pull", "repository:b:push"]);
         assert!(!format!("{request:?}").contains("cret"));
         for form in [
             "",
+            "grant_type=password",
             "grant_type=password&username=a",
             "grant_type=refresh_token&refresh_token=x",
             "username=a&password=b",
         ] {
-            assert_eq!(
-                TokenRequest::from_form(form.as_bytes()).unwrap_err().kind,
-                RefusalKind::Malformed,
-                "{form}"
-            );
+            let refused = TokenRequest::from_post("", form.as_bytes(), false).unwrap_err();
+            assert_eq!(refused.kind, RefusalKind::Malformed, "{form}");
         }
+    }
+
+    #[test]
+    fn a_post_with_basic_credentials_and_no_username_is_as_a_get() {
+        let scoped = "service=lockgate&scope=repository:a:pull";
+        for (query, form) in [
+            (scoped, String::new()),
+            ("", scoped.to_owned()),
+            ("", format!("grant_type=password&{scoped}")),
+            ("scope=repository:a:pull", "service=lockgate".to_owned()),
+        ] {
+            let request = TokenRequest::from_post(query, form.as_bytes(), true).unwrap();
+            assert!(request.password.is_none());
+            assert_eq!(request.service.as_deref(), Some("lockgate"), "{form}");
+            assert_eq!(scopes(&request), ["repository:a:pull"], "{form}");
+        }
+        // What the form says of an account wins, and half of it is a mistake.
+        let form = b"grant_type=password&username=anna&password=x";
+        assert!(TokenRequest::from_post("", form, true).unwrap().password.is_some());
+        for form in [
+            "grant_type=password&username=a",
+            "username=a",
+            "username=a&password=b",
+            "grant_type=refresh_token&refresh_token=x",
+        ] {
+            assert!(TokenRequest::from_post("", form.as_bytes(), true).is_err(), "{form}");
+        }
+        // Passwords are not for a query.
+        let query = "grant_type=password&username=anna&password=x";
+        assert!(TokenRequest::from_post(query, b"", false).is_err());
     }
 }

@@ -44,24 +44,34 @@ pub(crate) async fn answer(
     within: Duration,
     sender: &mut Principal,
 ) -> Result<HttpResponse, ApiError> {
-    let wish = match (place, request.method()) {
-        (Place::Keys, &Method::GET | &Method::HEAD) => return Ok(json(access.jwks().unwrap_or_default())),
-        (Place::Token, &Method::GET) => TokenRequest::from_query(request.uri().query().unwrap_or_default()),
-        (Place::Token, &Method::POST) => TokenRequest::from_form(&body::read(payload, MAX_FORM_SIZE, within).await?),
-        (Place::Keys, _) => return Ok(not_allowed("GET, HEAD")),
-        (Place::Token, _) => return Ok(not_allowed("GET, POST")),
-    };
-    let refused = |refusal| ApiError::refused(refusal, |_| vec![access.token_challenge()]);
+    let query = request.uri().query().unwrap_or_default();
     let authorization = request
         .headers()
         .get(AUTHORIZATION)
         .map(|value| value.to_str().unwrap_or_default());
+    let wish = match (place, request.method()) {
+        (Place::Keys, &Method::GET | &Method::HEAD) => return Ok(json(access.jwks().unwrap_or_default())),
+        (Place::Token, &Method::GET) => TokenRequest::from_query(query),
+        (Place::Token, &Method::POST) => {
+            let form = body::read(payload, MAX_FORM_SIZE, within).await?;
+            TokenRequest::from_post(query, &form, authorization.is_some_and(is_basic))
+        }
+        (Place::Keys, _) => return Ok(not_allowed("GET, HEAD")),
+        (Place::Token, _) => return Ok(not_allowed("GET, POST")),
+    };
+    let refused = |refusal| ApiError::refused(refusal, |_| vec![access.token_challenge()]);
     let token = access
         .token(wish.map_err(refused)?, authorization, client)
         .await
         .map_err(refused)?;
     *sender = token.principal();
     Ok(json(token.to_json()))
+}
+
+fn is_basic(authorization: &str) -> bool {
+    authorization
+        .split_once(' ')
+        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
 }
 
 /// A token is for one client, and for a short time.
