@@ -50,6 +50,10 @@ impl Forwarded {
         for name in &forged {
             request.remove_header(name);
         }
+        if named_host(request).is_none() {
+            // HTTP/1.0 need not name one; the request goes on as HTTP/1.1, which must (RFC 9112 section 3.2).
+            request.insert_header("Host", "")?;
+        }
         let client = self.0.client.to_string();
         request.insert_header("X-Forwarded-For", client.as_str())?;
         request.insert_header("X-Forwarded-Proto", self.0.scheme.to_string())?;
@@ -204,6 +208,15 @@ mod tests {
                 (Some(host), Some("https"))
             );
         }
+    }
+
+    #[test]
+    fn a_request_without_a_host_gets_an_empty_one() {
+        let mut request = request(&[]);
+        let forwarded = Forwarded::new(&request, &peer("10.1.2.3:999"), &[]);
+        forwarded.write(&mut request, "id").unwrap();
+        assert_eq!(request.headers.get("host").unwrap(), "");
+        assert!(!request.headers.contains_key("x-forwarded-host"));
     }
 
     #[test]
