@@ -2,7 +2,7 @@
 
 use crate::client::{Http1, Http2, request};
 use crate::door::{Door, Options};
-use crate::registry::ok;
+use crate::registry::{Reply, ok};
 
 #[tokio::test]
 async fn the_registry_is_told_where_a_request_comes_from() {
@@ -169,6 +169,34 @@ async fn configured_headers_are_added_to_every_answer() {
     assert_eq!(answer.header("docker-distribution-api-version"), Some("registry/2.0"));
     drop(registry);
     std::fs::remove_file(&door.socket).unwrap();
+}
+
+#[tokio::test]
+async fn preflights_get_the_configured_headers() {
+    let door = Door::open_with(Options::http(
+        "  headers:\n    Access-Control-Allow-Origin: ['https://ui.example']\n    Access-Control-Allow-Methods: [GET, DELETE]\n",
+    ))
+    .await;
+    let registry = door.registry(|_| Reply::Raw("HTTP/1.1 204 No Content\r\n\r\n".to_owned()));
+    let asked = "Origin: https://ui.example\r\nAccess-Control-Request-Method: DELETE\r\n";
+    let mut http1 = Http1::connect(&door).await;
+    let first = http1.request("OPTIONS", "/v2/a/manifests/v1", asked).await;
+    let mut http2 = Http2::connect(&door).await;
+    let preflight = request("/auth/token")
+        .method("OPTIONS")
+        .header("origin", "https://ui.example")
+        .header("access-control-request-method", "POST");
+    let second = http2.request(preflight.body(()).unwrap(), Default::default()).await;
+    for answer in [first, second] {
+        assert_eq!(answer.status, 204);
+        assert_eq!(answer.header("access-control-allow-origin"), Some("https://ui.example"));
+        assert_eq!(answer.header("access-control-allow-methods"), Some("GET"));
+    }
+    for seen in registry.seen() {
+        assert!(seen.target == "/v2/a/manifests/v1" || seen.target == "/auth/token");
+        assert_eq!(seen.header("origin").as_deref(), Some("https://ui.example"));
+        assert!(seen.header("access-control-request-method").is_some());
+    }
 }
 
 #[tokio::test]

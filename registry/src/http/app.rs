@@ -55,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) body_timeout: Duration,
     /// How long the body of an upload may stall; `None` behind Lockgate's proxy, which sees to it.
     pub(crate) stall: Option<Duration>,
+    /// Whether pages of other origins are told what they may ask for: `http.headers` has `Access-Control-*`.
+    pub(crate) cors: bool,
     /// Whether requests are logged here, one line each. Behind Lockgate's proxy that is the proxy's line.
     pub(crate) access_log: bool,
 }
@@ -143,6 +145,10 @@ impl Settings {
             admission: (front == Front::Other).then(|| Arc::new(Admission::new(bounds(config)))),
             body_timeout: http.limits.body_timeout,
             stall: (front == Front::Other).then_some(http.limits.idle_timeout),
+            cors: http
+                .headers
+                .keys()
+                .any(|name| name.to_ascii_lowercase().starts_with("access-control-")),
             access_log: config.log.access && front == Front::Other,
         }
     }

@@ -15,6 +15,7 @@ mod code;
 mod conditional;
 mod connection;
 pub(crate) mod debug;
+mod early;
 mod error;
 mod error_map;
 mod forwarded;

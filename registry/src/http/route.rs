@@ -224,6 +224,30 @@ pub(crate) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
     }
 }
 
+/// The path of the endpoint that a GET of `path` means: with one slash where there are several, and without one at its
+/// end. Peers answer with a redirection there.
+pub(crate) fn clean(path: &str) -> Option<String> {
+    let is_endpoint = |path: &str| route(&Method::GET, path, None).is_ok();
+    let clean = single_slashes(path);
+    match clean.trim_end_matches('/') {
+        "/v2" => Some("/v2/".to_owned()),
+        _ if is_endpoint(&clean) => Some(clean),
+        shorter if is_endpoint(shorter) => Some(shorter.to_owned()),
+        _ => None,
+    }
+}
+
+/// `path` with one slash wherever there are several in a row.
+pub(crate) fn single_slashes(path: &str) -> String {
+    let mut single = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !single.ends_with('/') {
+            single.push(character);
+        }
+    }
+    single
+}
+
 fn support(method: &Method) -> Result<Route, RouteError> {
     only_get(method, || Ok(Route::Support))
 }

@@ -543,3 +543,56 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn odd_slashes_lead_to_the_endpoint_that_is_meant() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    for (path, expected) in [
+        ("/v2/_catalog/", "/v2/_catalog"),
+        ("/v2/x/tags/list/", "/v2/x/tags/list"),
+        ("/v2/x/tags/list///", "/v2/x/tags/list"),
+        ("//v2/", "/v2/"),
+        ("///v2///", "/v2/"),
+        ("/v2//", "/v2/"),
+        ("//v2", "/v2/"),
+        ("//v2//a//b/tags//list", "/v2/a/b/tags/list"),
+        ("/v2/a/manifests/v1/", "/v2/a/manifests/v1"),
+        (&format!("/v2//a/blobs/{digest}/"), &format!("/v2/a/blobs/{digest}")),
+        (
+            &format!("/v2/a/referrers/{digest}/"),
+            &format!("/v2/a/referrers/{digest}"),
+        ),
+    ] {
+        assert_eq!(clean(path).as_deref(), Some(expected), "{path}");
+        assert_eq!(clean(expected).as_deref(), Some(expected));
+    }
+    // No endpoint in any way, or none that is read.
+    for path in [
+        "",
+        "/",
+        "//",
+        "//evil.example/",
+        "//evil.example//v2/",
+        "/v2/x/",
+        "/v2/a/blobs/uploads/",
+        "/v2//a/blobs/uploads/",
+        "/v2/A/tags/list/",
+        "/v2/../x/tags/list/",
+        "/v2/a/../b/tags/list/",
+        "/v2/a/%2Ftags/list",
+        "\\\\v2/",
+    ] {
+        assert_eq!(clean(path), None, "{path}");
+    }
+}
+
+proptest! {
+    /// Never another host, never a loop.
+    #[test]
+    fn a_clean_path_begins_with_one_slash_and_stays(path in "(/|//|v2|a|tags|list|_catalog|manifests|\\.\\.|%2F|\\\\){0,12}") {
+        if let Some(cleaned) = clean(&path) {
+            prop_assert!(cleaned.starts_with("/v2/") && !cleaned.contains("//"));
+            prop_assert_eq!(clean(&cleaned), Some(cleaned));
+        }
+    }
+}

@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 use super::app::{App, Settings};
 use super::call::Call;
 use super::connection::{ReadableBody, refused};
+use super::early;
 use super::error::ApiError;
 use super::forwarded::Origin;
 use super::handlers::{blobs, listings, manifests, tokens, uploads};
@@ -88,9 +89,15 @@ async fn answer(
     if let Some(response) = health_of(app, method, path.unwrap_or(whole)).await {
         return Ok(response);
     }
+    if let Some(response) = early::redirection(settings, request) {
+        return Ok(response);
+    }
     let Some(path) = path else {
         return Err(ApiError::from(route::RouteError::NotFound));
     };
+    if let Some(response) = early::preflight(app, settings, request, path) {
+        return Ok(response);
+    }
     if matches!(path, "" | "/") && is_reading(method) {
         return Ok(HttpResponse::Ok().finish());
     }
@@ -191,7 +198,7 @@ async fn health_of(app: &App, method: &Method, path: &str) -> Option<HttpRespons
     }
 }
 
-fn is_reading(method: &Method) -> bool {
+pub(super) fn is_reading(method: &Method) -> bool {
     *method == Method::GET || *method == Method::HEAD
 }
 

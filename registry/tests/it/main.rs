@@ -6,6 +6,7 @@ mod api_attacks;
 mod api_audit;
 mod api_blobs;
 mod api_conformance;
+mod api_early;
 mod api_faults;
 mod api_forwarded;
 mod api_guessing;

@@ -36,6 +36,7 @@ mod service;
 mod status;
 mod supervision;
 mod systemd;
+mod through_the_proxy;
 mod tls;
 mod untimely;
 mod upgrade;
