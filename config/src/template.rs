@@ -70,7 +70,10 @@ const LINES: &[(&str, &str)] = &[
         "  #limits: {maxrequests: 4096, maxnetworkrequests: 1024}",
         "requests in flight in all, and from one address; more wait",
     ),
-    ("  headers:", "added to each answer"),
+    (
+        "  headers:",
+        "added to each answer; with Access-Control-*, preflights of browsers are answered too",
+    ),
     (
         "    X-Content-Type-Options: [nosniff]",
         "browsers do not guess what content is",
