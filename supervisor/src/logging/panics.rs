@@ -38,22 +38,47 @@ fn describe(panic: &PanicHookInfo<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::io::{BufRead, BufReader, PipeWriter, Read, Write};
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
     use super::*;
     use crate::logging::Logging;
 
-    /// Runs [`a_process_that_panics`] in a process of its own.
+    /// Runs [`a_process_that_panics`] in a process of its own, whose log nobody reads at first.
     #[test]
     fn the_last_words_of_a_process_are_written_before_it_ends() {
-        let output = Command::new(std::env::current_exe().unwrap())
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        fill(&writer);
+        let mut process = Command::new(std::env::current_exe().unwrap());
+        process
             .args(["--exact", "logging::panics::tests::a_process_that_panics"])
             .args(["--ignored", "--nocapture"])
-            .output()
-            .unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
+            // To find names for a backtrace takes longer than this waits.
+            .env("RUST_BACKTRACE", "0")
+            .stdout(Stdio::piped())
+            .stderr(writer);
+        let mut running = process.spawn().unwrap();
+        drop(process);
+        let mut words = BufReader::new(running.stdout.take().unwrap()).lines();
+        assert!(words.any(|line| line.unwrap().contains("about to panic")));
+        // Time to end, and less than a log is waited for that takes nothing.
+        std::thread::sleep(Duration::from_millis(300));
+        let mut told = String::new();
+        reader.read_to_string(&mut told).unwrap();
+        running.wait().unwrap();
         assert!(told.contains("GET /v2/ 200") && told.contains("no way on"), "{told}");
         assert!(!told.contains("not reached"), "{told}");
+    }
+
+    /// Fills what the pipe holds.
+    fn fill(mut pipe: &PipeWriter) {
+        let flags = OFlag::from_bits_retain(fcntl(pipe, FcntlArg::F_GETFL).unwrap());
+        fcntl(pipe, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).unwrap();
+        while pipe.write_all(&[b'.'; 4096]).is_ok() {}
+        fcntl(pipe, FcntlArg::F_SETFL(flags)).unwrap();
     }
 
     #[test]
@@ -62,6 +87,7 @@ mod tests {
         Logging::start("test").run().unwrap();
         log_and_notify(Arc::default());
         tracing::info!(target: "access", "GET /v2/ 200");
+        println!("about to panic");
         let main = std::thread::Builder::new().name("main".to_owned());
         let main = main.spawn(|| {
             let _ = std::panic::catch_unwind(|| panic!("no way on"));

@@ -7,6 +7,7 @@ use lockgate_config::Formatter;
 
 use super::*;
 use crate::logging::receipt::confirmed;
+use crate::logging::system::SystemLog;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -235,4 +236,22 @@ async fn one_sink_that_takes_a_line_is_enough_and_the_others_get_it_too() {
     assert!(audited.await);
     slow.answers.send(Ok(true)).unwrap();
     assert_eq!(slow.take(), ["removing"]);
+}
+
+#[test]
+fn a_system_log_that_reads_nothing_keeps_nobody_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let daemon = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    let (writer, _) = writer(CAPACITY);
+    writer.change(Box::new(move |_| Some(Box::new(SystemLog::new(path, "test")))));
+    // Many more than a socket holds (unix(7), max_dgram_qlen).
+    numbered(&writer, 1000..3000);
+    let mut packet = [0; 128];
+    for number in 1000..3000 {
+        let length = daemon.recv(&mut packet).unwrap();
+        let packet = String::from_utf8_lossy(&packet[..length]);
+        assert!(packet.ends_with(&format!(": {number}")), "{packet}");
+    }
+    assert_eq!(writer.missing(), 0);
 }
