@@ -37,7 +37,7 @@ fn what_a_start_would_refuse_is_told_before_it() {
     pairs(&sandbox);
     sandbox.write("text", "not what is expected\n");
     sandbox.write("htpasswd", ACCOUNT);
-    fs::create_dir(sandbox.path("directory")).unwrap();
+    sandbox.directory("directory");
     let mark = fs::read_to_string(sandbox.path("one.crt")).unwrap();
     sandbox.write("mark.crt", &format!("\u{feff}{mark}"));
     let tls = |more: &str| format!("  tls: {{{more}}}\n");
@@ -168,8 +168,8 @@ fn several_mistakes_come_at_once_and_good_files_pass() {
     let told = sandbox.run(&["check", "--config", "config.yml"]).expect(78);
     assert_eq!(told.stderr.lines().count(), 3, "{}", told.stderr);
 
-    fs::create_dir(sandbox.path("www")).unwrap();
-    fs::create_dir(sandbox.path("data")).unwrap();
+    sandbox.directory("www");
+    sandbox.directory("data");
     sandbox.write("htpasswd", ACCOUNT);
     for name in ["htpasswd", "one.crt"] {
         let content = sandbox.read(name);
@@ -269,8 +269,8 @@ fn what_this_user_may_not_look_at_is_said() {
     let sandbox = Sandbox::new();
     pairs(&sandbox);
     sandbox.write("htpasswd", ACCOUNT);
-    fs::create_dir(sandbox.path("data")).unwrap();
-    fs::create_dir(sandbox.path("closed")).unwrap();
+    sandbox.directory("data");
+    sandbox.directory("closed");
     for name in ["one.key", "htpasswd", "data", "closed"] {
         fs::set_permissions(sandbox.path(name), Permissions::from_mode(0o700)).unwrap();
     }
@@ -343,7 +343,7 @@ fn an_accounts_file_elsewhere_that_its_reader_may_not_read_is_told_with_the_comm
     let sandbox = Sandbox::new();
     sandbox.write("htpasswd", ACCOUNT);
     fs::set_permissions(sandbox.path("htpasswd"), Permissions::from_mode(0o600)).unwrap();
-    fs::create_dir(sandbox.path("data")).unwrap();
+    sandbox.directory("data");
     chown(sandbox.path("data"), Some(7002), Some(7003)).unwrap();
     let text = format!(
         "{PLAIN}auth: {{htpasswd: {{realm: r, path: htpasswd}}}}\nprocess: {{proxyuser: 7001, registryuser: 7002, group: 7003}}\n"

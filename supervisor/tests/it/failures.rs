@@ -126,7 +126,7 @@ fn an_unreadable_configuration_or_file_of_accounts_is_said() {
 #[test]
 fn directories_that_cannot_be_written_are_said() {
     let (sandbox, config) = configured("");
-    std::fs::create_dir(sandbox.path("data")).unwrap();
+    sandbox.directory("data");
     sandbox.give_to_nobody();
     sandbox.set_mode("data", 0o555);
     let ran = sandbox.as_nobody(&["start", "--config", &config]);
@@ -145,7 +145,7 @@ fn root_is_told_of_a_file_system_that_is_read_only() {
         return;
     }
     let (sandbox, config) = configured("");
-    std::fs::create_dir(sandbox.path("data")).unwrap();
+    sandbox.directory("data");
     let data = sandbox.path("data");
     let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
     let own = sandbox.command(&["start", "--config", &config]);

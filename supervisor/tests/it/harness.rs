@@ -2,7 +2,7 @@
 //!
 //! Servers listen on port 0 of the loopback address and say where; nothing here sleeps in the hope that it suffices.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
@@ -38,7 +38,7 @@ impl Sandbox {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         // Started as root, the two halves are other users.
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
         Self { directory }
     }
 
@@ -50,10 +50,22 @@ impl Sandbox {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// A file that everybody may read, as most people's are, whatever the umask; one that is there keeps its mode.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        make_directory(path.parent().unwrap());
+        let is_new = !path.exists();
         std::fs::write(&path, text).unwrap();
+        if is_new {
+            std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        }
+        path
+    }
+
+    /// A directory that everybody may enter.
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        make_directory(&path);
         path
     }
 
@@ -146,6 +158,15 @@ impl Sandbox {
             }
         }
         files
+    }
+}
+
+/// With those above it that are missing; everybody may enter, whatever the umask.
+fn make_directory(path: &Path) {
+    if !path.exists() {
+        make_directory(path.parent().unwrap());
+        std::fs::create_dir(path).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
     }
 }
 

@@ -241,7 +241,7 @@ fn the_home_and_the_data_may_be_links_to_another_disk() {
     }
     let sandbox = Sandbox::new();
     for (link, disk) in [("lockgate", "disk"), ("disk/data", "disk/images")] {
-        fs::create_dir(sandbox.path(disk)).unwrap();
+        sandbox.directory(disk);
         std::os::unix::fs::symlink(sandbox.path(disk), sandbox.path(link)).unwrap();
     }
     for chown in [&[][..], &["--chown"]] {
@@ -300,7 +300,7 @@ fn a_key_that_only_root_reads_is_served_and_followed() {
         return;
     }
     let sandbox = Sandbox::new();
-    fs::create_dir(sandbox.path("mine")).unwrap();
+    sandbox.directory("mine");
     fs::set_permissions(sandbox.path("mine"), Permissions::from_mode(0o700)).unwrap();
     let make = |name: &str| {
         sandbox

@@ -127,7 +127,7 @@ fn images_that_are_missing_are_no_empty_registry() {
     let sandbox = served();
     // A disk that is not mounted: the place is there, and empty.
     std::fs::rename(sandbox.path("lockgate/data"), sandbox.path("disk")).unwrap();
-    std::fs::create_dir(sandbox.path("lockgate/data")).unwrap();
+    sandbox.directory("lockgate/data");
     let told = refused(&sandbox);
     assert!(
         told.contains("storage.filesystem.rootdirectory = ") && told.contains("mount the disk"),
