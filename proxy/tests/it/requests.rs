@@ -34,12 +34,21 @@ async fn ambiguous_requests_never_reach_the_registry() {
         "GET /v2/\0 HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /v2/ HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
         "GET /v2/ HTTP/1.1\r\nHost: a\r\nX-F\0oo: b\r\n\r\n",
+        "GET /v2/ HTTP/1.1\r\nHost: a\r\nX(y): b\r\n\r\n",
+        "GET /v2/ HTTP/1.1\r\nHost: a@b\r\n\r\n",
+        "GET http://u@a/v2/ HTTP/1.1\r\nHost: u@a\r\n\r\n",
+        "G(T /v2/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /v2/ HTTP/1.2\r\nHost: a\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
         let mut http1 = Http1::connect(&door).await;
         http1.send(attack).await;
-        let answer = http1.head().await;
-        assert_eq!(answer.status, 400, "{attack:?}");
+        let answer = http1.answer(false).await;
+        assert_eq!(
+            (answer.status, answer.error_code().as_str()),
+            (400, "UNSUPPORTED"),
+            "{attack:?}"
+        );
         let rest = String::from_utf8(http1.rest().await).unwrap();
         assert!(!rest.contains("HTTP/1.1"), "a second answer to {attack:?}: {rest}");
     }
