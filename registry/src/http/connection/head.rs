@@ -56,6 +56,10 @@ pub(super) fn vet(bytes: &[u8]) -> Progress {
 }
 
 const TARGET_TOO_LONG: Refusal = Refusal::new(414, "the request's URI is too long, 16 KiB are the most");
+const ODD_TARGET: Refusal = Refusal::malformed(
+    "the request target is neither a path, which starts with /, nor an http URL; other characters than those of a URL are \
+     percent-encoded",
+);
 const HEAD_TOO_LARGE: Refusal = Refusal::new(431, "the request's header is too large, 96 KiB are the most");
 
 fn unparsable(error: httparse::Error) -> Refusal {
@@ -120,12 +124,11 @@ fn check_line(method: &str, target: &str) -> Result<(), Refusal> {
     }
     let uri = target.parse::<Uri>();
     match uri.as_ref().map(Uri::scheme_str) {
+        // httparse and `Uri` take UTF-8 as well, actix-http's older `Uri` does not.
+        _ if !target.is_ascii() => Err(ODD_TARGET),
         Ok(None) if target.starts_with('/') || target == "*" => Ok(()),
         Ok(Some("http" | "https")) => Ok(()),
-        _ => Err(Refusal::malformed(
-            "the request target is neither a path, which starts with /, nor an http URL; other characters than those of \
-             a URL are percent-encoded",
-        )),
+        _ => Err(ODD_TARGET),
     }
 }
 
@@ -277,6 +280,9 @@ mod tests {
             "GET ?x HTTP/1.0\r\n\r\n".to_owned(),
             "GET ftp://a/ HTTP/1.0\r\n\r\n".to_owned(),
             "GET /<x> HTTP/1.0\r\n\r\n".to_owned(),
+            "GET /\u{e9} HTTP/1.0\r\n\r\n".to_owned(),
+            "GET /?n=\u{e9} HTTP/1.0\r\n\r\n".to_owned(),
+            "GET http://a/\u{e9} HTTP/1.0\r\n\r\n".to_owned(),
             "\u{16}\u{3}\u{1}".to_owned(),
         ] {
             assert_eq!(refused(&head).status, 400, "{head}");
