@@ -5,7 +5,8 @@
 //!   said; the client's address is found from the right. `Forwarded` (RFC 7239) counts where the peer sent no
 //!   `X-Forwarded-*` and no `X-Real-IP`: an nginx that writes those passes on whatever `Forwarded` a client sent.
 //! - Of all others the scheme alone counts, and upwards only: somebody who says https is taken at their word, so that no
-//!   password is asked for over http; somebody who says http changes nothing.
+//!   password is asked for over http; somebody who says http changes nothing. Port 443 in `Host` says https too: nothing
+//!   else is served there.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -74,8 +75,10 @@ impl Origin {
             }
             false => (Told::default(), address),
         };
+        let host = told.host.or_else(|| authority(host?));
+        let is_https_port = host.as_ref().and_then(Authority::port_u16) == Some(443);
         let scheme = match told.scheme {
-            None if is_https_claimed => Scheme::Https,
+            None if is_https_claimed || is_https_port => Scheme::Https,
             told => told.or(peer.scheme).unwrap_or(Scheme::Http),
         };
         Self {
@@ -83,7 +86,7 @@ impl Origin {
             is_trusted: is_believed,
             scheme,
             is_scheme_told: told.scheme.or(peer.scheme).is_some(),
-            host: told.host.or_else(|| authority(host?)),
+            host,
             port: told.port,
         }
     }

@@ -340,6 +340,25 @@ fn odd_hosts_lead_to_no_http_url_where_anybody_said_https() {
 }
 
 #[test]
+fn port_443_in_host_is_https_unless_a_trusted_proxy_says_http() {
+    for (from, lines, host, url) in [
+        (STRANGER, &[][..], "a:443", "https://a"),
+        (STRANGER, &[("x-forwarded-proto", "http")], "a:443", "https://a"),
+        (STRANGER, &[], "[::1]:443", "https://[::1]"),
+        (NGINX, &[("x-forwarded-for", "1.2.3.4")], "a:443", "https://a"),
+        (NGINX, &[("x-forwarded-host", "b:443")], "a", "https://b"),
+        (NGINX, &[("x-forwarded-host", "b:81")], "a:443", "http://b:81"),
+        (NGINX, &[("x-forwarded-proto", "http")], "a:443", "http://a:443"),
+        (STRANGER, &[("x-forwarded-host", "b:443")], "a", "http://a"),
+        (STRANGER, &[], "a:4430", "http://a:4430"),
+        (STRANGER, &[], "a:80", "http://a"),
+    ] {
+        let origin = Origin::new(&fields(lines), Some(host), peer(from), is_trusted);
+        assert_eq!(origin.url().as_deref(), Some(url), "{from} {host} {lines:?}");
+    }
+}
+
+#[test]
 fn a_connection_says_its_scheme_and_a_trusted_proxy_corrects_it() {
     let over = |scheme, from, lines: &[(&str, &str)]| {
         let peer = Peer {
