@@ -15,7 +15,8 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::auth::Access;
-use crate::http::app::{App, Settings, Watched};
+use crate::http::app::{App, Settings};
+use crate::http::metrics::Metrics;
 use crate::service::{self, Registry};
 use crate::storage::filesystem::{self, FilesystemStorage};
 use crate::{http, maintenance};
@@ -109,11 +110,8 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
     let storage = open_storage(&config)?;
     let access = Access::new(&config.auth).map_err(|error| wrong("auth", &error))?;
     let registry = service_of(&config, storage.clone())?;
-    let watched = Watched {
-        metrics: counts(&config),
-        storage: config.health.storage.is_some(),
-    };
-    let app = App::new(registry, access, Settings::new(&config, front), watched, audit);
+    let metrics = counts(&config).then(Metrics::new);
+    let app = App::new(registry, access, Settings::new(&config, front), metrics, audit);
 
     // Whoever says that it is over has a deadline of their own: the shorter of the two, or the longer after a hand-over.
     let patience = config.http.drain_timeout.max(config.http.hand_over_timeout);

@@ -22,23 +22,11 @@ pub(crate) struct App {
     pub(crate) settings: ArcSwap<Settings>,
     /// `http.debug.prometheus`
     pub(crate) metrics: Option<Metrics>,
-    /// Whether the storage is checked in the background, `health.storagedriver`.
-    pub(crate) is_watched: bool,
-    /// Of a storage that is not.
     pub(crate) last_check: LastCheck,
     /// How removals are told of before they happen.
     pub(crate) audit: Confirmed,
     /// Why the storage does not work.
     problem: ArcSwapOption<String>,
-}
-
-/// What is watched while the registry runs; fixed when it starts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Watched {
-    /// Requests are counted, `http.debug.prometheus`.
-    pub(crate) metrics: bool,
-    /// The storage is checked in the background, `health.storagedriver`.
-    pub(crate) storage: bool,
 }
 
 /// What the configuration says about HTTP; replaced as a whole on reload.
@@ -77,15 +65,14 @@ impl App {
         registry: Registry,
         access: Access,
         settings: Settings,
-        watched: Watched,
+        metrics: Option<Metrics>,
         audit: Confirmed,
     ) -> Arc<Self> {
         Arc::new(Self {
             registry,
             access,
             settings: ArcSwap::from_pointee(settings),
-            metrics: watched.metrics.then(Metrics::new),
-            is_watched: watched.storage,
+            metrics,
             last_check: LastCheck::default(),
             audit,
             problem: ArcSwapOption::empty(),

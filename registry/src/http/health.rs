@@ -1,51 +1,68 @@
-//! How healthy the storage is: checked in the background where `health.storagedriver` is enabled, told by `/readyz` and
-//! by 503 on the API. Where it is not, `/readyz` alone tells, and checks when it is asked.
+//! How healthy the storage is: `/readyz` checks when it is asked. Where `health.storagedriver` is enabled it is checked in
+//! the background as well, and told by 503 on the API.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
 use lockgate_config::StorageHealth;
+use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::app::App;
 use super::error::ApiError;
-use crate::storage::{Catalog, Storage};
+use crate::storage::{Catalog, Condition, Storage};
 
 /// A check writes to the disk, and whoever asks needs no account: it is done once within this time.
 const CHECKED_FOR: Duration = Duration::from_secs(1);
 
-/// The last check that `/readyz` did, and whether the storage worked.
+/// The last check that `/readyz` did, and what it found when the storage worked.
 #[derive(Debug, Default)]
-pub(crate) struct LastCheck(Mutex<Option<(Instant, bool)>>);
+pub(crate) struct LastCheck(Mutex<Option<(Instant, Option<Condition>)>>);
 
-/// The answer of `/readyz`.
+/// The answer of `/readyz`: the API may be refused already, and a failure of this moment is not yet seen by the watch.
 pub(crate) async fn ready(app: &App) -> HttpResponse {
-    let is_ready = match app.is_watched {
-        true => app.is_healthy(),
-        false => is_storage_working(app).await,
+    let condition = match app.is_healthy() {
+        true => condition(app).await,
+        false => None,
     };
-    match is_ready {
-        true => HttpResponse::Ok().finish(),
-        false => ApiError::unhealthy().into_response(),
+    match condition {
+        None => ApiError::unhealthy().into_response(),
+        Some(condition) => match remark(condition).filter(|_| !app.registry.is_read_only()) {
+            Some(remark) => HttpResponse::Ok().json(json!({ "remarks": [remark] })),
+            None => HttpResponse::Ok().finish(),
+        },
+    }
+}
+
+/// What whoever runs the registry should know; `lockgate status` passes it on.
+fn remark(condition: Condition) -> Option<&'static str> {
+    match condition {
+        Condition::Writable => None,
+        Condition::Full => Some("no space is left on the storage device: pulls are served, pushes are refused"),
+        Condition::ReadOnly => Some(
+            "the storage is on a read-only filesystem: pulls are served, pushes are refused; where that is meant, say \
+             storage.maintenance.readonly: {enabled: true}",
+        ),
     }
 }
 
 /// Those who ask at the same time wait for one check.
-async fn is_storage_working(app: &App) -> bool {
+async fn condition(app: &App) -> Option<Condition> {
     let mut last = app.last_check.0.lock().await;
-    if let Some((checked, is_working)) = *last
+    if let Some((checked, found)) = *last
         && checked.elapsed() < CHECKED_FOR
     {
-        return is_working;
+        return found;
     }
     let checked = app.registry.check_storage().await;
     if let Err(error) = &checked {
         tracing::warn!(%error, "storage check failed");
     }
-    *last = Some((Instant::now(), checked.is_ok()));
-    checked.is_ok()
+    let found = checked.ok();
+    *last = Some((Instant::now(), found));
+    found
 }
 
 /// Checks the storage for ever: unhealthy after `threshold` failures in a row, healthy again after one success.
@@ -56,7 +73,7 @@ pub(crate) async fn watch(app: Arc<App>, storage: Arc<dyn Storage>, settings: St
     loop {
         timer.tick().await;
         match Catalog::check(&*storage).await {
-            Ok(()) => {
+            Ok(_) => {
                 if !app.is_healthy() {
                     tracing::info!("storage is healthy again");
                 }

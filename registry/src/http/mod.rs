@@ -22,7 +22,7 @@ mod forwarded;
 mod handlers;
 pub(crate) mod health;
 mod in_flight;
-mod metrics;
+pub(crate) mod metrics;
 mod needs;
 mod route;
 mod serve;

@@ -29,7 +29,7 @@ pub(crate) use uploads::Chunk;
 
 use self::begun::BegunUploads;
 use crate::oci::RepositoryName;
-use crate::storage::{Catalog, Storage};
+use crate::storage::{Catalog, Condition, Storage};
 
 /// Result of an operation of the registry.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -63,8 +63,13 @@ impl Registry {
     }
 
     /// Whether the storage works at this moment.
-    pub(crate) async fn check_storage(&self) -> Result<()> {
+    pub(crate) async fn check_storage(&self) -> Result<Condition> {
         Ok(Catalog::check(&*self.storage).await?)
+    }
+
+    /// Whether pushes are refused because the configuration asks for that.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.settings.load().read_only
     }
 
     /// The largest manifest that is accepted, in bytes.

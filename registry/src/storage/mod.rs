@@ -189,7 +189,18 @@ pub trait Catalog: Send + Sync {
     async fn names(&self, after: Option<&str>, limit: usize) -> Result<Page<RepositoryName>>;
 
     /// Writes, reads and removes a small file, or does what shows that the backend works.
-    async fn check(&self) -> Result<()>;
+    async fn check(&self) -> Result<Condition>;
+}
+
+/// What can be done with a backend that works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Everything.
+    Writable,
+    /// It can be read; there is no space for more.
+    Full,
+    /// It can be read.
+    ReadOnly,
 }
 
 /// A whole backend.

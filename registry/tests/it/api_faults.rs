@@ -80,6 +80,9 @@ fn a_full_disk_is_507_and_deletes_still_work() {
         .send("POST", "/v2/a/b/blobs/uploads/", &[], b"")
         .expect_error(507, "UNAVAILABLE");
     served.get("/v2/a/b/manifests/v1").expect(200);
+    let told = served.get("/readyz");
+    let told = String::from_utf8_lossy(&told.expect(200).body);
+    assert!(told.contains("no space is left"), "{told}");
     served
         .send("DELETE", &format!("/v2/a/b/manifests/{digest}"), &[], b"")
         .expect(202);

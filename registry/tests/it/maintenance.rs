@@ -59,6 +59,19 @@ fn without_a_health_check_readyz_looks_when_it_is_asked() {
     until(&served, "/readyz", 200);
 }
 
+#[test]
+fn readyz_tells_at_once_what_the_health_check_has_not_seen_yet() {
+    let yaml = format!("{OPEN}health: {{storagedriver: {{enabled: true, interval: 1h, threshold: 3}}}}\n");
+    let served = Served::start(&yaml, Front::Other, |_| {});
+    assert!(served.get("/readyz").expect(200).body.is_empty());
+    let volume = served.home.path().join("data/docker");
+    let elsewhere = served.home.path().join("elsewhere");
+    std::fs::rename(&volume, &elsewhere).unwrap();
+    until(&served, "/readyz", 503).expect_error(503, "UNAVAILABLE");
+    std::fs::rename(&elsewhere, &volume).unwrap();
+    until(&served, "/readyz", 200);
+}
+
 // proves: MAKINA-14
 #[test]
 fn an_abandoned_upload_is_removed_and_a_young_one_goes_on() {

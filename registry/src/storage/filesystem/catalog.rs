@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use super::{FilesystemStorage, Inner, link};
 use crate::oci::RepositoryName;
 use crate::storage::layout::RepositoryLayout;
-use crate::storage::{Catalog, Page, Result};
+use crate::storage::{Catalog, Condition, Page, Result};
 
 #[async_trait]
 impl Catalog for FilesystemStorage {
@@ -34,7 +34,7 @@ impl Catalog for FilesystemStorage {
         .await
     }
 
-    async fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<Condition> {
         self.run(Inner::check).await
     }
 }

@@ -1,19 +1,32 @@
 //! Whether the storage works.
 
-use super::Inner;
-use crate::storage::{Error, Result};
+use std::io::ErrorKind;
+
+use super::{Inner, space};
+use crate::storage::{Condition, Error, Result};
 
 impl Inner {
-    /// A full disk is no reason to stop serving: pulls and deletes still work. A volume that is gone is one: this
+    /// A disk that cannot be written is no reason to stop serving: pulls still work. A volume that is gone is one: this
     /// process's staging directory, which nothing makes again, is gone with it.
-    pub(super) fn check(&self) -> Result<()> {
-        if !self.durable.is_read_only() {
-            match self.durable.probe() {
-                Err(Error::Full { .. }) => {}
-                probed => return probed,
-            }
+    pub(super) fn check(&self) -> Result<Condition> {
+        let condition = self.condition()?;
+        if condition != Condition::Writable {
+            let blobs = self.layout.blobs();
+            std::fs::read_dir(blobs).map_err(Error::io("list", blobs))?;
         }
-        let blobs = self.layout.blobs();
-        std::fs::read_dir(blobs).map(drop).map_err(Error::io("list", blobs))
+        Ok(condition)
+    }
+
+    fn condition(&self) -> Result<Condition> {
+        if self.durable.is_read_only() {
+            return Ok(Condition::ReadOnly);
+        }
+        let probed = self.durable.probe();
+        match probed.and_then(|()| space::check(self.layout.repositories())) {
+            Ok(()) => Ok(Condition::Writable),
+            Err(Error::Full { .. }) => Ok(Condition::Full),
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::ReadOnlyFilesystem => Ok(Condition::ReadOnly),
+            Err(error) => Err(error),
+        }
     }
 }
