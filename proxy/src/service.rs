@@ -183,16 +183,17 @@ impl ProxyHttp for Service {
     }
 
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
+        let is_probe = is_probe(session.req_header());
         if request.peer.as_ref().is_none_or(|peer| peer.refused) {
             session.set_keepalive(None);
-            request
-                .refuse(session, ErrorPage::new(503, "too many connections, try again"))
-                .await?;
-            return Ok(true);
+            if !is_probe {
+                request
+                    .refuse(session, ErrorPage::new(503, "too many connections, try again"))
+                    .await?;
+                return Ok(true);
+            }
         }
-        if !is_probe(session.req_header())
-            && let Err(full) = request.enter(session).await
-        {
+        if !is_probe && let Err(full) = request.enter(session).await {
             request.refuse(session, ErrorPage::new(503, &full.to_string())).await?;
             return Ok(true);
         }

@@ -33,6 +33,25 @@ async fn connections_beyond_the_limit_are_told_so() {
     }
 }
 
+/// An orchestrator ends what does not answer its probes.
+#[tokio::test]
+async fn probes_are_answered_beyond_the_limit() {
+    let door = Door::open_with(Options::http("  limits:\n    maxconnections: 1\n")).await;
+    let _registry = door.registry(|_| ok("", ""));
+    let mut first = Http1::connect(&door).await;
+    assert_eq!(first.get("/v2/").await.status, 200);
+    for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/healthz/", 503), ("/v2/", 503)] {
+        let mut probing = Http1::connect(&door).await;
+        assert_eq!(probing.get(path).await.status, status, "{path}");
+        assert!(probing.is_closed().await, "{path}");
+    }
+    let posted = Http1::connect(&door)
+        .await
+        .request("POST", "/healthz", "Content-Length: 0\r\n")
+        .await;
+    assert_eq!(posted.status, 503);
+}
+
 #[tokio::test]
 async fn a_drain_finishes_what_is_in_flight() {
     let mut door = Door::open().await;

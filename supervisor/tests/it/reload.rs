@@ -94,10 +94,10 @@ fn everything_that_can_change_in_place_does_so_on_an_open_connection() {
     });
     // Limits: what is open stays, what comes is told.
     reload(config("  limits: {maxconnections: 1}\n", "", ""));
-    eventually("the limit", || (running.get("/healthz") == "503").then_some(()));
+    eventually("the limit", || (running.get("/v2/") == "503").then_some(()));
     assert!(kept.ask("GET", "/v2/", "alice").starts_with("http/1.1 200"));
     reload(config("", "", ""));
-    eventually("no limit", || (running.get("/healthz") == "200").then_some(()));
+    eventually("no limit", || (running.get("/v2/") == "401").then_some(()));
     // Levels.
     let lines = |mark: &str| running.log().matches(mark).count();
     kept.ask("GET", "/v2/loud/tags/list", "alice");
