@@ -33,15 +33,33 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Asks whether clients are served. An error is what they meet.
-    pub(crate) fn ask(&self) -> Result<(), String> {
-        let answer = self.exchange().map_err(|error| match error.kind() {
+    /// Asks whether clients are served, and returns what the registry remarks. An error is what they meet.
+    pub(crate) fn ask(&self) -> Result<Vec<String>, String> {
+        let answer = self.exchange_again_when_cut().map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 format!("{self} does not answer within {} s", TIMEOUT.as_secs())
             }
             _ => format!("{self}: {error}"),
         })?;
         judge(&answer).map_err(|problem| format!("{self}{PATH} answers {problem}"))
+    }
+
+    /// A proxy that dies takes its connections along, and its clients try again.
+    fn exchange_again_when_cut(&self) -> io::Result<String> {
+        match self.exchange() {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionReset
+                        | io::ErrorKind::ConnectionAborted
+                        | io::ErrorKind::BrokenPipe
+                        | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
+                self.exchange()
+            }
+            exchanged => exchanged,
+        }
     }
 
     fn exchange(&self) -> io::Result<String> {
@@ -101,13 +119,16 @@ fn talk(mut stream: impl Read + Write, request: &str) -> io::Result<String> {
 }
 
 /// A problem is the status and what the body says about it.
-fn judge(answer: &str) -> Result<(), String> {
+fn judge(answer: &str) -> Result<Vec<String>, String> {
     let status = answer.split(' ').nth(1).unwrap_or_default();
-    if status == "200" {
-        return Ok(());
-    }
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    if status == "200" {
+        let remarks = body["remarks"].as_array().into_iter().flatten();
+        return Ok(remarks
+            .filter_map(|remark| remark.as_str().map(str::to_owned))
+            .collect());
+    }
     Err(match (status, body["errors"][0]["message"].as_str()) {
         ("", _) => "something that is no HTTP".to_owned(),
         (status, Some(message)) => format!("{status}: {message}"),
@@ -174,11 +195,32 @@ mod tests {
 
     #[test]
     fn an_answer_other_than_200_is_told_with_its_message() {
-        assert_eq!(judge("HTTP/1.1 200 OK\r\n\r\n"), Ok(()));
+        assert_eq!(judge("HTTP/1.1 200 OK\r\n\r\n"), Ok(Vec::new()));
+        let remark = "HTTP/1.1 200 OK\r\n\r\n{\"remarks\":[\"no space\"]}";
+        assert_eq!(judge(remark), Ok(vec!["no space".to_owned()]));
         let refused = "HTTP/1.1 503 Service Unavailable\r\nX: y\r\n\r\n{\"errors\":[{\"message\":\"the disk\"}]}";
         assert_eq!(judge(refused), Err("503: the disk".to_owned()));
         assert_eq!(judge("HTTP/1.1 404 Not Found\r\n\r\n<html>"), Err("404".to_owned()));
         assert_eq!(judge(""), Err("something that is no HTTP".to_owned()));
+    }
+
+    #[test]
+    fn a_connection_that_is_cut_is_made_once_more() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = Endpoint::Tcp {
+            address: listener.local_addr().unwrap().to_string(),
+            tls: false,
+        };
+        let asking = std::thread::spawn(move || endpoint.ask());
+        // What was not read yet makes the end a reset.
+        let (cut, _) = listener.accept().unwrap();
+        cut.peek(&mut [0]).unwrap();
+        drop(cut);
+        let (mut answered, _) = listener.accept().unwrap();
+        assert!(answered.read(&mut [0; 1024]).unwrap() > 0);
+        answered.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        drop(answered);
+        assert_eq!(asking.join().unwrap(), Ok(Vec::new()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::Failure;
 use super::places::HomeArgument;
 use super::status::not_answering;
 use crate::environment::Environment;
-use crate::supervise::control::{Reloaded, Request, Status, ask};
+use crate::supervise::control::{Reloaded, Request, Status, ask, ask_running};
 
 const POLL: Duration = Duration::from_millis(10);
 /// Longer than new processes may take to become ready: see `supervise/state.rs`.
@@ -46,7 +46,7 @@ pub(super) fn if_running(home: &Home) -> Result<(), Failure> {
 
 fn reload(home: &Home) -> Result<(), Failure> {
     let reloaded: Reloaded =
-        ask(&home.control_socket(), &Request::Reload).map_err(|error| not_answering(home, &error))?;
+        ask_running(&home.control_socket(), &Request::Reload).map_err(|error| not_answering(home, &error))?;
     if reloaded.is_ending {
         return Err(Failure::new(reloaded.messages.join("\n")));
     }

@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::Failure;
 use super::places::HomeArgument;
 use crate::environment::Environment;
-use crate::supervise::control::{ProcessStatus, Request, Status, ask};
+use crate::supervise::control::{ProcessStatus, Request, Status, ask_running};
 
 /// Says how each process is (state, pid, uptime, restarts, address), and asks for /readyz as a client does.
 ///
 /// Exit 0: clients are served. Exit 1: they are not. Exit 3: they are, and there is something to mend, with a line for
-/// each: a refused reload, a certificate that clients will refuse, a failed upgrade, a log that takes nothing.
+/// each: a refused reload, a certificate that clients will refuse, a failed upgrade, a log that takes nothing, a full disk.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -47,12 +47,13 @@ struct Report {
 
 impl Report {
     fn of(status: Status) -> Self {
-        let unserved = unserved(&status);
-        let serving = unserved.is_none();
-        let unserved = unserved.map(|reason| format!("clients are not served: {reason}"));
+        let served = served(&status);
+        let serving = served.is_ok();
+        let mut problems = served.unwrap_or_else(|reason| vec![format!("clients are not served: {reason}")]);
+        problems.extend(status.problems());
         Self {
             serving,
-            problems: unserved.into_iter().chain(status.problems()).collect(),
+            problems,
             status,
         }
     }
@@ -60,10 +61,11 @@ impl Report {
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let home = arguments.home.home(environment);
-    let status: Status = ask(&home.control_socket(), &Request::Status).map_err(|error| not_answering(&home, &error))?;
+    let asked = ask_running(&home.control_socket(), &Request::Status);
+    let status: Status = asked.map_err(|error| not_answering(&home, &error))?;
     match arguments.probe {
         Some(Probe::Live) => return Ok(()),
-        Some(Probe::Ready) => return unserved(&status).map_or(Ok(()), |reason| Err(Failure::new(reason))),
+        Some(Probe::Ready) => return served(&status).map(drop).map_err(Failure::new),
         None => {}
     }
     let report = Report::of(status);
@@ -79,17 +81,28 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     }
 }
 
-/// Why clients are not served, if they are not.
-fn unserved(status: &Status) -> Option<String> {
+/// What the registry remarks about itself, or why clients are not served. Those who wait for a process that starts again
+/// are served.
+fn served(status: &Status) -> Result<Vec<String>, String> {
     let waiting = status.processes.iter().find(|process| process.state != "ready");
-    match (waiting, &status.endpoint) {
-        (Some(process), _) => Some(match &process.note {
+    let asked = match &status.endpoint {
+        Some(endpoint) if !waiting.is_some_and(ends) => endpoint.ask(),
+        // A supervisor of an older version does not say where.
+        None if waiting.is_none() => Ok(Vec::new()),
+        _ => Err(String::new()),
+    };
+    asked.map_err(|error| match waiting {
+        Some(process) => match &process.note {
             Some(note) => format!("the {} is {}: {note}", process.name, process.state),
             None => format!("the {} is {}", process.name, process.state),
-        }),
-        // A supervisor of an older version does not say where.
-        (None, endpoint) => endpoint.as_ref().and_then(|endpoint| endpoint.ask().err()),
-    }
+        },
+        None => error,
+    })
+}
+
+/// Whether nothing follows it.
+fn ends(process: &ProcessStatus) -> bool {
+    matches!(process.state.as_str(), "draining" | "stopped")
 }
 
 /// Nobody runs, or nobody that answers.
@@ -98,6 +111,10 @@ pub(super) fn not_answering(home: &Home, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Failure::new(format!(
             "not running in {root} (another home is named by --home or LOCKGATE_HOME)"
+        )),
+        io::ErrorKind::PermissionDenied => Failure::new(format!(
+            "{}: {error}: only the user that runs it and root may ask; without that, ask for /readyz over HTTP",
+            home.control_socket().display()
         )),
         _ => Failure::new(format!("{}: {error}", home.control_socket().display())),
     }
@@ -165,6 +182,8 @@ fn duration(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
 
     #[test]
@@ -227,5 +246,43 @@ mod tests {
             problems,
             ["the log of the proxy takes nothing, 7 lines are lost by now"]
         );
+    }
+
+    #[test]
+    fn those_who_wait_for_a_process_that_starts_again_are_served() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = crate::health_request::Endpoint::Tcp {
+            address: listener.local_addr().unwrap().to_string(),
+            tls: false,
+        };
+        let status = |state: &str| {
+            let document = serde_json::json!({
+                "version": "1", "pid": 5, "uptime_seconds": 70, "url": "https://h", "config": "c",
+                "drain_timeout_seconds": 30, "endpoint": endpoint,
+                "processes": [{ "name": "registry", "state": state, "restarts": 1, "address": "a" }],
+            });
+            serde_json::from_value::<Status>(document).unwrap()
+        };
+        for (answer, state, expected) in [
+            ("200 OK", "restarting", Ok(Vec::new())),
+            ("200 OK", "ready", Ok(Vec::new())),
+            (
+                "503 Unavailable",
+                "starting",
+                Err("the registry is starting".to_owned()),
+            ),
+        ] {
+            let asking = std::thread::spawn({
+                let status = status(state);
+                move || served(&status)
+            });
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+            write!(stream, "HTTP/1.1 {answer}\r\n\r\n").unwrap();
+            drop(stream);
+            assert_eq!(asking.join().unwrap(), expected, "{state}");
+        }
+        // Nobody waits for what ends.
+        assert_eq!(served(&status("draining")), Err("the registry is draining".to_owned()));
     }
 }

@@ -11,7 +11,7 @@ use super::places::Places;
 use super::status::not_answering;
 use crate::environment::Environment;
 use crate::source::Source;
-use crate::supervise::control::{Begun, ProcessStatus, Request, Status, ask};
+use crate::supervise::control::{Begun, ProcessStatus, Request, Status, ask, ask_running};
 use crate::supervise::probe::say_accepted;
 use crate::supervise::will::PROTOCOL;
 
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let home = arguments.places.home(environment);
     let socket = home.control_socket();
     let status = || ask::<Status>(&socket, &Request::Status);
-    let before = status().map_err(|error| not_answering(&home, &error))?;
+    let before: Status = ask_running(&socket, &Request::Status).map_err(|error| not_answering(&home, &error))?;
     let binary = std::env::current_exe().map_err(|error| Failure::new(format!("cannot find this program: {error}")))?;
     let begun: Begun = ask(&socket, &Request::Upgrade(binary)).map_err(|error| not_answering(&home, &error))?;
     if let Some(error) = begun.error {

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,11 @@ use crate::socket_path::SocketPath;
 const PATIENCE: Duration = Duration::from_millis(250);
 /// How long the supervisor may keep a caller: a reload reads files.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// A socket that was removed is made again.
+const RESTORED_WITHIN: Duration = Duration::from_secs(1);
+/// Whoever runs answers, also while another binary takes over.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(20);
 /// A word and a path.
 const LONGEST_REQUEST: u64 = 64 + 4096;
 
@@ -304,6 +309,29 @@ pub(crate) fn ask<T: DeserializeOwned>(socket: &Path, request: &Request) -> io::
     let mut reply = String::new();
     stream.read_to_string(&mut reply)?;
     serde_json::from_str(&reply).map_err(io::Error::other)
+}
+
+/// Asks an instance that runs, though its socket may be away for a moment: what is removed below `run/` is made again, and
+/// an upgrade cuts a call off.
+pub(crate) fn ask_running<T: DeserializeOwned>(socket: &Path, request: &Request) -> io::Result<T> {
+    let asked = Instant::now();
+    loop {
+        let error = match ask(socket, request) {
+            Err(error) => error,
+            answered => return answered,
+        };
+        let patience = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => RESTORED_WITHIN,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => {
+                Duration::ZERO
+            }
+            _ => ANSWERED_WITHIN,
+        };
+        if asked.elapsed() >= patience {
+            return Err(error);
+        }
+        std::thread::sleep(POLL);
+    }
 }
 
 #[cfg(test)]

@@ -71,3 +71,23 @@ fn the_whole_directory_comes_back() {
     is_served(&running);
     sandbox.run(&["stop"]).expect(0);
 }
+
+#[test]
+fn nobody_is_told_meanwhile_that_it_does_not_run() {
+    let sandbox = Sandbox::new();
+    let _running = sandbox.start_plain();
+    let run = sandbox.path("lockgate/run");
+    let commands: [&[&str]; 4] = [
+        &["status", "--probe", "live"],
+        &["status", "--probe", "ready"],
+        &["status"],
+        &["reload"],
+    ];
+    for command in commands {
+        fs::remove_file(run.join("lockgate.sock")).unwrap();
+        sandbox.run(command).expect(0);
+        fs::remove_dir_all(&run).unwrap();
+        sandbox.run(command).expect(0);
+        is_back(&run.join("registry.sock"));
+    }
+}
