@@ -13,14 +13,16 @@ use crate::setup::{SetupError, ownership, prepare_directories};
 
 /// How often to look: four `stat` calls. A lost socket shall be back within a second, new processes included.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// How long to wait after new processes did not become ready.
-const RETRY: Duration = Duration::from_secs(30);
+/// How long to wait after new processes did not become ready, the first time, and at most.
+const RETRY: Duration = Duration::from_millis(250);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// When to look next, and what could not be restored.
 #[derive(Debug)]
 pub(super) struct Restore {
     next_look: Instant,
     next_try: Instant,
+    retry: Duration,
     /// Why the registry's socket is still missing.
     pub(super) error: Option<String>,
     /// What could not be made again the last time.
@@ -33,6 +35,7 @@ impl Restore {
         Self {
             next_look: now + INTERVAL,
             next_try: now,
+            retry: RETRY,
             error: None,
             told: Vec::new(),
         }
@@ -55,7 +58,13 @@ impl Restore {
     pub(super) fn failed(&mut self, error: String) {
         tracing::error!("run/registry.sock was removed and is not back: {error}");
         self.error = Some(error);
-        self.next_try = Instant::now() + RETRY;
+        self.next_try = Instant::now() + self.retry;
+        self.retry = (self.retry * 4).min(LONGEST_RETRY);
+    }
+
+    /// It is there.
+    fn is_back(&mut self, now: Instant) {
+        (self.error, self.next_try, self.retry) = (None, now, RETRY);
     }
 }
 
@@ -103,7 +112,7 @@ impl Supervisor {
         if is_missing(&home.registry_socket()) {
             self.restore_registry_socket(now);
         } else {
-            self.restore.error = None;
+            self.restore.is_back(now);
         }
     }
 
@@ -148,4 +157,26 @@ impl Supervisor {
 /// Whether nothing is there; what cannot be looked at counts as there.
 pub(crate) fn is_missing(path: &Path) -> bool {
     matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_tried_again_soon_and_less_and_less_often_while_it_fails() {
+        let now = Instant::now();
+        let mut restore = Restore::new(now);
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            let failed = Instant::now();
+            restore.failed("why".into());
+            pauses.push((restore.next_try - failed).as_secs_f64().round());
+        }
+        assert_eq!(pauses, [0.0, 1.0, 4.0, 16.0, 30.0, 30.0]);
+        restore.is_back(now);
+        assert!(restore.error.is_none() && restore.next_try == now);
+        restore.failed("why".into());
+        assert!(restore.next_try <= Instant::now() + RETRY);
+    }
 }
