@@ -1,5 +1,6 @@
 //! The certificates that Lockgate makes for itself: the authority once, the leaf whenever it is needed.
 
+use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -20,6 +21,9 @@ pub(crate) enum CertificateError {
         "{missing}: missing, but {present} exists; put it back, or remove both for a new authority, which every client has to trust anew"
     )]
     HalfAuthority { missing: String, present: String },
+    /// What may be there, and cannot be looked at.
+    #[error("{path}: {source}; whoever started this home before made it, perhaps root: start it as that user")]
+    Unseen { path: String, source: io::Error },
     /// The authority's certificate.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -49,14 +53,19 @@ pub(crate) fn problem(config: &Config, home: &Home, hosts: &[String]) -> Option<
         // Ordered for the names in the configuration; the order has its own problems.
         CertificateSource::Acme(_) => return aliases_problem(config),
     };
-    let public = config.http.host.as_ref().filter(|host| host.scheme == "https");
-    let public = public.map(|host| host.host.trim_matches(['[', ']']).to_owned());
+    let public = public_host(config);
     let names = public.iter().chain(hosts).map(|host| Some(host.as_str()));
     let checked = std::iter::once(None).chain(names);
     checked
         .filter_map(|host| refused(&own, host))
         .next()
         .or_else(|| aliases_problem(config))
+}
+
+/// The name or address of `http.host`.
+fn public_host(config: &Config) -> Option<String> {
+    let public = config.http.host.as_ref().filter(|host| host.scheme == "https")?;
+    Some(public.host.trim_matches(['[', ']']).to_owned())
 }
 
 fn aliases_problem(config: &Config) -> Option<String> {
@@ -87,7 +96,13 @@ impl OwnCertificates {
             return None;
         };
         let mut hosts = extra.to_vec();
-        hosts.extend(hostnames.iter().filter(|name| !extra.contains(name)).cloned());
+        let can_be_named = |host: &String| LeafRequest::automatic(std::slice::from_ref(host)).is_ok();
+        let public = public_host(config).filter(can_be_named);
+        for name in hostnames.iter().chain(public.as_ref()) {
+            if !hosts.contains(name) {
+                hosts.push(name.clone());
+            }
+        }
         Some(Self::new(home, &hosts))
     }
 
@@ -111,19 +126,32 @@ impl OwnCertificates {
         &self.hosts
     }
 
-    /// Makes the authority unless it is there.
-    pub(crate) fn ensure_authority(&self) -> Result<bool, CertificateError> {
+    /// Whether the authority is there.
+    pub(crate) fn has_authority(&self) -> Result<bool, CertificateError> {
         let (certificate, key) = (self.home.ca_certificate(), self.home.ca_key());
+        let is_there = |path: &Path| {
+            path.try_exists().map_err(|source| CertificateError::Unseen {
+                path: path.display().to_string(),
+                source,
+            })
+        };
         let half = |missing: &std::path::Path, present: &std::path::Path| CertificateError::HalfAuthority {
             missing: missing.display().to_string(),
             present: present.display().to_string(),
         };
-        match (certificate.exists(), key.exists()) {
-            (true, true) => return Ok(false),
-            (true, false) => return Err(half(&key, &certificate)),
-            (false, true) => return Err(half(&certificate, &key)),
-            (false, false) => {}
+        match (is_there(&certificate)?, is_there(&key)?) {
+            (true, false) => Err(half(&key, &certificate)),
+            (false, true) => Err(half(&certificate, &key)),
+            (is_there, _) => Ok(is_there),
         }
+    }
+
+    /// Makes the authority unless it is there.
+    pub(crate) fn ensure_authority(&self) -> Result<bool, CertificateError> {
+        if self.has_authority()? {
+            return Ok(false);
+        }
+        let (certificate, key) = (self.home.ca_certificate(), self.home.ca_key());
         let names = machine::machine_names();
         let host = names.first().map_or("localhost", |name| name.as_str());
         let authority = Authority::create(&Subject::of_authority(host))?;
@@ -151,5 +179,30 @@ impl OwnCertificates {
             write_public(&leaf.certificate, &issued.chain_pem, Existing::Overwrite)?;
         }
         Ok(reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_name_is_among_those_of_the_certificate() {
+        let hosts = |http: &str| {
+            let text = format!(
+                "version: 0.1\nstorage: {{filesystem: {{rootdirectory: d}}}}\nhttp: {{{http}, tls: {{auto: {{hostnames: [a.example]}}}}}}\n"
+            );
+            let config = Config::parse(Path::new("/c/config.yml"), text.as_bytes(), &[]).unwrap();
+            let own = OwnCertificates::of(&config, &Home::new("/h"), &["b.example".to_owned()]);
+            own.unwrap().hosts().to_vec()
+        };
+        for (host, expected) in [
+            ("https://r.example:5000", &["b.example", "a.example", "r.example"][..]),
+            ("https://a.example", &["b.example", "a.example"]),
+            ("https://[2001:db8::1]:5000", &["b.example", "a.example", "2001:db8::1"]),
+            ("http://r.example", &["b.example", "a.example"]),
+        ] {
+            assert_eq!(hosts(&format!("host: '{host}'")), expected, "{host}");
+        }
     }
 }
