@@ -1,5 +1,6 @@
 //! `lockgate check`: every mistake of a configuration at once, the files that it names, and what its rules decide.
 
+use std::io;
 use std::net::IpAddr;
 
 use clap::Args;
@@ -12,7 +13,10 @@ use super::configured::Configured;
 use super::places::Places;
 use crate::environment::Environment;
 use crate::inspect::inspect;
-use crate::setup::absent::Asked;
+use crate::setup::SetupError;
+use crate::setup::absent::{self, Asked};
+use crate::setup::served::History;
+use crate::source::Source;
 use crate::variables::InForce;
 
 /// Lists every mistake of a configuration, each with key path, value and what is expected; exit 78 when there is one.
@@ -44,7 +48,16 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let configured = Configured::by(&arguments.places, environment)?;
     let source = configured.source();
     let path = source.path().to_owned();
-    let accepted = source.load()?;
+    let home = arguments.places.home(environment);
+    let asked = Asked {
+        home: &home,
+        config: configured.config.as_deref(),
+    };
+    absent::configuration(&History::of(&home), asked).map_err(SetupError::from)?;
+    let accepted = match is_to_be_made(&source, asked) {
+        true => source.accept(lockgate_config::template(":443", &[]))?,
+        false => source.load()?,
+    };
     if let (Some(account), Some(actions), Some(resource)) =
         (&arguments.account, &arguments.actions, &arguments.resource)
     {
@@ -61,12 +74,13 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
             arguments.from,
         );
     }
-    let home = arguments.places.home(environment);
-    let asked = Asked {
-        home: &home,
-        config: configured.config.as_deref(),
-    };
     let findings = inspect(&accepted.config, asked);
+    if is_to_be_made(&source, asked) {
+        println!(
+            "{}: not there yet; checked is the one that `lockgate start` makes, with the variables over it",
+            path.display()
+        );
+    }
     let path = path.display();
     let of_text = accepted.config.warnings.iter().map(ToString::to_string);
     for warning in of_text.chain(findings.warnings) {
@@ -95,6 +109,13 @@ fn warn_of_nobody(config: &Config, account: &str) {
     if listed.is_ok_and(|listed| listed.iter().all(|known| known.name != account)) {
         println!("warning: {} has no account {account}", htpasswd.path.display());
     }
+}
+
+/// Whether a first start makes the configuration, with variables that say how to serve. Without any, a missing file is
+/// rather a mistake of whoever asks.
+fn is_to_be_made(source: &Source, asked: Asked<'_>) -> bool {
+    let is_missing = matches!(source.path().symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    asked.config.is_none() && is_missing && !source.variables().is_empty()
 }
 
 fn explain(config: &Config, account: &str, scope: &str, from: Option<IpAddr>) -> Result<(), Failure> {

@@ -14,9 +14,15 @@ pub(super) fn check(config: &Config, home: &Home, findings: &mut Findings) {
     let is_running = matches!(Lock::holder(&home.pid_file()), Ok(Some(_)));
     for (key, address) in entrance::addresses(&config.http) {
         match address {
-            Address::Unix(path) => findings
-                .mistakes
-                .extend(in_the_way(path).map(|why| format!("{key}: {why}"))),
+            Address::Unix(path) => {
+                findings
+                    .mistakes
+                    .extend(in_the_way(path).map(|why| format!("{key}: {why}")));
+                findings.warnings.push(format!(
+                    "{key} = {address}: `lockgate registry` serves a Unix socket; `lockgate start` refuses it and listens \
+                     on host:port"
+                ));
+            }
             Address::Tcp { .. } if is_running => {}
             Address::Tcp { host, port } => {
                 if let Err(error) = sockets::try_tcp(host, *port) {

@@ -17,6 +17,7 @@ use std::io;
 use lockgate_config::{Config, Home, Mistake, Named, Purpose};
 
 use self::place::Place;
+use crate::certificates::{CertificateError, OwnCertificates};
 use crate::setup::absent::{self, Asked};
 use crate::setup::served::History;
 
@@ -49,6 +50,7 @@ pub(crate) fn inspect(config: &Config, asked: Asked<'_>) -> Findings {
         }
     }
     content::check(config, &readable, &mut findings);
+    findings.take_authority(config, asked.home);
     listen::check(config, asked.home, &mut findings);
     users::check(config, asked.home, &mut findings);
     findings
@@ -102,6 +104,18 @@ impl Findings {
             },
         }
         false
+    }
+
+    /// The authority of the home, where it issues the certificate.
+    fn take_authority(&mut self, config: &Config, home: &Home) {
+        let Some(own) = OwnCertificates::of(config, home, &[]) else {
+            return;
+        };
+        match own.has_authority() {
+            Ok(_) => {}
+            Err(error @ CertificateError::Unseen { .. }) => self.unseen(error.to_string()),
+            Err(error) => self.mistakes.push(error.to_string()),
+        }
     }
 
     fn unseen(&mut self, line: String) {

@@ -28,7 +28,7 @@ impl Asked<'_> {
 }
 
 /// The home's own configuration file, unless another is named.
-pub(super) fn configuration(history: &History, asked: Asked<'_>) -> Result<(), Absent> {
+pub(crate) fn configuration(history: &History, asked: Asked<'_>) -> Result<(), Absent> {
     let path = asked.home.config_file();
     let is_missing = asked.config.is_none() && !path.exists();
     let Some(record) = history.served().filter(|_| is_missing) else {

@@ -313,6 +313,97 @@ fn what_this_user_may_not_look_at_is_said() {
     assert!(told.stderr.contains("http.tls.certificate = "), "{}", told.stderr);
 }
 
+/// Compose files with variables alone, before the first start.
+#[test]
+fn variables_are_checked_with_the_configuration_that_a_first_start_makes() {
+    let sandbox = Sandbox::new();
+    let check = |variables: &[(&str, &str)]| {
+        let mut command = sandbox.command(&["check"]);
+        command.envs(variables.iter().copied());
+        Ran::of(command)
+    };
+    let told = check(&[("REGISTRY_HTTP_ADDR", "127.0.0.1:0")]).expect(0);
+    assert!(
+        told.stdout.contains("not there yet") && told.stdout.contains("no mistakes"),
+        "{}",
+        told.stdout
+    );
+    let told = check(&[("REGISTRY_STORAGE", "inmemory")]).expect(78);
+    assert!(
+        told.stderr.contains("storage.inmemory: not supported"),
+        "{}",
+        told.stderr
+    );
+    let told = check(&[
+        ("REGISTRY_HTTP_TLS_CERTIFICATE", "/no/one.crt"),
+        ("REGISTRY_HTTP_TLS_KEY", "/no/one.key"),
+    ])
+    .expect(78);
+    assert!(told.stderr.contains("there is no such file"), "{}", told.stderr);
+    assert!(!sandbox.path("lockgate").exists());
+    sandbox.run(&["check"]).expect(78);
+
+    sandbox.write("lockgate/home.json", "{\"served\": true}");
+    let told = check(&[("REGISTRY_HTTP_ADDR", "127.0.0.1:0")]).expect(78);
+    assert!(
+        told.stderr.contains("this home has served") && told.stderr.contains("setup --again"),
+        "{}",
+        told.stderr
+    );
+}
+
+#[test]
+fn a_socket_that_only_the_registry_alone_serves_is_told() {
+    let sandbox = Sandbox::new();
+    let text = "version: 0.1\nstorage: {filesystem: {rootdirectory: data}}\nhttp: {addr: r.sock, net: unix}\n";
+    sandbox.write("config.yml", text);
+    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+    assert!(
+        told.stdout
+            .contains("`lockgate start` refuses it and listens on host:port"),
+        "{}",
+        told.stdout
+    );
+    sandbox.run(&["start", "--config", "config.yml"]).expect(78);
+}
+
+/// Root has started an ordinary user's home.
+#[test]
+fn an_authority_that_may_not_be_looked_at_is_not_taken_as_missing() {
+    if !require_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let tls = "  tls: {auto: {hostnames: []}}\n";
+    sandbox.write("lockgate/config.yml", &format!("{PLAIN}{tls}"));
+    sandbox.write("lockgate/tls/ca.crt", "");
+    sandbox.write("lockgate/ca/ca.key", "");
+    fs::set_permissions(sandbox.path("lockgate/ca"), Permissions::from_mode(0o700)).unwrap();
+    for name in ["lockgate", "lockgate/tls", "lockgate/config.yml"] {
+        chown(sandbox.path(name), Some(65_534), Some(65_534)).unwrap();
+    }
+    let installed = sandbox.install("lockgate-binary");
+    let home = sandbox.path("lockgate");
+    let as_nobody = |word: &str| {
+        let mut command = std::process::Command::new(&installed);
+        command.args([word, "--home", home.to_str().unwrap()]).env_clear();
+        command.uid(65_534).gid(65_534);
+        Ran::of(command)
+    };
+    for (word, code) in [("check", 0), ("setup", 1)] {
+        let told = as_nobody(word).expect(code);
+        let told = format!("{}{}", told.stdout, told.stderr);
+        assert!(
+            told.contains("ca.key: Permission denied") && told.contains("perhaps root"),
+            "{told}"
+        );
+        assert!(!told.contains("missing"), "{told}");
+    }
+    fs::remove_file(sandbox.path("lockgate/ca/ca.key")).unwrap();
+    let told = sandbox.run(&["check"]).expect(78);
+    assert!(told.stderr.contains("ca.key: missing"), "{}", told.stderr);
+}
+
 /// As `htpasswd -c` and registry:2 as root leave it.
 #[test]
 fn an_accounts_file_of_roots_own_in_the_home_is_its_readers() {
