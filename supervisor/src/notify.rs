@@ -24,6 +24,8 @@ pub(crate) struct Notifier(Option<Target>);
 #[derive(Debug)]
 struct Target {
     socket: UnixDatagram,
+    /// For what is sent again and again: never waits for a receiver that hangs.
+    pings: UnixDatagram,
     address: SocketAddr,
     /// What the address goes through.
     _way: Option<SocketPath>,
@@ -42,8 +44,11 @@ impl Notifier {
                 (SocketAddr::from_pathname(way.as_path())?, Some(way))
             }
         };
+        let pings = UnixDatagram::unbound()?;
+        pings.set_nonblocking(true)?;
         Ok(Self(Some(Target {
             socket: UnixDatagram::unbound()?,
+            pings,
             address,
             _way: way,
         })))
@@ -51,16 +56,25 @@ impl Notifier {
 
     /// Sends `NAME=value` lines. Nobody listening is nobody's loss.
     pub(crate) fn send(&self, state: &str) {
-        if let Some(Target { socket, address, .. }) = &self.0
-            && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
-        {
-            tracing::debug!(%error, "cannot notify the service manager");
+        if let Some(target) = &self.0 {
+            target.send(&target.socket, state);
         }
     }
 
-    /// That this process lives, and how many lines its log has lost by now.
+    /// That this process lives. The next one comes soon, so one that nobody takes is dropped.
+    pub(crate) fn ping(&self) {
+        self.send_ping("WATCHDOG=1");
+    }
+
+    /// The same, and how many lines its log has lost by now.
     pub(crate) fn send_alive(&self, lost: u64) {
-        self.send(&format!("WATCHDOG=1\n{LOST}={lost}"));
+        self.send_ping(&format!("WATCHDOG=1\n{LOST}={lost}"));
+    }
+
+    fn send_ping(&self, state: &str) {
+        if let Some(target) = &self.0 {
+            target.send(&target.pings, state);
+        }
     }
 
     /// That a reload has begun; sd_notify(3) wants to know when.
@@ -84,6 +98,14 @@ impl Notifier {
     }
 }
 
+impl Target {
+    fn send(&self, socket: &UnixDatagram, state: &str) {
+        if let Err(error) = socket.send_to_addr(state.as_bytes(), &self.address) {
+            tracing::debug!(%error, "cannot notify the service manager");
+        }
+    }
+}
+
 /// How often `WATCHDOG=1` is expected, from `WATCHDOG_USEC`; ping three times as often.
 pub(crate) fn watchdog(environment: &Environment) -> Option<Duration> {
     if environment
@@ -94,4 +116,27 @@ pub(crate) fn watchdog(environment: &Environment) -> Option<Duration> {
     }
     let micros = environment.value("WATCHDOG_USEC")?.parse().ok()?;
     Some(Duration::from_micros(micros)).filter(|interval| !interval.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_receiver_that_hangs_keeps_no_ping_waiting() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify.sock");
+        let _hung = UnixDatagram::bind(&path).unwrap();
+        let environment = Environment::default().with("NOTIFY_SOCKET", path.to_str().unwrap());
+        let notifier = Notifier::from_environment(&environment).unwrap();
+        let (done, is_done) = mpsc::channel();
+        std::thread::spawn(move || {
+            // More than the kernel keeps for a receiver (net.unix.max_dgram_qlen).
+            (0..10_000).for_each(|lost| notifier.send_alive(lost));
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(Duration::from_secs(30)).unwrap();
+    }
 }

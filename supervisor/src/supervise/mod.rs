@@ -323,7 +323,7 @@ impl Supervisor {
         if let (Some(due), Some(interval)) = (self.next_ping, self.plan.manager_watchdog)
             && now >= due
         {
-            self.plan.manager.send("WATCHDOG=1");
+            self.plan.manager.ping();
             self.next_ping = Some(now + interval / 3);
         }
     }
