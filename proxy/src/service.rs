@@ -467,7 +467,8 @@ impl Service {
             return Ok(());
         };
         let deadline = tokio::time::Instant::now() + CATCH_UP;
-        let is_done = session.is_body_done();
+        // A body that was read whole before is done when it has set out as well.
+        let is_done = session.is_body_done() && (upload.has_passed() || session.is_body_empty());
         if let Err(error) = upload.catch_up(&self.upstream, upstream, is_done, deadline).await {
             return Error::e_because(ErrorType::ConnectionClosed, "going on", error).map_err(Error::into_up);
         }

@@ -173,6 +173,12 @@ impl Registry {
         self.accepted.load(Ordering::SeqCst)
     }
 
+    /// Ends it, and waits until its connections are closed.
+    pub(crate) async fn end(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+
     /// Every request so far; what the proxy asks by itself is left out.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::client::{Http1, Http2, request};
 use crate::door::Door;
-use crate::registry::{Registry, Reply, ok};
+use crate::registry::{Registry, Reply, Seen, ok};
 
 const UNAUTHORISED: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"r\"\r\n\
      Content-Type: application/json\r\nDocker-Distribution-Api-Version: registry/2.0\r\nContent-Length: 75\r\n\r\n\
@@ -67,6 +67,28 @@ async fn a_last_byte_that_comes_alone_is_not_waited_for_in_vain() {
             assert_eq!(http1.answer(false).await.text(), length.to_string());
         }
     }
+}
+
+/// The registry dies between the question where the upload stands and the request.
+#[tokio::test]
+async fn a_small_body_that_never_set_out_arrives_whole() {
+    let door = Door::open().await;
+    let (ask, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let asks = move |_: &Seen| {
+        ask.send(()).unwrap();
+        Reply::Silence
+    };
+    let first = Registry::start_with_uploads(&door.socket, asks, |_| Reply::Silence);
+    let mut http1 = Http1::connect(&door).await;
+    http1
+        .send("PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+        .await;
+    asked.recv().await.unwrap();
+    first.end().await;
+    let stands = |_: &Seen| Reply::Raw("HTTP/1.1 204 No Content\r\nX-Lockgate-Offset: 0\r\n\r\n".to_owned());
+    let second = Registry::start_with_uploads(&door.socket, stands, |seen| ok("", &seen.body_length.to_string()));
+    assert_eq!(http1.answer(false).await.text(), "5");
+    assert_eq!(second.seen().last().unwrap().body, b"hello");
 }
 
 /// What Go's client does with a body whose length it does not know.
