@@ -35,7 +35,7 @@ pub(crate) enum Endpoint {
 impl Endpoint {
     /// Asks whether clients are served, and returns what the registry remarks. An error is what they meet.
     pub(crate) fn ask(&self) -> Result<Vec<String>, String> {
-        let answer = self.exchange_again_when_cut().map_err(|error| match error.kind() {
+        let answer = self.exchange_again_when_cut(PATH).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 format!("{self} does not answer within {} s", TIMEOUT.as_secs())
             }
@@ -44,9 +44,28 @@ impl Endpoint {
         judge(&answer).map_err(|problem| format!("{self}{PATH} answers {problem}"))
     }
 
+    /// Why another client, who asks for something else than health, has to wait or is sent away. For those who are
+    /// served already nothing changes.
+    pub(crate) fn is_full(&self) -> Option<String> {
+        let limits = "raise http.limits, or see who holds so many";
+        match self.exchange_again_when_cut("/") {
+            Ok(answer) => match judge(&answer) {
+                Err(problem) if problem.starts_with("503") => {
+                    Some(format!("new clients are sent away with {problem}; {limits}"))
+                }
+                _ => None,
+            },
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Some(format!(
+                "new requests wait longer than {} s; {limits}",
+                TIMEOUT.as_secs()
+            )),
+            Err(error) => Some(format!("new clients are sent away: {error}; {limits}")),
+        }
+    }
+
     /// A proxy that dies takes its connections along, and its clients try again.
-    fn exchange_again_when_cut(&self) -> io::Result<String> {
-        match self.exchange() {
+    fn exchange_again_when_cut(&self, path: &str) -> io::Result<String> {
+        match self.exchange(path) {
             Err(error)
                 if matches!(
                     error.kind(),
@@ -56,14 +75,14 @@ impl Endpoint {
                         | io::ErrorKind::UnexpectedEof
                 ) =>
             {
-                self.exchange()
+                self.exchange(path)
             }
             exchanged => exchanged,
         }
     }
 
-    fn exchange(&self) -> io::Result<String> {
-        let request = format!("GET {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    fn exchange(&self, path: &str) -> io::Result<String> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         match self {
             Self::Tcp { address, tls: false } => talk(connect(address)?, &request),
             Self::Tcp { address, tls: true } => talk(encrypted(connect(address)?)?, &request),

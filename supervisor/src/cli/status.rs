@@ -9,12 +9,14 @@ use serde::Serialize;
 use super::Failure;
 use super::places::HomeArgument;
 use crate::environment::Environment;
+use crate::health_request::Endpoint;
 use crate::supervise::control::{ProcessStatus, Request, Status, ask_running};
 
 /// Says how each process is (state, pid, uptime, restarts, address), and asks for /readyz as a client does.
 ///
 /// Exit 0: clients are served. Exit 1: they are not. Exit 3: they are, and there is something to mend, with a line for
-/// each: a refused reload, a certificate that clients will refuse, a failed upgrade, a log that takes nothing, a full disk.
+/// each: a refused reload, a certificate that clients will refuse, a failed upgrade, a log that takes nothing, a full
+/// disk, limits that are reached.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -50,6 +52,8 @@ impl Report {
         let served = served(&status);
         let serving = served.is_ok();
         let mut problems = served.unwrap_or_else(|reason| vec![format!("clients are not served: {reason}")]);
+        let full = status.endpoint.as_ref().filter(|_| serving).and_then(Endpoint::is_full);
+        problems.extend(full);
         problems.extend(status.problems());
         Self {
             serving,

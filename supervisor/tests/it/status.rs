@@ -114,3 +114,26 @@ fn where_clients_need_certificates_the_registry_itself_is_asked() {
     let _running = sandbox.start(&["--config", path.to_str().unwrap()]);
     sandbox.run(&["status"]).expect(0);
 }
+
+#[test]
+fn limits_that_are_reached_are_told_with_exit_3() {
+    let sandbox = Sandbox::new();
+    let limits = "  limits: {maxconnections: 2}\n";
+    let path = sandbox.write("config.yml", &format!("{PLAIN}{limits}"));
+    let running = sandbox.start(&["--config", path.to_str().unwrap()]);
+    sandbox.run(&["status"]).expect(0);
+    let idle = [running.connect(), running.connect()];
+    let told = eventually("the limit", || {
+        let told = sandbox.run(&["status"]);
+        (told.code == Some(3)).then_some(told.stdout)
+    });
+    assert!(
+        told.contains("new clients are sent away with 503") && told.contains("http.limits"),
+        "{told}"
+    );
+    sandbox.run(&["status", "--probe", "ready"]).expect(0);
+    drop(idle);
+    eventually("room again", || {
+        (sandbox.run(&["status"]).code == Some(0)).then_some(())
+    });
+}
