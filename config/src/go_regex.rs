@@ -4,19 +4,18 @@
 //! `\s` and `\b` are ASCII in Go, a `{` that begins no repetition stands for itself, `\Q...\E` quotes, and within
 //! `[...]` the signs `[`, `&&`, `--` and `~~` mean nothing.
 
-use std::iter::Peekable;
 use std::str::Chars;
 
 use crate::pattern::is_variable;
 
-type Rest<'a> = Peekable<Chars<'a>>;
+type Rest<'a> = Chars<'a>;
 
 /// `expression` written so that `regex` matches what Go's `regexp` does. What Go refuses may come out as it is.
 ///
 /// The variables of access rules, `${account}` and their like, stay as they are.
 pub fn from_go_regex(expression: &str) -> String {
     let mut written = String::with_capacity(expression.len());
-    let mut rest = expression.chars().peekable();
+    let mut rest = expression.chars();
     while let Some(c) = rest.next() {
         match c {
             '[' => class(&mut rest, &mut written),
@@ -43,7 +42,7 @@ pub fn from_go_regex(expression: &str) -> String {
 /// What follows `[`, through its `]`.
 fn class(rest: &mut Rest<'_>, written: &mut String) {
     written.push('[');
-    written.extend(rest.next_if_eq(&'^'));
+    written.extend(next_if(rest, '^'));
     let mut first = true;
     while let Some(c) = rest.next() {
         match c {
@@ -86,22 +85,27 @@ fn class_character(c: char, rest: &mut Rest<'_>, written: &mut String) {
 
 /// `[:alpha:]` within a class.
 fn posix_class(rest: &mut Rest<'_>, written: &mut String) -> bool {
-    let text: String = rest.clone().collect();
-    let Some(name) = text.strip_prefix(':').and_then(|text| text.split_once(":]")) else {
+    let Some(text) = rest.as_str().strip_prefix(':') else {
         return false;
     };
-    let name = name.0;
-    if !name.trim_start_matches('^').chars().all(|c| c.is_ascii_lowercase()) {
+    let end = text
+        .find(|c: char| !c.is_ascii_lowercase() && c != '^')
+        .unwrap_or(text.len());
+    let (name, after) = text.split_at(end);
+    let Some(after) = after
+        .strip_prefix(":]")
+        .filter(|_| !name.trim_start_matches('^').contains('^'))
+    else {
         return false;
-    }
+    };
     written.push_str(&format!("[:{name}:]"));
-    rest.nth(name.len() + 2);
+    *rest = after.chars();
     true
 }
 
 /// `\d`, `\pL` and their like within a class, after the `\`.
 fn group(rest: &mut Rest<'_>, written: &mut String) -> bool {
-    let Some(c) = rest.peek().copied() else { return false };
+    let Some(c) = rest.clone().next() else { return false };
     if let Some((not, signs)) = perl_class(c) {
         rest.next();
         let group = match not {
@@ -115,7 +119,7 @@ fn group(rest: &mut Rest<'_>, written: &mut String) -> bool {
         return false;
     }
     rest.next();
-    let braced = rest.peek() == Some(&'{');
+    let braced = rest.as_str().starts_with('{');
     escaped(c, rest, written);
     if !braced {
         written.extend(rest.next());
@@ -140,7 +144,7 @@ fn escaped(c: char, rest: &mut Rest<'_>, written: &mut String) {
         return literal(c, written);
     }
     written.extend(['\\', c]);
-    if matches!(c, 'p' | 'P' | 'x') && rest.peek() == Some(&'{') {
+    if matches!(c, 'p' | 'P' | 'x') && rest.as_str().starts_with('{') {
         for c in rest.by_ref() {
             written.push(c);
             if c == '}' {
@@ -153,11 +157,17 @@ fn escaped(c: char, rest: &mut Rest<'_>, written: &mut String) {
 /// Text through `\E`, or to the end.
 fn quoted(rest: &mut Rest<'_>, written: &mut String) {
     while let Some(c) = rest.next() {
-        if c == '\\' && rest.next_if_eq(&'E').is_some() {
+        if c == '\\' && next_if(rest, 'E').is_some() {
             return;
         }
         literal(c, written);
     }
+}
+
+/// Takes `c` when it comes next.
+fn next_if(rest: &mut Rest<'_>, c: char) -> Option<char> {
+    *rest = rest.as_str().strip_prefix(c)?.chars();
+    Some(c)
 }
 
 fn literal(c: char, written: &mut String) {
@@ -169,12 +179,11 @@ fn literal(c: char, written: &mut String) {
 
 /// After a `$`: the variable that it begins, if it does.
 fn variable(rest: &mut Rest<'_>) -> Option<String> {
-    let ahead: String = rest.clone().collect();
-    let (name, _) = ahead.strip_prefix('{')?.split_once('}')?;
+    let (name, after) = rest.as_str().strip_prefix('{')?.split_once('}')?;
     if !is_variable(name) {
         return None;
     }
-    rest.nth(name.chars().count() + 1);
+    *rest = after.chars();
     Some(format!("${{{name}}}"))
 }
 
@@ -241,6 +250,16 @@ mod tests {
             let written = from_go_regex(expression);
             let regex = Regex::new(&written).unwrap_or_else(|error| panic!("{expression} -> {written}: {error}"));
             assert_eq!(regex.is_match(text), expected, "{expression} -> {written} on {text:?}");
+        }
+    }
+
+    #[test]
+    fn long_expressions_take_no_time() {
+        for sign in ["$", "${", "[[", "[[:", "{1", "\\", "[$", "${}"] {
+            let long = sign.repeat(100_000);
+            let start = std::time::Instant::now();
+            assert!(from_go_regex(&long).len() >= long.len());
+            assert!(start.elapsed() < std::time::Duration::from_secs(10), "{sign}");
         }
     }
 
