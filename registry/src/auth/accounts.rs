@@ -3,6 +3,7 @@
 //! Editors exclude each other by a lock on a file beside it (`htpasswd.lock`), and the file is replaced as a whole, so
 //! that whoever reads it sees one state or the other. Comments and lines of other tools stay as they are.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -85,6 +86,25 @@ impl Accounts {
             text.append(name, hash);
             Ok(())
         })
+    }
+
+    /// Adds those of `accounts` that are not there, all at once, and names the others. Makes the file when it is missing.
+    pub fn add_missing<'a>(
+        &self,
+        accounts: &'a [(AccountName, PasswordHash)],
+    ) -> Result<Vec<&'a AccountName>, AccountsError> {
+        let mut others = Vec::new();
+        self.edit(|text| {
+            let mut names = text.names();
+            for (name, hash) in accounts {
+                match names.insert(name.as_str().to_owned()) {
+                    true => text.append(name, hash),
+                    false => others.push(name),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(others)
     }
 
     /// Gives an account another password; what follows the hash in its line stays.
@@ -192,6 +212,11 @@ fn write_beside(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
 struct Text(Vec<u8>);
 
 impl Text {
+    fn names(&self) -> HashSet<String> {
+        let lines = self.0.split(|b| *b == b'\n').filter_map(name_and_rest);
+        lines.map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// Start and end (after its LF) of each line of `name`.
     fn lines_of<'a>(&'a self, name: &'a AccountName) -> impl DoubleEndedIterator<Item = (usize, usize)> {
         let mut end = 0;
@@ -376,6 +401,24 @@ mod tests {
             listed,
             [("anna", 3, Ok(HashKind::Bcrypt)), ("carl", 5, Ok(HashKind::Bcrypt))]
         );
+    }
+
+    #[test]
+    fn many_accounts_are_added_at_once_and_those_that_are_there_stay() {
+        let before = format!("# people\r\nanna:{APR1}:the boss\nbroken line\nbert:{{SHA}}x");
+        let (_directory, accounts, path) = fixture(&before);
+        let many = ["carl", "anna", "carl", "bert", "dora"].map(|text| (name(text), hash(BCRYPT)));
+        let there = accounts.add_missing(&many).unwrap();
+        assert_eq!(there, [&name("anna"), &name("carl"), &name("bert")]);
+        let added = format!("{before}\ncarl:{BCRYPT}\ndora:{BCRYPT}\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), added);
+
+        let (_directory, accounts, _) = fixture("");
+        let many: Vec<_> = (0..10_000)
+            .map(|number| (name(&format!("u{number}")), hash(BCRYPT)))
+            .collect();
+        assert!(accounts.add_missing(&many).unwrap().is_empty());
+        assert_eq!(accounts.list().unwrap().len(), many.len());
     }
 
     #[test]

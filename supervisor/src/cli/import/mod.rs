@@ -3,6 +3,7 @@
 mod config_text;
 mod docker_auth;
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use lockgate_certs::files::{Existing, write_private};
 use lockgate_config::read_yaml;
-use lockgate_registry::accounts::{Accounts, AccountsError};
+use lockgate_registry::accounts::Accounts;
 use lockgate_registry::auth::{Scope, explain};
 
 use self::docker_auth::DockerAuth;
@@ -138,15 +139,22 @@ fn accept(source: &Source, before: &Accepted, found: &DockerAuth) -> Result<Acce
     Ok(after)
 }
 
-/// Accounts that are there keep their password.
+/// Accounts that are there keep their password. The others are added at once, so that an import that is interrupted adds
+/// all or none.
 fn add(accounts: &Accounts, found: &DockerAuth) -> Result<(), Failure> {
-    for (name, hash) in &found.accounts {
-        match accounts.add(name, hash) {
-            Ok(()) => println!("added account {name}"),
-            Err(AccountsError::Exists { .. }) => println!(
+    let there = if found.accounts.is_empty() {
+        HashSet::new()
+    } else {
+        let there = accounts.add_missing(&found.accounts).map_err(Failure::new)?;
+        there.into_iter().collect()
+    };
+    for (name, _) in &found.accounts {
+        if there.contains(name) {
+            println!(
                 "account {name} was there already, its password stays; `lockgate user passwd {name}` sets another"
-            ),
-            Err(error) => return Err(Failure::new(error)),
+            );
+        } else {
+            println!("added account {name}");
         }
     }
     for account in accounts.list().unwrap_or_default() {
