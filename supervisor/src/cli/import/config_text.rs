@@ -63,7 +63,15 @@ fn below_auth(indentation: &str, acl: &[String], groups: &BTreeMap<String, Vec<S
         let (name, accounts) = (json!(name), json!(accounts));
         lines.push_str(&format!("{indentation}  {name}: {accounts}\n"));
     }
-    lines
+    lines.chars().map(printable).collect()
+}
+
+/// JSON leaves these as they are; YAML would take some for the end of a line.
+fn printable(c: char) -> String {
+    match c {
+        '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => format!("\\u{:04x}", u32::from(c)),
+        c => c.into(),
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +104,17 @@ mod tests {
             assert_eq!(value["auth"]["groups"]["a:b"][1], "");
             assert_eq!(value["auth"]["htpasswd"]["path"], "p");
         }
+    }
+
+    #[test]
+    fn signs_that_end_a_line_in_yaml_alone_stay_in_their_text() {
+        let odd = "x\u{85}y\u{2028}z\u{2029}\u{feff}\u{7f}\u{9f}\u{a0}\u{fffd}\u{1f600}";
+        let rule = format!("{{match: {{account: {}}}, actions: [pull]}}", json!(odd));
+        let groups = BTreeMap::from([(odd.to_owned(), vec![odd.to_owned()])]);
+        let text = with_rules("auth:\n", &[rule], &groups).unwrap();
+        let value: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+        assert_eq!(value["auth"]["acl"][0]["match"]["account"], odd);
+        assert_eq!(value["auth"]["groups"][odd][0], odd);
     }
 
     #[test]
