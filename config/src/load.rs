@@ -119,13 +119,38 @@ fn warn_about_exposure(root: &Section<'_>, http: &Http, auth: &Auth) {
     if http.tls.is_none() && is_realm_guessed(http, auth) {
         root.section("http").warning("host", GUESSED_REALM);
     }
+    if is_realm_derived(auth) && http.host.as_ref().is_some_and(|host| is_plain(&host.to_string())) {
+        root.section("http").warning("host", PLAIN_URL);
+    }
+    let own = auth.issuer.as_ref().and_then(|issuer| issuer.realm.as_deref());
+    let others = auth.token.as_ref().map(|token| token.realm.as_str());
+    for (section, realm) in [("issuer", own), ("token", others)] {
+        if realm.is_some_and(is_plain) {
+            root.section("auth").section(section).warning("realm", PLAIN_URL);
+        }
+    }
 }
+
+/// Whether others can read what clients send to `url`.
+fn is_plain(url: &str) -> bool {
+    let host = url.strip_prefix("http://").unwrap_or_default();
+    let is_loopback = ["localhost", "127.", "[::1]"].iter().any(|own| host.starts_with(own));
+    !host.is_empty() && !is_loopback
+}
+
+const PLAIN_URL: &str = "begins with http://, so clients are told to send passwords there in the clear; write \
+    https:// where a proxy in front terminates TLS";
 
 /// Whether clients are sent for tokens to a URL that nothing but their own request says.
 fn is_realm_guessed(http: &Http, auth: &Auth) -> bool {
+    is_realm_derived(auth) && http.host.is_none() && http.trusted_proxies.is_empty()
+}
+
+/// Whether clients are sent for tokens to the public URL, whatever that is.
+fn is_realm_derived(auth: &Auth) -> bool {
     let own_server = auth.issuer.as_ref().is_some_and(|issuer| issuer.realm.is_none());
     let own_path = auth.token.as_ref().is_some_and(|token| token.auto_redirect);
-    (own_server || own_path) && http.host.is_none() && http.trusted_proxies.is_empty()
+    own_server || own_path
 }
 
 const GUESSED_REALM: &str = "not set, and no http.trustedproxies: behind a proxy that terminates TLS and sends no \

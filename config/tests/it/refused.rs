@@ -172,11 +172,19 @@ fn a_realm_that_only_requests_say_is_warned_about() {
         )));
         warned(&config).contains(&"http.host".to_owned())
     };
-    for http in ["", "prefix: /hub/", "relativeurls: true"] {
+    for http in [
+        "",
+        "prefix: /hub/",
+        "relativeurls: true",
+        "host: 'http://hub.example.com'",
+        "host: 'http://hub.example.com', trustedproxies: [10.0.0.0/8]",
+    ] {
         assert!(told("issuer: {}", http), "{http}");
     }
     for http in [
         "host: 'https://hub.example.com'",
+        "host: 'http://localhost:5000'",
+        "host: 'http://127.0.0.1:5000'",
         "trustedproxies: [10.0.0.0/8]",
         "tls: {certificate: c, key: k}",
     ] {
@@ -184,8 +192,33 @@ fn a_realm_that_only_requests_say_is_warned_about() {
     }
     assert!(!told("issuer: {realm: 'https://hub.example.com/auth/token'}", ""));
     assert!(!told("acl: []", ""));
+    assert!(!told("acl: []", "host: 'http://hub.example.com'"));
     let external =
         |more| format!("auth: {{token: {{realm: 'https://a/t', service: s, issuer: i, rootcertbundle: b{more}}}}}");
     assert!(warned(&config(&with(&external(", autoredirect: true")))).contains(&"http.host".to_owned()));
     assert!(!warned(&config(&with(&external("")))).contains(&"http.host".to_owned()));
+}
+
+#[test]
+fn a_realm_that_is_plain_is_warned_about() {
+    let told = |host: &str| {
+        let issuer = format!("issuer: {{realm: '{host}/t'}}");
+        let token = format!("token: {{realm: '{host}/t', service: s, issuer: i, rootcertbundle: b}}");
+        [
+            ("auth.issuer.realm", format!("htpasswd: {{path: h}}, {issuer}")),
+            ("auth.token.realm", token),
+        ]
+        .map(|(key, auth)| warned(&config(&with(&format!("auth: {{{auth}}}")))).contains(&key.to_owned()))
+    };
+    for plain in ["http://hub", "http://10.0.0.1:5001"] {
+        assert_eq!(told(plain), [true, true], "{plain}");
+    }
+    for other in [
+        "https://hub",
+        "http://localhost:5001",
+        "http://127.0.0.1",
+        "http://[::1]:1",
+    ] {
+        assert_eq!(told(other), [false, false], "{other}");
+    }
 }

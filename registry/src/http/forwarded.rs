@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use actix_web::http::header::{HOST, HeaderMap};
 use lockgate_config::{Network, PublicUrl};
-use lockgate_wire::{Fields, Peer};
+use lockgate_wire::{Fields, Peer, Scheme};
 
 use crate::Front;
 
@@ -52,10 +52,23 @@ impl Trust {
             trusted: found.is_trusted,
             base: match self.relative_urls {
                 true => None,
-                false => configured.clone().or_else(|| url().filter(|_| found.is_scheme_told)),
+                false => configured.or_else(|| url().filter(|_| found.is_scheme_told)),
             },
-            realm_base: configured.or_else(url).unwrap_or_default(),
+            realm_base: self.configured_realm(found.scheme).or_else(url).unwrap_or_default(),
         }
+    }
+
+    /// Clients send passwords to a realm: one that is configured with http is named with https to who came by that.
+    fn configured_realm(&self, scheme: Scheme) -> Option<String> {
+        let host = self.host.as_ref()?;
+        Some(match scheme {
+            Scheme::Http => host.to_string(),
+            Scheme::Https => PublicUrl {
+                scheme: scheme.to_string(),
+                ..host.clone()
+            }
+            .to_string(),
+        })
     }
 }
 
@@ -159,6 +172,24 @@ mod tests {
             (origin.base, origin.realm_base.as_str()),
             (None, "https://hub.example.com")
         );
+    }
+
+    #[test]
+    fn a_realm_that_is_configured_with_http_is_https_for_who_came_by_that() {
+        for (host, said, realm) in [
+            ("http://hub:5000", "https", "https://hub:5000"),
+            ("http://hub", "https", "https://hub"),
+            ("http://hub", "http", "http://hub"),
+            ("https://hub", "http", "https://hub"),
+        ] {
+            let mut trust = behind(&[]);
+            trust.host = Some(host.parse().unwrap());
+            let origin = trust.origin(&headers(&[("host", "a"), ("x-forwarded-proto", said)]), nginx());
+            assert_eq!(
+                (origin.base.as_deref(), origin.realm_base.as_str()),
+                (Some(host), realm)
+            );
+        }
     }
 
     #[test]
