@@ -65,6 +65,7 @@ fn whatever_is_refused_says_why() {
             ("GET ?x HTTP/1.1\r\nHost: r\r\n\r\n".to_owned(), 400, "target"),
             ("GET /v2/<a> HTTP/1.1\r\nHost: r\r\n\r\n".to_owned(), 400, "target"),
             ("GET /v2/\u{e9} HTTP/1.1\r\nHost: r\r\n\r\n".to_owned(), 400, "target"),
+            ("G%T /v2/ HTTP/1.1\r\nHost: r\r\n\r\n".to_owned(), 400, "method"),
             ("GET /v2/ HTTP/1.1\r\n\r\n".to_owned(), 400, "Host"),
             (
                 "GET /v2/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(),

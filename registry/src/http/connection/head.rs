@@ -1,9 +1,12 @@
 //! The head of a request, vetted as actix-http would: what that refuses by itself has an empty body, here it has a
 //! reason. Pure.
+//!
+//! actix-web's types are those of an older `http` crate than ours, and take less.
 
 use std::mem::MaybeUninit;
 
-use http::{HeaderName, Method, Uri};
+use actix_web::http::header::HeaderName;
+use actix_web::http::{Method, Uri};
 use httparse::{Header, Request, Status};
 
 use super::body::Body;
@@ -124,8 +127,6 @@ fn check_line(method: &str, target: &str) -> Result<(), Refusal> {
     }
     let uri = target.parse::<Uri>();
     match uri.as_ref().map(Uri::scheme_str) {
-        // httparse and `Uri` take UTF-8 as well, actix-http's older `Uri` does not.
-        _ if !target.is_ascii() => Err(ODD_TARGET),
         Ok(None) if target.starts_with('/') || target == "*" => Ok(()),
         Ok(Some("http" | "https")) => Ok(()),
         _ => Err(ODD_TARGET),
@@ -280,6 +281,8 @@ mod tests {
             "GET ?x HTTP/1.0\r\n\r\n".to_owned(),
             "GET ftp://a/ HTTP/1.0\r\n\r\n".to_owned(),
             "GET /<x> HTTP/1.0\r\n\r\n".to_owned(),
+            "G%T / HTTP/1.0\r\n\r\n".to_owned(),
+            "G#T / HTTP/1.0\r\n\r\n".to_owned(),
             "GET /\u{e9} HTTP/1.0\r\n\r\n".to_owned(),
             "GET /?n=\u{e9} HTTP/1.0\r\n\r\n".to_owned(),
             "GET http://a/\u{e9} HTTP/1.0\r\n\r\n".to_owned(),
