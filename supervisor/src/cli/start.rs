@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         Some(will) => Lock::adopt(&home.pid_file(), &will.lock)?,
         None => {
             trail = Trail::of(&home);
-            prepare_directories(&home)?;
+            prepare_directories(&home).inspect_err(|_| trail.remove_empty_directories())?;
             let lock = Lock::take(&home.pid_file())?;
             trail.follow();
             lock

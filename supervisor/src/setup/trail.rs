@@ -64,6 +64,17 @@ impl Trail {
         self.is_followed = true;
     }
 
+    /// Removes the directories that were made and are empty: safe whoever else is in the home.
+    pub(crate) fn remove_empty_directories(&mut self) {
+        self.directories.extend(self.own.iter().cloned());
+        self.directories
+            .sort_by_key(|path| std::cmp::Reverse(path.components().count()));
+        for directory in &self.directories {
+            // Best effort: what cannot be removed is in nobody's way.
+            let _ = fs::remove_dir(directory);
+        }
+    }
+
     /// Everything stays.
     pub(crate) fn keep(&mut self) {
         self.is_followed = false;
@@ -88,6 +99,11 @@ impl Drop for Trail {
         if !self.is_followed {
             return;
         }
+        let made = self
+            .own
+            .iter()
+            .chain(&self.files)
+            .any(|path| path.symlink_metadata().is_ok());
         // All of it is best effort: what cannot be removed is in nobody's way.
         for directory in &self.directories {
             // The registry's, by then: without its capabilities, root removes what is below its own directories alone.
@@ -101,10 +117,9 @@ impl Drop for Trail {
         }
         self.directories.sort();
         self.directories.dedup();
-        self.directories
-            .sort_by_key(|path| std::cmp::Reverse(path.components().count()));
-        for directory in &self.directories {
-            let _ = fs::remove_dir(directory);
+        self.remove_empty_directories();
+        if made {
+            tracing::info!("nothing came of this start: what it had made was removed again");
         }
     }
 }

@@ -296,6 +296,16 @@ fn other_users_are_not_told_and_do_not_guess() {
 }
 
 #[test]
+fn a_start_that_cannot_make_its_directories_leaves_none_behind() {
+    let sandbox = Sandbox::new();
+    let log = sandbox.write("lockgate/log", "mine");
+    let refused = sandbox.run(&["start"]).expect(1);
+    assert!(refused.stderr.contains("lockgate/log"), "{}", refused.stderr);
+    assert_eq!(sandbox.files("lockgate").into_keys().collect::<Vec<_>>(), [log]);
+    assert!(!sandbox.path("lockgate/run").exists());
+}
+
+#[test]
 fn a_first_start_that_is_refused_leaves_nothing_behind() {
     let sandbox = Sandbox::new();
     let refuse = |code, variables: &[(&str, &str)]| {
@@ -321,6 +331,7 @@ fn a_first_start_that_is_refused_leaves_nothing_behind() {
     ];
     let told = refuse(78, &missing);
     assert!(told.contains("/no/such/domain.crt"), "{told}");
+    assert!(told.contains("what it had made was removed again"), "{told}");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     refuse(1, &[("REGISTRY_HTTP_ADDR", &taken.local_addr().unwrap().to_string())]);
     // Data that another instance serves is found out by the registry's process.
