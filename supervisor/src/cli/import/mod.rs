@@ -55,7 +55,8 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let before = source.load()?;
     let htpasswd = has_room_for_rules(&before, source.path())?;
     let issuer = before.config.auth.issuer.as_ref();
-    let found = DockerAuth::read(&root, &file.to_string(), issuer.map(|issuer| issuer.service.as_str()));
+    let service = issuer.map(|issuer| issuer.service.as_str());
+    let found = DockerAuth::read(&root, &String::from_utf8_lossy(&bytes), &file.to_string(), service);
     let found = found.map_err(|error| {
         let lines: Vec<_> = error
             .to_string()

@@ -48,10 +48,13 @@ pub(super) enum Invalid {
 }
 
 impl DockerAuth {
-    /// Reads `root`, the content of `file`. `service` is the one that tokens are asked for here.
-    pub(super) fn read(root: &Value, file: &str, service: Option<&str>) -> Result<Self, Invalid> {
+    /// Reads `root`, which is `text`, the content of `file`. `service` is the one that tokens are asked for here.
+    pub(super) fn read(root: &Value, text: &str, file: &str, service: Option<&str>) -> Result<Self, Invalid> {
         let section = section::find(root, file)?;
-        let mut told = Told::default();
+        let mut told = Told {
+            odd_numbers: values::has_odd_numbers(text),
+            ..Told::default()
+        };
         let users = users::read(&section, &mut told);
         let rules = rules::read(&section, &users, service, &mut told);
         let anonymous = users.anonymous().filter(|_| !rules.is_empty());

@@ -24,7 +24,7 @@ makina-projects.registry:
 ";
 
 fn read_as(file: &str, text: &str) -> Result<DockerAuth, Invalid> {
-    DockerAuth::read(&serde_yaml::from_str(text).unwrap(), file, Some("lockgate"))
+    DockerAuth::read(&serde_yaml::from_str(text).unwrap(), text, file, Some("lockgate"))
 }
 
 fn read(text: &str) -> DockerAuth {
@@ -306,6 +306,14 @@ fn what_cannot_be_taken_over_says_why_and_where() {
         ),
         (
             "acl: [{match: {name: 1.10}, actions: []}]",
+            "acl[0].match.name: put this into quotes",
+        ),
+        (
+            "acl: [{match: {name: 0x10}, actions: []}]",
+            "acl[0].match.name: put this into quotes",
+        ),
+        (
+            "acl: [{match: {name: +10}, actions: []}]",
             "acl[0].match.name: put this into quotes",
         ),
         (

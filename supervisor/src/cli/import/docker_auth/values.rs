@@ -11,6 +11,8 @@ pub(super) struct Told {
     pub(super) warnings: Vec<String>,
     /// What cannot be taken over.
     pub(super) mistakes: Vec<String>,
+    /// Whether a number may have been written otherwise than it is read: see [`has_odd_numbers`].
+    pub(super) odd_numbers: bool,
 }
 
 impl Told {
@@ -56,7 +58,7 @@ pub(super) fn text(value: &Value, place: &str, told: &mut Told) -> Option<String
     match plain(value) {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) if number.is_u64() => Some(number.to_string()),
+        Value::Number(number) if number.is_u64() && !told.odd_numbers => Some(number.to_string()),
         Value::Number(_) | Value::Bool(_) => {
             told.mistake(
                 place,
@@ -69,6 +71,18 @@ pub(super) fn text(value: &Value, place: &str, told: &mut Told) -> Option<String
             None
         }
     }
+}
+
+/// Whether the file may hold integers that are not written as they are read, such as `0x10` and `+1`: docker_auth takes
+/// `name: 0x10` as that text, not as 16.
+pub(super) fn has_odd_numbers(file: &str) -> bool {
+    let mut words = file.split(|char: char| char.is_whitespace() || "[]{},:".contains(char));
+    words.any(|word| {
+        let digits = word.trim_start_matches(['+', '-']);
+        let is_signed = digits.len() < word.len() && word.starts_with('+');
+        let is_based = ["0x", "0o", "0b"].iter().any(|base| digits.starts_with(base));
+        is_based || (is_signed && digits.starts_with(|first: char| first.is_ascii_digit()))
+    })
 }
 
 /// A list of texts.
