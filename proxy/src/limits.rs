@@ -49,9 +49,6 @@ pub(crate) const LEAVE_GRACE: Duration = Duration::from_secs(5);
 /// Connections beyond `http.limits.maxconnections` that are told so (503) instead of being closed without a word.
 pub(crate) const REFUSED_CONNECTIONS: usize = 256;
 
-/// Descriptors that no client's request may take.
-pub(crate) const SPARE_DESCRIPTORS: usize = 512;
-
 /// Pause after the system refused a new connection for want of descriptors or memory.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

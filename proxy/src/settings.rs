@@ -11,7 +11,6 @@ use pingora::http::ResponseHeader;
 use rustix::process::{Resource, getrlimit};
 
 use crate::beneath::Root;
-use crate::limits::SPARE_DESCRIPTORS;
 use crate::run_error::RunError;
 
 /// Everything a request may need to know. A request keeps the settings it began with.
@@ -48,7 +47,7 @@ impl Settings {
         let source = http.tls.as_ref().map(|tls| &tls.certificate);
         let auto = matches!(source, Some(CertificateSource::Auto { .. }));
         let acme = matches!(source, Some(CertificateSource::Acme(_)));
-        let limits = within(&http.limits, descriptors());
+        let limits = http.limits.within(descriptors());
         Ok(Self {
             admission: Arc::new(Admission::new(Bounds {
                 requests: limits.max_requests,
@@ -106,19 +105,6 @@ fn descriptors() -> usize {
     limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// `limits`, lowered to what fits into `descriptors`: a connection is one, a request one to the registry and one for a
-/// file. The spare ones are for logs, certificates and connections that are told that there are too many.
-fn within(limits: &Limits, descriptors: usize) -> Limits {
-    let free = descriptors - (descriptors / 4).min(SPARE_DESCRIPTORS);
-    let max_requests = limits.max_requests.min(free / 4).max(1);
-    Limits {
-        max_requests,
-        max_network_requests: limits.max_network_requests.min(max_requests),
-        max_connections: limits.max_connections.min(free - 2 * max_requests),
-        ..limits.clone()
-    }
-}
-
 fn headers(config: &Config) -> Result<Vec<(HeaderName, HeaderValue)>, RunError> {
     let mut headers = Vec::new();
     for (name, values) in &config.http.headers {
@@ -164,30 +150,4 @@ fn is_at(places: &[impl AsRef<str>], path: &str) -> bool {
         let rest = path.strip_prefix(place.as_ref());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_fit_into_the_descriptors() {
-        let limits = Limits::default();
-        for (descriptors, connections, requests, of_a_network) in [
-            (1_000_000, 10_000, 4096, 1024),
-            (20_000, 10_000, 4096, 1024),
-            (4096, 1792, 896, 896),
-            (1024, 384, 192, 192),
-            (64, 24, 12, 12),
-        ] {
-            let fitting = within(&limits, descriptors);
-            let told = (
-                fitting.max_connections,
-                fitting.max_requests,
-                fitting.max_network_requests,
-            );
-            assert_eq!(told, (connections, requests, of_a_network), "{descriptors}");
-            assert!(connections + 2 * requests < descriptors);
-        }
-    }
 }

@@ -6,7 +6,6 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use futures_util::future::join_all;
@@ -17,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::auth::Access;
 use crate::http::app::{App, Settings};
 use crate::http::metrics::Metrics;
+use crate::http::server::Terms;
 use crate::service::{self, Registry};
 use crate::storage::filesystem::{self, FilesystemStorage};
 use crate::{http, maintenance};
@@ -113,9 +113,8 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
     let metrics = counts(&config).then(Metrics::new);
     let app = App::new(registry, access, Settings::new(&config, front), metrics, audit);
 
-    // Whoever says that it is over has a deadline of their own: the shorter of the two, or the longer after a hand-over.
-    let patience = config.http.drain_timeout.max(config.http.hand_over_timeout);
-    let server = http::server::server(app.clone(), listener, patience).map_err(RunError::Serve)?;
+    let terms = Terms::new(&config, front);
+    let server = http::server::server(app.clone(), listener, terms).map_err(RunError::Serve)?;
     let handle = server.handle();
     let mut background = Background::start(
         &config,
@@ -135,7 +134,7 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
     let others = Arc::new(Mutex::new(Vec::new()));
     background
         .0
-        .push(tokio::spawn(serve_more(app, more, patience, others.clone())));
+        .push(tokio::spawn(serve_more(app, more, terms, others.clone())));
     tracing::info!(storage = %config.storage.root.display(), "registry serves");
     ready();
 
@@ -154,11 +153,11 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
 async fn serve_more(
     app: Arc<App>,
     mut more: mpsc::Receiver<Listener>,
-    patience: Duration,
+    terms: Terms,
     handles: Arc<Mutex<Vec<ServerHandle>>>,
 ) {
     while let Some(listener) = more.recv().await {
-        match http::server::server(app.clone(), listener, patience) {
+        match http::server::server(app.clone(), listener, terms) {
             Ok(server) => {
                 handles.lock().await.push(server.handle());
                 tokio::spawn(server);

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use crate::section::Section;
 
+/// Descriptors of a process that no client's request may take: for logs, certificates, accounts, and connections that are
+/// told that there are too many.
+const SPARE_DESCRIPTORS: usize = 512;
+
 /// `http.limits` (extension): all optional in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -43,6 +47,20 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Lowered to what fits into the `descriptors` that a process may have open: a connection is one, a request one to
+    /// the registry and one for a file.
+    #[must_use]
+    pub fn within(&self, descriptors: usize) -> Self {
+        let free = descriptors - (descriptors / 4).min(SPARE_DESCRIPTORS);
+        let max_requests = self.max_requests.min(free / 4).max(1);
+        Self {
+            max_requests,
+            max_network_requests: self.max_network_requests.min(max_requests),
+            max_connections: self.max_connections.min(free - 2 * max_requests),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn read(limits: &Section<'_>) -> Self {
         let default = Self::default();
         let number = |name: &str, default: usize| match limits.number(name).map(usize::try_from) {
@@ -69,6 +87,32 @@ impl Limits {
             request_wait: limits.duration("requestwait").unwrap_or(default.request_wait),
             body_timeout: time("bodytimeout", default.body_timeout),
             max_uploads: number("maxuploads", default.max_uploads),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_fit_into_the_descriptors() {
+        let limits = Limits::default();
+        for (descriptors, connections, requests, of_a_network) in [
+            (1_000_000, 10_000, 4096, 1024),
+            (20_000, 10_000, 4096, 1024),
+            (4096, 1792, 896, 896),
+            (1024, 384, 192, 192),
+            (64, 24, 12, 12),
+        ] {
+            let fitting = limits.within(descriptors);
+            let told = (
+                fitting.max_connections,
+                fitting.max_requests,
+                fitting.max_network_requests,
+            );
+            assert_eq!(told, (connections, requests, of_a_network), "{descriptors}");
+            assert!(connections + 2 * requests < descriptors);
         }
     }
 }

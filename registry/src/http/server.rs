@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,14 @@ use actix_http::{HttpService, Protocol};
 use actix_service::{IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server};
 use actix_web::web;
+use lockgate_config::Config;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::app::App;
+use super::app::{App, descriptors};
 use super::connection::Connection;
 use super::serve::serve;
-use crate::Listener;
+use crate::{Front, Listener};
 
 /// Connections of a proxy stay open this long between requests; longer than the proxy keeps them (60 s), so that it is
 /// never the registry that closes under a request.
@@ -31,12 +33,40 @@ const WRITE_BUFFER: usize = 64 * 1024;
 /// What actix-http calls a connection.
 type Accepted<S> = (Connection<S>, Protocol, Option<SocketAddr>);
 
-/// A server for `listener`; what is in flight has `patience` when it is told to stop.
-pub(crate) fn server(app: Arc<App>, listener: Listener, patience: Duration) -> io::Result<Server> {
+/// How a server treats its clients.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// How long what is in flight has when it is told to stop.
+    pub(crate) patience: Duration,
+    /// How many connections are open at once; further ones wait to be accepted. `None` leaves it to who is in front.
+    pub(crate) connections: Option<usize>,
+}
+
+impl Terms {
+    /// Those of `config`.
+    pub(crate) fn new(config: &Config, front: Front) -> Self {
+        let http = &config.http;
+        let connections = http.limits.within(descriptors()).max_connections;
+        Self {
+            // Whoever says that it is over has a deadline of their own: the shorter of the two, or the longer after a
+            // hand-over.
+            patience: http.drain_timeout.max(http.hand_over_timeout),
+            connections: (front == Front::Other).then_some(connections),
+        }
+    }
+}
+
+/// A server for `listener`.
+pub(crate) fn server(app: Arc<App>, listener: Listener, terms: Terms) -> io::Result<Server> {
     let app = web::Data::from(app);
-    let builder = Server::build()
+    let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let mut builder = Server::build().workers(workers);
+    if let Some(connections) = terms.connections {
+        builder = builder.max_concurrent_connections((connections / workers).max(1));
+    }
+    let builder = builder
         .disable_signals()
-        .shutdown_timeout(patience.as_secs().max(1));
+        .shutdown_timeout(terms.patience.as_secs().max(1));
     let signal = builder.graceful_shutdown_signal();
     let stopping = move || {
         let signal = signal.clone();
