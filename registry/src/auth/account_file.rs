@@ -38,7 +38,8 @@ impl Account {
     }
 }
 
-/// The file, watched by looking at its time stamp, size and inode when somebody logs in, at most once a second.
+/// The file, watched by looking at its time stamp, size and inode: before a password is tested, and otherwise at most once
+/// a second.
 pub(super) struct AccountFile {
     path: PathBuf,
     loaded: ArcSwap<Loaded>,
@@ -97,6 +98,12 @@ impl AccountFile {
                 self.look();
             }
         }
+        self.loaded.load()
+    }
+
+    /// The accounts as of now. Looks at the file, and reads it if it changed: not for who must not wait.
+    pub(super) fn as_it_is(&self) -> arc_swap::Guard<Arc<Loaded>> {
+        self.look();
         self.loaded.load()
     }
 

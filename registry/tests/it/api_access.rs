@@ -50,6 +50,20 @@ fn without_credentials_everything_is_401_with_a_challenge() {
 }
 
 #[test]
+fn an_account_that_was_added_a_moment_ago_is_let_in() {
+    // bob:builder
+    const BOB: &str = "Basic Ym9iOmJ1aWxkZXI=";
+    let served = with_accounts();
+    served.send("GET", "/v2/", &[("Authorization", ALICE)], b"").expect(200);
+    served.send("GET", "/v2/", &[("Authorization", BOB)], b"").expect(401);
+    let accounts = served.home.path().join("htpasswd");
+    let hash = accounts::hash_password("builder").expect("a hash");
+    let alice = std::fs::read_to_string(&accounts).expect("htpasswd");
+    std::fs::write(&accounts, format!("{alice}bob:{hash}\n")).expect("htpasswd");
+    served.send("GET", "/v2/", &[("Authorization", BOB)], b"").expect(200);
+}
+
+#[test]
 fn with_the_right_password_the_account_is_let_in() {
     let served = with_accounts();
     for _ in 0..3 {
