@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use lockgate_config::{Config, Home};
 use nix::sys::signal::Signal;
@@ -13,6 +14,9 @@ use crate::notify::Notifier;
 use crate::source::{Accepted, Source, explain};
 use crate::supervise::signals::heard;
 
+/// A supervised process is told once by a supervisor that is killed: the kernel sends the signal of its death
+/// (PR_SET_PDEATHSIG) once for each of its threads, as they end.
+const ONE_DEATH: Duration = Duration::from_secs(1);
 /// Reloads that may wait while one is applied.
 const RELOADS: usize = 4;
 
@@ -130,10 +134,16 @@ pub(super) fn listen(reloads: Reloads, supervised: bool) -> io::Result<(Orders, 
     } else {
         Some(move || reloads.take_up(reloads.source.load(), &reload))
     };
+    let is_repeated = move |asked: &mut Option<Instant>| {
+        let before = asked.replace(Instant::now());
+        supervised && before.is_some_and(|before| before.elapsed() < ONE_DEATH)
+    };
     thread("signals", move || {
+        let mut asked = None;
         loop {
             match heard().wait() {
                 Ok(Signal::SIGINT) if supervised => {}
+                Ok(Signal::SIGTERM) if is_repeated(&mut asked) => {}
                 Ok(Signal::SIGTERM | Signal::SIGINT) => order.send_modify(|told| *told = told.asked_to_end()),
                 Ok(Signal::SIGUSR2) if supervised => order.send_modify(|told| *told = Order::Leave.max(*told)),
                 Ok(Signal::SIGHUP) => {

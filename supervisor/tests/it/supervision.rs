@@ -320,8 +320,18 @@ fn a_push_outlives_a_killed_supervisor_and_the_next_one_waits_for_it() {
     push.write_all(&[7; SIZE / 2]).unwrap();
     let mut answer = String::new();
     push.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
     let next = next.join().unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 202"),
+        "{answer}\n{}\n{}",
+        running.log(),
+        next.log()
+    );
     assert_eq!(next.received(&path), SIZE);
-    assert!(next.log().contains("waiting for processes"), "{}", next.log());
+    assert!(
+        next.log().contains("waiting for processes"),
+        "{}\n{}",
+        running.log(),
+        next.log()
+    );
 }
