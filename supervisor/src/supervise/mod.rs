@@ -7,7 +7,7 @@
 //! timers   ──┘                       └─▶ answer `status`
 //! ```
 //!
-//! Absent on purpose: threads (but those that write the log), an async runtime, a second caller of `waitpid`.
+//! Absent on purpose: threads beside those that write the log, an async runtime, a second caller of `waitpid`.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
