@@ -134,17 +134,17 @@ pub(super) fn listen(reloads: Reloads, supervised: bool) -> io::Result<(Orders, 
     } else {
         Some(move || reloads.take_up(reloads.source.load(), &reload))
     };
-    let is_repeated = move |asked: &mut Option<Instant>| {
-        let before = asked.replace(Instant::now());
-        supervised && before.is_some_and(|before| before.elapsed() < ONE_DEATH)
-    };
+    let is_repeated = move |first: Option<Instant>| supervised && first.is_some_and(|at| at.elapsed() < ONE_DEATH);
     thread("signals", move || {
-        let mut asked = None;
+        let mut first = None;
         loop {
             match heard().wait() {
                 Ok(Signal::SIGINT) if supervised => {}
-                Ok(Signal::SIGTERM) if is_repeated(&mut asked) => {}
-                Ok(Signal::SIGTERM | Signal::SIGINT) => order.send_modify(|told| *told = told.asked_to_end()),
+                Ok(Signal::SIGTERM) if is_repeated(first) => {}
+                Ok(Signal::SIGTERM | Signal::SIGINT) => {
+                    first.get_or_insert_with(Instant::now);
+                    order.send_modify(|told| *told = told.asked_to_end());
+                }
                 Ok(Signal::SIGUSR2) if supervised => order.send_modify(|told| *told = Order::Leave.max(*told)),
                 Ok(Signal::SIGHUP) => {
                     if let Some(read_again) = &read_again {
