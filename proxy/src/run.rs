@@ -13,15 +13,15 @@ use lockgate_config::{Config, Home};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::buffers::Buffers;
-use crate::ending::Ending;
-use crate::limits::Gauge;
+use crate::blob::buffers::Buffers;
+use crate::downstream::server::{Door, Server};
+use crate::downstream::tls::Tls;
+use crate::request::in_flight::Gauge;
+use crate::request::service::Service;
+use crate::request::settings::Settings;
+use crate::request::shutdown::Ending;
 use crate::run_error::RunError;
-use crate::server::{Door, Server};
-use crate::service::Service;
-use crate::settings::Settings;
-use crate::tls::Tls;
-use crate::upstream::Upstream;
+use crate::upstream::connect::Upstream;
 
 /// How often the certificates' files are looked at: two `stat` calls each.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(1);

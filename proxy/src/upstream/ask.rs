@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::limits::UPSTREAM_PAUSE_MOST;
-use crate::upstream::Upstream;
+use crate::upstream::connect::Upstream;
+use crate::upstream::limits::UPSTREAM_PAUSE_MOST;
 
 /// An answer's head, and its body, are no longer.
 const ANSWER: usize = 64 * 1024;

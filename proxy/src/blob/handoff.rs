@@ -13,8 +13,8 @@ use pingora_proxy::Session;
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 
-use crate::beneath::{Opened, Root};
-use crate::buffers::{BUFFER_SIZE, Buffer, Buffers};
+use crate::blob::buffers::{BUFFER_SIZE, Buffer, Buffers};
+use crate::blob::root_dir::{Opened, Root};
 
 /// How far ahead the kernel is asked to read once the page cache has missed.
 const READ_AHEAD: u64 = 2 * 1024 * 1024;

@@ -9,8 +9,9 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use crate::limits::{LINGER_SIZE, LINGER_TIME};
-use crate::socket::Socket;
+use crate::downstream::limits::LINGER_SIZE;
+use crate::downstream::socket::Socket;
+use crate::request::limits::LINGER_TIME;
 
 /// The socket, encrypted or not.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
-use crate::limits::RETRY_AFTER;
-use crate::settings::Settings;
+use crate::request::limits::RETRY_AFTER;
+use crate::request::settings::Settings;
 
 /// An answer that is not the registry's.
 #[derive(Debug, Clone, Copy)]

@@ -9,8 +9,8 @@ use lockgate_wire::{Fields, Origin, Scheme, authority, internal};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use crate::connection::Peer;
-use crate::limits::HOST_SIZE;
+use crate::request::limits::HOST_SIZE;
+use crate::request::peer::Peer;
 
 /// Who asks, and under which name the client knows us.
 #[derive(Debug, Clone, PartialEq, Eq)]

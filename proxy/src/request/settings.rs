@@ -10,7 +10,7 @@ use lockgate_config::{CertificateSource, Config, Home, Limits, Network, PublicUr
 use pingora::http::ResponseHeader;
 use rustix::process::{Resource, getrlimit};
 
-use crate::beneath::Root;
+use crate::blob::root_dir::Root;
 use crate::run_error::RunError;
 
 /// Everything a request may need to know. A request keeps the settings it began with.

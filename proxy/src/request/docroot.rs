@@ -8,10 +8,10 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
-use crate::beneath::{Opened, Root};
-use crate::buffers::Buffers;
-use crate::handoff::Blob;
-use crate::settings::Settings;
+use crate::blob::buffers::Buffers;
+use crate::blob::handoff::Blob;
+use crate::blob::root_dir::{Opened, Root};
+use crate::request::settings::Settings;
 
 /// A file to serve.
 #[derive(Debug)]

@@ -19,21 +19,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::buffers::Buffers;
-use crate::connection::{Connection, Peer};
-use crate::ending::Ending;
-use crate::error_page::ErrorPage;
-use crate::head::{self, Head};
-use crate::limits::{
-    ACCEPT_PAUSE, DRAIN_GRACE, Gauge, H2_CONNECTION_WINDOW, H2_STREAM_WINDOW, HANDSHAKE_TIME, HEAD_SIZE, LEAVE_GRACE,
-    REFUSED_CONNECTIONS,
+use crate::blob::buffers::Buffers;
+use crate::downstream::connection::Connection;
+use crate::downstream::head::{self, Head};
+use crate::downstream::limits::{
+    ACCEPT_PAUSE, H2_CONNECTION_WINDOW, H2_STREAM_WINDOW, HANDSHAKE_TIME, HEAD_SIZE, REFUSED_CONNECTIONS,
 };
-use crate::service::Service;
-use crate::settings::Settings;
-use crate::socket::Socket;
-use crate::tls::Tls;
-use crate::transport::Transport;
-use crate::{access_log, plain_http, redirect};
+use crate::downstream::plain_http;
+use crate::downstream::socket::Socket;
+use crate::downstream::tls::Tls;
+use crate::downstream::transport::Transport;
+use crate::request::error_page::ErrorPage;
+use crate::request::head_error::Fault;
+use crate::request::in_flight::Gauge;
+use crate::request::limits::{DRAIN_GRACE, LEAVE_GRACE};
+use crate::request::peer::Peer;
+use crate::request::service::Service;
+use crate::request::settings::Settings;
+use crate::request::shutdown::Ending;
+use crate::request::{access_log, redirect};
 
 /// What a listening socket is for.
 #[derive(Debug, Clone, Copy)]
@@ -306,7 +310,7 @@ impl Server {
         answer_and_close(connection, &plain_http::answer(&head, &settings, port)).await;
     }
 
-    async fn refuse(&self, connection: Connection, fault: head::Fault) {
+    async fn refuse(&self, connection: Connection, fault: Fault) {
         let (remote, status) = (connection.peer().remote, fault.status());
         tracing::debug!(%remote, status, reason = fault.message(), "refused");
         if self.settings.load().access_log {

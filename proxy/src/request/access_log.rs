@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use pingora_proxy::Session;
 
-use crate::service::Request;
+use crate::request::context::Request;
 
 /// Nobody took the answer: the client was gone. nginx's number for it.
 const CLIENT_GONE: u16 = 499;

@@ -15,8 +15,8 @@ use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
+use crate::downstream::socket::Socket;
 use crate::run_error::RunError;
-use crate::socket::Socket;
 
 /// Accepts TLS.
 pub(crate) struct Tls {

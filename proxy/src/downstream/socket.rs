@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::buffers::{BUFFER_SIZE, Buffer, Buffers};
+use crate::blob::buffers::{BUFFER_SIZE, Buffer, Buffers};
 
 /// A socket with what was read from it and not yet asked for.
 #[derive(Debug)]

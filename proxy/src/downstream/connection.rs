@@ -7,10 +7,9 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -24,26 +23,15 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::frames::Frames;
-use crate::limits::{LINGER_TIME, Slot};
-use crate::stall::Stall;
-use crate::transport::Transport;
+use crate::downstream::frames::Frames;
+use crate::downstream::transport::Transport;
+use crate::downstream::write_timeout::Stall;
+use crate::request::in_flight::Slot;
+use crate::request::limits::LINGER_TIME;
+use crate::request::peer::Peer;
 
 /// Writes up to this size wait for what follows them, or for a flush.
 const COALESCED: usize = 8 * 1024;
-
-/// What a request may know about the connection that it came through.
-#[derive(Debug)]
-pub(crate) struct Peer {
-    /// The client, or the proxy in front of us.
-    pub(crate) remote: SocketAddr,
-    /// Whether the connection is encrypted.
-    pub(crate) tls: bool,
-    /// Whether the connection is one too many: each request is answered 503.
-    pub(crate) refused: bool,
-    /// Set when an answer was sent before the request was read to its end.
-    pub(crate) answered_early: AtomicBool,
-}
 
 /// A connection, ready for HTTP.
 pub(crate) struct Connection {

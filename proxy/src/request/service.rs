@@ -1,6 +1,5 @@
 //! The phases of a request. Each calls into the module that knows how.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -10,7 +9,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONNECTION, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, StatusCode};
-use lockgate_admission::{Caller, Full, Permit};
+use lockgate_admission::Full;
 use lockgate_certs::trust::CERTIFICATE_URL_PATH;
 use lockgate_wire::internal;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -19,20 +18,25 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use tokio::sync::watch;
 
-use crate::ask::{self, Answer};
-use crate::body::{self, Arrival};
-use crate::buffers::Buffers;
-use crate::connection::Peer;
-use crate::ending::Ending;
-use crate::error_page::{self, ErrorPage};
-use crate::handoff::{Handoff, OpenError};
-use crate::head::{self, Fault};
-use crate::headers::{self, Forwarded};
-use crate::limits::{CATCH_UP, FIELDS, Gauge, LINGER_TIME, REPEATS, Slot, URI_SIZE};
-use crate::resume::{self, Passing};
-use crate::settings::Settings;
-use crate::upstream::{self, Body, Upstream, may_repeat};
-use crate::{access_log, docroot, failure};
+use crate::blob::buffers::Buffers;
+use crate::blob::handoff::{Handoff, OpenError};
+use crate::request::body::{self, Arrival};
+use crate::request::context::Request;
+use crate::request::error_page::{self, ErrorPage};
+use crate::request::head_error::Fault;
+use crate::request::headers::{self, Forwarded};
+use crate::request::in_flight::Gauge;
+use crate::request::limits::{FIELDS, LINGER_TIME, URI_SIZE};
+use crate::request::peer::Peer;
+use crate::request::settings::Settings;
+use crate::request::shutdown::Ending;
+use crate::request::target::check_target;
+use crate::request::{access_log, docroot, failure};
+use crate::upstream::ask::{self, Answer};
+use crate::upstream::connect::Upstream;
+use crate::upstream::limits::{CATCH_UP, REPEATS};
+use crate::upstream::resume::{self, Passing};
+use crate::upstream::retry::{self, Body, may_repeat};
 
 /// The front door as Pingora drives it.
 pub(crate) struct Service {
@@ -48,42 +52,7 @@ pub(crate) struct Service {
     pub(crate) ending: watch::Sender<Ending>,
 }
 
-/// One request on its way.
-pub(crate) struct Request {
-    /// Also in the registry's log lines.
-    pub(crate) id: String,
-    /// When its head was complete.
-    pub(crate) began: Instant,
-    /// The account that the registry named.
-    pub(crate) user: Option<String>,
-    settings: Arc<Settings>,
-    peer: Option<Arc<Peer>>,
-    forwarded: Option<Forwarded>,
-    /// Set at the first failure: until then it may be sent again.
-    deadline: Option<tokio::time::Instant>,
-    /// How often it was sent again.
-    repeats: u32,
-    /// The upload that its body goes to.
-    upload: Option<Passing>,
-    /// How its body gets to the registry.
-    arrival: Arrival,
-    /// What the registry answered before it had the body, and does not want it.
-    refusal: Option<Answer>,
-    /// The answer is complete, whatever of the request is still to come.
-    is_answered: bool,
-    caller: Option<Caller>,
-    permit: Option<Permit>,
-    _slot: Slot,
-}
-
 impl Request {
-    /// The client's address.
-    pub(crate) fn client(&self) -> IpAddr {
-        self.forwarded
-            .as_ref()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), Forwarded::client)
-    }
-
     /// Waits for its turn among the requests in flight.
     async fn enter(&mut self, session: &Session) -> std::result::Result<(), Full> {
         let authorization = session.get_header(AUTHORIZATION).map(HeaderValue::as_bytes);
@@ -287,7 +256,7 @@ impl ProxyHttp for Service {
         answer: &mut ResponseHeader,
         _: &mut Request,
     ) -> Result<()> {
-        if upstream::hangs_up(answer) {
+        if retry::hangs_up(answer) {
             // With an error the connection is not used again.
             let status = ErrorType::HTTPStatus(answer.status.as_u16());
             return Error::e_explain(status, "the registry cannot read this request").map_err(Error::into_down);
@@ -379,7 +348,7 @@ impl ProxyHttp for Service {
                 .is_none_or(|answer| answer.status.is_informational())
             && (request.upload.is_some()
                 || may_repeat(&header.method, header.uri.path(), body)
-                || (upstream::was_never_read(&error) && body.is_harmless_with(&header.method)))
+                || (retry::was_never_read(&error) && body.is_harmless_with(&header.method)))
             && request.repeats < REPEATS
             && now < deadline;
         error.set_retry(repeat);
@@ -556,7 +525,7 @@ fn check(header: &RequestHeader) -> std::result::Result<(), Fault> {
     if !headers::names_host(header) {
         return Err(Fault::Malformed("the request's Host is missing, malformed or too long"));
     }
-    head::check_target(target)
+    check_target(target)
 }
 
 /// After an answer that came before the request's end the connection cannot be used again (RFC 9112 section 9.3).

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limits::{DRAIN_GRACE, LEAVE_GRACE};
+use crate::request::limits::{DRAIN_GRACE, LEAVE_GRACE};
 
 /// Whether further requests are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

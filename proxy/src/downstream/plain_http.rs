@@ -3,9 +3,9 @@
 use http::Uri;
 use lockgate_config::PublicUrl;
 
-use crate::error_page::ErrorPage;
-use crate::redirect::{named_host, public, target, with_port};
-use crate::settings::Settings;
+use crate::request::error_page::ErrorPage;
+use crate::request::redirect::{named_host, public, target, with_port};
+use crate::request::settings::Settings;
 
 /// What nginx and Go's net/http answer, too.
 pub(crate) const STATUS: u16 = 400;

@@ -7,7 +7,7 @@ use lockgate_certs::acme;
 use lockgate_config::PublicUrl;
 use lockgate_wire::authority;
 
-use crate::error_page::ErrorPage;
+use crate::request::error_page::ErrorPage;
 
 /// RFC 8555 section 8.3.
 const CHALLENGES: &str = "/.well-known/acme-challenge/";

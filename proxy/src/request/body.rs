@@ -1,7 +1,7 @@
 //! The body of a request, before the registry is asked anything.
 //!
 //! A small one is read whole: one that never comes then costs the registry nothing. A larger one belongs to a blob or a
-//! manifest, and the registry says first whether it would take it ([`crate::ask::is_wanted`]).
+//! manifest, and the registry says first whether it would take it ([`crate::upstream::ask::is_wanted`]).
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType, Result};
 use tokio::time::timeout;
 
-use crate::head::Fault;
-use crate::limits::SMALL_BODY;
+use crate::request::head_error::Fault;
+use crate::request::limits::SMALL_BODY;
 
 /// How the body of a request gets to the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

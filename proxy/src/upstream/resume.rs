@@ -19,8 +19,8 @@ use lockgate_wire::internal::OFFSET;
 use pingora::http::RequestHeader;
 use tokio::time::Instant;
 
-use crate::ask::{ask, patiently};
-use crate::upstream::Upstream;
+use crate::upstream::ask::{ask, patiently};
+use crate::upstream::connect::Upstream;
 
 /// Bytes on the way at most: Pingora's pipe (0.3 MiB), the socket (0.2), and in the registry actix's buffers and the
 /// upload's batches (1.3); and half as much again.

@@ -1,0 +1,75 @@
+//! Counts what is open and says when nothing is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// Counts what is open and says when nothing is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gauge(Arc<Counted>);
+
+#[derive(Debug, Default)]
+struct Counted {
+    open: AtomicUsize,
+    none: Notify,
+}
+
+impl Gauge {
+    /// One more, until the slot is dropped.
+    pub(crate) fn enter(&self) -> Slot {
+        self.0.open.fetch_add(1, Ordering::AcqRel);
+        Slot(self.clone())
+    }
+
+    /// How many are open.
+    pub(crate) fn open(&self) -> usize {
+        self.0.open.load(Ordering::Acquire)
+    }
+
+    /// Completes when nothing is open.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let none = self.0.none.notified();
+            tokio::pin!(none);
+            none.as_mut().enable();
+            if self.open() == 0 {
+                return;
+            }
+            none.await;
+        }
+    }
+}
+
+/// A place taken in a [`Gauge`].
+#[derive(Debug)]
+pub(crate) struct Slot(Gauge);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if self.0.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.0.none.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn empty_completes_when_the_last_slot_is_dropped() {
+        let gauge = Gauge::default();
+        gauge.empty().await;
+        let (first, second) = (gauge.enter(), gauge.enter());
+        let waiting = tokio::spawn({
+            let gauge = gauge.clone();
+            async move { gauge.empty().await }
+        });
+        drop(first);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(second);
+        waiting.await.unwrap();
+    }
+}

@@ -1,0 +1,17 @@
+//! The client's end of a connection.
+
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+
+/// What a request may know about the connection that it came through.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// The client, or the proxy in front of us.
+    pub(crate) remote: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub(crate) tls: bool,
+    /// Whether the connection is one too many: each request is answered 503.
+    pub(crate) refused: bool,
+    /// Set when an answer was sent before the request was read to its end.
+    pub(crate) answered_early: AtomicBool,
+}
