@@ -6,32 +6,20 @@
 //! REGISTRY_* ─┘                             └──▶ or every mistake at once
 //! ```
 //!
-//! The format is a superset of CNCF distribution's `config.yml`, version 0.1. `raw/keys.rs` is the table of every
+//! The format is a superset of CNCF distribution's `config.yml`, version 0.1. `raw/table` is the table of every
 //! key: which are read, which are ignored with a warning, which are refused.
 
-pub mod duration;
-mod findings;
-mod glob;
-mod go_regex;
+mod diagnostics;
 mod home;
 mod load;
-mod mistake;
-mod named;
 mod pattern;
 mod raw;
-mod section;
-mod size;
-mod template;
-pub mod text;
 mod typed;
-mod yaml;
+mod units;
 
-pub use go_regex::from_go_regex;
-pub use home::Home;
-pub use mistake::{LoadError, Mistake};
-pub use named::{Named, Purpose, Reader};
-pub use pattern::check_pattern;
-pub use raw::GaveWay;
-pub use template::template;
+pub use diagnostics::{LoadError, Mistake};
+pub use home::{Home, template};
+pub use pattern::{check_pattern, from_go_regex};
+pub use raw::{GaveWay, read_yaml, text};
 pub use typed::*;
-pub use yaml::read_yaml;
+pub use units::duration;

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::findings::Findings;
-use crate::raw::{self, Node, ROOT};
-use crate::section::Section;
-use crate::{Auth, Config, Health, Http, LoadError, Log, Mistake, Process, Storage, Validation, text};
+use crate::diagnostics::{Findings, LoadError, Mistake};
+use crate::raw::{self, Node, ROOT, text};
+use crate::typed::{Auth, Config, Health, Http, Log, Process, Section, Storage, Validation};
 
 impl Config {
     /// Reads `path`, lets the `REGISTRY_*` variables among `environment` override it, and checks everything.

@@ -1,9 +1,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::Kind;
-use crate::certificate::Certificate;
-use crate::load;
+use super::kind::Kind;
+use crate::x509::Certificate;
+use crate::x509::load;
 
 pub(super) const DAY: i64 = 24 * 60 * 60;
 

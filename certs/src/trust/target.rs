@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::page::quoted;
-use crate::certificate::{Certificate, fingerprint};
-use crate::host_name::{HostName, HostNameError};
-use crate::load::{self, LoadError};
+use crate::x509::load::{self, LoadError};
+use crate::x509::{Certificate, fingerprint};
+use crate::x509::{HostName, HostNameError};
 
 /// Left out of URLs.
 const HTTPS: u16 = 443;

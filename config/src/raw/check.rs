@@ -1,10 +1,9 @@
 //! Which keys exist: unknown, ignored and refused ones, and sections that are none.
 
-use super::keys::{Fate, Key, Shape};
-use super::node::join;
-use super::{Content, Node, ROOT, nearest};
-use crate::Mistake;
-use crate::findings::Findings;
+use super::nearest::nearest;
+use super::node::{Content, Node, join};
+use super::table::{Fate, Key, ROOT, Shape};
+use crate::diagnostics::{Findings, Mistake};
 
 /// Walks what the user wrote along the table of keys.
 pub(crate) fn check(root: &Node, findings: &Findings) {

@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 
 use serde_yaml::Value;
 
-use super::keys::{Key, Shape};
+use super::nearest::nearest;
+use super::node::{Content, Node};
 use super::precedence::{keep_closed, keep_storage};
-use super::{Content, Node, ROOT, nearest};
-use crate::Mistake;
-use crate::findings::Findings;
+use super::table::{Key, ROOT, Shape};
+use crate::diagnostics::{Findings, Mistake};
 
 const PREFIX: &str = "REGISTRY_";
 

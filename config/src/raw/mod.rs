@@ -4,19 +4,20 @@
 mod check;
 mod environment;
 mod fault;
-mod keys;
 mod nearest;
 mod node;
 mod parse;
 mod precedence;
 mod table;
+pub mod text;
+mod yaml;
 
 pub(crate) use check::{check, without_userinfo};
 pub(crate) use environment::override_from;
-pub(crate) use keys::{Key, Shape};
 pub(crate) use nearest::nearest;
 pub(crate) use node::{Content, Node, join};
-pub(crate) use parse::{parse, value};
+pub(crate) use parse::parse;
 pub use precedence::GaveWay;
 pub(crate) use precedence::give_way;
-pub(crate) use table::ROOT;
+pub(crate) use table::{Key, ROOT, Shape};
+pub use yaml::read_yaml;

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_yaml::{Deserializer, Value};
 
-use super::Node;
 use super::fault::{self, Fault};
-use crate::text;
+use super::node::Node;
+use super::text;
 
 /// Reads one YAML document into the tree of what the user wrote.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Node, Fault> {

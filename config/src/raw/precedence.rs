@@ -1,7 +1,8 @@
 //! Variables beat the file. What they leave out opens nothing, and what set-up wrote gives way where it contradicts them.
 
-use super::{Content, Node, parse};
-use crate::template;
+use super::node::{Content, Node};
+use super::parse::parse;
+use crate::home::template;
 
 /// A key of the file that is not in force, because a variable asks for something else in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]

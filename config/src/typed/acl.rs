@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::section::Section;
-use crate::{Network, pattern};
+use super::network::Network;
+use super::section::Section;
+use crate::pattern;
 
 /// One of `auth.acl`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::acl;
-use crate::section::Section;
-use crate::{AclRule, ExternalTokens, Issuer, pattern};
+use super::acl::{self, AclRule};
+use super::section::Section;
+use super::tokens::{ExternalTokens, Issuer};
+use crate::pattern;
 
 /// `auth`: all of it optional; without any, everybody may do everything, and a warning says so.
 #[derive(Debug, Clone, Default)]

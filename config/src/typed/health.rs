@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::section::Section;
+use super::section::Section;
 
 /// `health`
 #[derive(Debug, Clone)]

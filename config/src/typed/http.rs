@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::public_url::is_host;
-use crate::section::Section;
-use crate::{Address, Limits, Network, PublicUrl, Secret, Tls};
+use super::address::Address;
+use super::limits::Limits;
+use super::network::Network;
+use super::public_url::PublicUrl;
+use super::secret::Secret;
+use super::section::Section;
+use super::sni_name::sni_name;
+use super::tls::Tls;
 
 /// `http`
 #[derive(Debug, Clone)]
@@ -235,15 +240,6 @@ fn aliases(http: &Section<'_>) -> Vec<Alias> {
         aliases.push(Alias { name, certificate, key });
     }
     aliases
-}
-
-/// A host name in lower case, its first label perhaps `*`.
-pub(super) fn sni_name(text: &str) -> Result<String, &'static str> {
-    let name = text.to_ascii_lowercase();
-    match is_host(name.strip_prefix("*.").unwrap_or(&name)) && !name.starts_with('[') {
-        true => Ok(name),
-        false => Err("expected a host name such as registry.example.com or *.example.com, without scheme and port"),
-    }
 }
 
 /// Headers that frame a message are the server's own (RFC 9110 section 7.6.1, RFC 9112 section 6).

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::section::Section;
+use super::section::Section;
 
 /// Descriptors of a process that no client's request may take: for logs, certificates, accounts, and connections that are
 /// told that there are too many.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::Level;
-use crate::section::Section;
+use super::level::Level;
+use super::section::Section;
 
 /// `log`
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::section::Section;
+use super::section::Section;
 
 /// `process`, an extension. Unset means an unprivileged default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::section::Section;
+use super::section::Section;
 
 /// `storage`
 #[derive(Debug, Clone)]

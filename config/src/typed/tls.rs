@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::http::sni_name;
+use super::section::Section;
+use super::sni_name::sni_name;
 use crate::raw::nearest;
-use crate::section::Section;
 
 /// `http.tls`
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::section::Section;
 use crate::raw::nearest;
-use crate::section::Section;
 
 /// `auth.token`
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! `validation`
 
+use super::section::Section;
 use crate::pattern;
-use crate::section::Section;
 
 /// `validation`
 #[derive(Debug, Clone)]

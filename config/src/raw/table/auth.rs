@@ -1,7 +1,6 @@
 //! Keys of `auth`.
 
-use super::{TEXT, TEXTS};
-use crate::raw::Key;
+use super::key::{Key, TEXT, TEXTS};
 
 pub(super) const AUTH: &[Key] = &[
     Key::section("htpasswd", &[Key::text("realm"), Key::text("path")]),

@@ -1,7 +1,6 @@
 //! Keys of `http`.
 
-use super::TEXTS;
-use crate::raw::Key;
+use super::key::{Key, TEXTS};
 
 pub(super) const HTTP: &[Key] = &[
     Key::text("addr"),

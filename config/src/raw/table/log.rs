@@ -1,7 +1,6 @@
 //! Keys of `log`.
 
-use super::TEXT;
-use crate::raw::Key;
+use super::key::{Key, TEXT};
 
 pub(super) const LOG: &[Key] = &[
     Key::text("level"),

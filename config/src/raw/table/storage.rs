@@ -1,6 +1,6 @@
 //! Keys of `storage`.
 
-use crate::raw::Key;
+use super::key::Key;
 
 pub(super) const STORAGE: &[Key] = &[
     Key::section("filesystem", &[Key::text("rootdirectory"), Key::scalar("maxthreads")]),

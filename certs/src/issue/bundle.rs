@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::certificate::Certificate;
-use crate::load::{self, LoadError};
+use crate::x509::Certificate;
+use crate::x509::load::{self, LoadError};
 
 /// A chain in order.
 #[derive(Debug, Clone, PartialEq, Eq)]

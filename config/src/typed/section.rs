@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::findings::Findings;
+use crate::diagnostics::{Findings, Mistake};
 use crate::raw::{Content, Key, Node, Shape, join, without_userinfo};
-use crate::{Mistake, duration, size};
+use crate::units::{duration, size};
 
 /// A millisecond: no duration that anybody wants is shorter.
 const NANOSECONDS_ON_PURPOSE: u64 = 1_000_000;

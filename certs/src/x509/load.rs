@@ -8,8 +8,8 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::certificate::Certificate;
-use crate::server::provider;
+use super::certificate::Certificate;
+use super::provider::provider;
 
 /// Processes that root starts run as users who may not read root's own files.
 fn by_whom(source: &std::io::Error) -> String {
@@ -114,7 +114,7 @@ pub enum LoadError {
     },
     /// An SNI name that cannot be one.
     #[error(transparent)]
-    Name(#[from] crate::HostNameError),
+    Name(#[from] super::host_name::HostNameError),
 }
 
 /// Loads a certificate with its chain and its key. One that has expired, or is not valid yet, is loaded with a warning

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::{CertificateSource, Config};
+use super::config::Config;
+use super::tls::CertificateSource;
 
 /// A file or a directory that a configuration names.
 #[derive(Debug, Clone, PartialEq, Eq)]

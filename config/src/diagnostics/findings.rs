@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use crate::Mistake;
+use super::mistake::Mistake;
 
 /// Mistakes and warnings so far, and what relative paths are relative to.
 pub(crate) struct Findings {

@@ -7,17 +7,15 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsage
 use rustls_pki_types::CertificateDer;
 use time::{Duration, OffsetDateTime};
 
-use crate::certificate::Certificate;
-use crate::leaf::{self, Issued, LeafRequest};
-use crate::load::{self, LoadError};
-use crate::private_key::PrivateKeyPem;
-use crate::subject::{Subject, SubjectError};
+pub use super::error::Error;
+use super::leaf::{self, CLOCK_SKEW, Issued, LeafRequest};
+use super::private_key::PrivateKeyPem;
+use super::subject::Subject;
+use crate::x509::Certificate;
+use crate::x509::load::{self, LoadError};
 
 /// How long an authority is valid, in days: ten years.
 pub const AUTHORITY_DAYS: u32 = 3652;
-
-/// Validity begins this long before now, for clients whose clocks are behind.
-pub(crate) const CLOCK_SKEW: Duration = Duration::hours(1);
 
 /// A CA certificate and the key to issue with.
 pub struct Authority {
@@ -26,53 +24,6 @@ pub struct Authority {
     /// The authority's certificate and those that its file held above it.
     chain_pem: String,
     issuer: Issuer<'static, KeyPair>,
-}
-
-/// Why nothing was issued.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A field of the subject.
-    #[error(transparent)]
-    Subject(#[from] SubjectError),
-    /// A leaf without a name: no client would accept it.
-    #[error("a certificate needs at least one host name or address")]
-    NoNames,
-    /// A leaf's lifetime.
-    #[error("a certificate cannot be valid for {days} days; expected 1 to {most}")]
-    Days {
-        /// What was asked for.
-        days: u32,
-        /// The upper bound.
-        most: u32,
-    },
-    /// The authority's own files.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The certificate is no authority's.
-    #[error(
-        "{path}: is not the certificate of an authority (basicConstraints lacks CA:TRUE); nothing can be issued with it"
-    )]
-    NotAnAuthority {
-        /// The file.
-        path: std::path::PathBuf,
-    },
-    /// The authority is not valid any more; leaves would be useless.
-    #[error("the authority's certificate has expired; make a new one and let the clients trust it")]
-    AuthorityExpired,
-    /// The authority's name has a form that cannot be written into a leaf unchanged.
-    #[error(
-        "the authority's name ({name}) holds several values of one kind, which cannot be issued with; make another authority"
-    )]
-    AuthorityName {
-        /// The name.
-        name: String,
-    },
-    /// The generator or the signature failed.
-    #[error("cannot generate: {0}")]
-    Generate(#[from] rcgen::Error),
-    /// No randomness for the serial number.
-    #[error("cannot generate: the system gave no random bytes")]
-    Random,
 }
 
 impl Authority {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
-use crate::HostName;
+use crate::x509::HostName;
 
 /// The machine's host name, when it is one that a certificate can hold, and `localhost`.
 pub fn machine_names() -> Vec<HostName> {

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::{from_go_regex, glob};
+use super::glob;
+use super::go_regex::from_go_regex;
 
 /// Checks `pattern` by docker_auth's rules: `/regex/` or a glob of Go's `path.Match`, in either of which `${account}`,
 /// `${type}`, `${name}`, `${service}`, captures `${name:1}` and `${labels:KEY}` stand for values of the request.

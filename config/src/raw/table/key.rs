@@ -47,6 +47,11 @@ pub(crate) enum Fate {
     RefusedByName(&'static str),
 }
 
+/// Texts under names of the user's own.
+pub(super) const TEXT: Shape = Shape::Text;
+/// Lists of texts under names of the user's own.
+pub(super) const TEXTS: Shape = Shape::Texts;
+
 impl Key {
     const fn new(name: &'static str, shape: Shape) -> Self {
         Self {

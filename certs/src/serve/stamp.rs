@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::load::Pair;
+use crate::x509::load::Pair;
 
 /// A state of a file. The inode tells a renamed file, also one with an old time; the time of the last change of the inode
 /// tells one that was written in place within the same tick, or can be read only now.

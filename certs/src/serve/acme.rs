@@ -16,10 +16,10 @@ use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::ServerConfig;
 use rustls::server::ClientHello;
 
-use crate::authority::Error as IssueError;
 use crate::files::{self, Existing, Owner, WriteError};
-use crate::load::{self, Pair};
-use crate::server::provider;
+use crate::issue::authority::Error as IssueError;
+use crate::x509::load::{self, Pair};
+use crate::x509::provider;
 
 /// The protocol that TLS-ALPN-01 asks for.
 pub const PROTOCOL: &[u8] = b"acme-tls/1";

@@ -6,7 +6,7 @@
 
 use std::str::Chars;
 
-use crate::pattern::is_variable;
+use super::check::is_variable;
 
 type Rest<'a> = Chars<'a>;
 

@@ -9,7 +9,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
-use crate::HostName;
+use super::host_name::HostName;
 
 /// The SHA-256 fingerprint of the first certificate in `pem`, as `openssl x509 -fingerprint` prints it
 /// (`AA:BB:..`); `None` when there is no certificate in it.

@@ -9,13 +9,16 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::authority::{CLOCK_SKEW, Error};
+use super::error::Error;
+use super::machine;
+use super::private_key::PrivateKeyPem;
+use super::subject::Subject;
 use crate::files::{self, Existing, Owner, WriteError};
-use crate::host_name::{HostName, HostNameError};
-use crate::load::Pair;
-use crate::machine;
-use crate::private_key::PrivateKeyPem;
-use crate::subject::Subject;
+use crate::x509::load::Pair;
+use crate::x509::{HostName, HostNameError, provider};
+
+/// Validity begins this long before now, for clients whose clocks are behind.
+pub(crate) const CLOCK_SKEW: Duration = Duration::hours(1);
 
 /// How long a leaf that renews itself is valid, in days. CA/Browser Forum Baseline Requirements 6.3.2 allow 398.
 pub const AUTOMATIC_DAYS: u32 = 397;
@@ -156,10 +159,7 @@ pub(crate) fn generate_key(kind: KeyKind) -> Result<KeyPair, rcgen::Error> {
 /// 127 random bits, positive and never 0 (RFC 5280 section 4.1.2.2): an authority needs no count of what it issued.
 pub(crate) fn random_serial() -> Result<SerialNumber, Error> {
     let mut bytes = [0; 16];
-    crate::server::provider()
-        .secure_random
-        .fill(&mut bytes)
-        .map_err(|_| Error::Random)?;
+    provider().secure_random.fill(&mut bytes).map_err(|_| Error::Random)?;
     bytes[0] = (bytes[0] & 0x7f) | 0x40;
     Ok(SerialNumber::from_slice(&bytes))
 }

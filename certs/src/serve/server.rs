@@ -1,14 +1,14 @@
 //! The rustls configuration of the front door: TLS 1.2 and 1.3 on aws-lc-rs, with resumption.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ResolvesServerCert, ServerSessionMemoryCache, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use crate::load::{self, LoadError};
+use crate::x509::load::{self, LoadError};
+use crate::x509::provider;
 
 /// Sessions kept for clients that resume by session id instead of by ticket; a few hundred bytes each.
 const SESSION_CACHE: usize = 1024;
@@ -69,20 +69,6 @@ pub enum Error {
     /// The library's own.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
-}
-
-/// The one cryptography provider of the process: aws-lc-rs.
-pub fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    PROVIDER
-        .get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .clone()
-}
-
-/// Makes aws-lc-rs the process default, before a library chooses another. Does nothing when a default is set already.
-pub fn install_provider() {
-    // An error says only that one is installed.
-    let _ = CryptoProvider::install_default((*provider()).clone());
 }
 
 /// Builds the configuration. Tickets are encrypted with keys of this configuration alone and live 12 hours at most, so

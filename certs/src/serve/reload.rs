@@ -10,9 +10,9 @@ use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::HostName;
-use crate::load::{self, LoadError, Pair};
-use crate::stamp::Stamp;
+use super::stamp::Stamp;
+use crate::x509::HostName;
+use crate::x509::load::{self, LoadError, Pair};
 
 /// Chooses the certificate of a connection: the exact name, then a wildcard over one label, then the default.
 pub struct Resolver {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::certificate::Certificate;
-use crate::leaf::LeafRequest;
-use crate::load::{self, LoadError, Pair};
+use super::leaf::LeafRequest;
+use crate::x509::Certificate;
+use crate::x509::load::{self, LoadError, Pair};
 
 const DAY: i64 = 24 * 60 * 60;
 

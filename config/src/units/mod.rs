@@ -1,0 +1,4 @@
+//! Texts that stand for a quantity.
+
+pub mod duration;
+pub(crate) mod size;
