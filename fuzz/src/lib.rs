@@ -6,7 +6,7 @@
 pub mod oci;
 
 /// Scopes of tokens.
-#[path = "../../registry/src/auth/scope.rs"]
+#[path = "../../registry/src/auth/policy/scope.rs"]
 pub mod scope;
 
 #[path = "../../registry/src/http/route.rs"]

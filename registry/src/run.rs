@@ -14,8 +14,8 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::auth::Access;
-use crate::http::app::{App, Settings};
-use crate::http::metrics::Metrics;
+use crate::http::context::app::{App, Settings};
+use crate::http::context::metrics::Metrics;
 use crate::http::server::Terms;
 use crate::service::{self, Registry};
 use crate::storage::filesystem::{self, FilesystemStorage};
@@ -214,7 +214,11 @@ impl Background {
     ) -> Self {
         let mut tasks = vec![tokio::spawn(reloads)];
         if let Some(health) = config.health.storage {
-            tasks.push(tokio::spawn(http::health::watch(app.clone(), storage.clone(), health)));
+            tasks.push(tokio::spawn(http::context::health::watch(
+                app.clone(),
+                storage.clone(),
+                health,
+            )));
         }
         if let Some(purging) = config.storage.upload_purging {
             tasks.push(tokio::spawn(maintenance::purge_loop(

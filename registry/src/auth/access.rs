@@ -7,17 +7,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use lockgate_config::{Auth, Secret};
 
-use super::account_file::{Account, AccountFile};
 use super::challenge::{self, ChallengeError};
 use super::credentials::{Credentials, Token};
 use super::error::AccessError;
 use super::in_force::InForce;
-use super::policy::{Explanation, Policy};
-use super::principal::{Decision, Principal, is_granted};
+use super::password::{Account, AccountFile, Denial, Verifier};
+use super::policy::{Actions, Decision, Explanation, Policy, Principal, Scope, is_granted};
 use super::refusal::Refusal;
-use super::scope::{Actions, Scope};
 use super::token::{TokenRequest, TokenResponse};
-use super::verifier::{Denial, Verifier};
 use crate::oci::RepositoryName;
 
 /// Who may do what. One for the life of the process; a reload changes what is in force.

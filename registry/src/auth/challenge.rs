@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::scope::Scope;
+use super::policy::Scope;
 
 /// What a Bearer challenge says went wrong (RFC 6750 section 3.1); nothing when no credentials were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

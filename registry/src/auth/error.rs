@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::acl::InvalidRule;
+use super::policy::InvalidRule;
 use super::token::{KeyError, TrustError};
 
 /// Why a configuration's `auth` cannot be put in force.

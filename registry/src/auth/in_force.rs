@@ -9,12 +9,10 @@ use std::time::Instant;
 use lockgate_config::{Auth, ExternalTokens};
 use time::OffsetDateTime;
 
-use super::account_file::{Account, AccountFile};
 use super::error::AccessError;
-use super::policy::Policy;
-use super::principal::Principal;
+use super::password::{Account, AccountFile};
+use super::policy::{Policy, Principal, Scope};
 use super::refusal::Refusal;
-use super::scope::Scope;
 use super::token::{TokenIssuer, TokenResponse, TokenVerifier, Trust};
 
 /// What one configuration says.

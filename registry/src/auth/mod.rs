@@ -1,45 +1,30 @@
-//! Who may do what.
+//! Who somebody is, and what they may do.
 //!
 //! ```text
-//! Authorization ─▶ credentials ─┬▶ verifier ─▶ throttle            who is it?
-//!                               │   └▶ account_file ─▶ htpasswd ─▶ password_hash
-//!                               └▶ token
-//! Principal, Scope ─▶ access ─▶ policy ─▶ acl ─▶ pattern, glob     may they?
-//! htpasswd file ◀─ accounts                                        the administrator's side
+//! Authorization ─▶ credentials ─┬▶ password/                       who is it?
+//!                               └▶ token/
+//! Principal, Scope ─▶ access ─▶ policy/                            may they?
 //! ```
 //!
 //! Absent on purpose: actix, and any password, token or header in what can be printed.
 
 mod access;
-mod account_file;
-pub mod accounts;
-mod acl;
-mod apr1;
 mod challenge;
 mod credentials;
 mod error;
 mod generations;
-mod glob;
-mod htpasswd;
 mod in_force;
-mod password_hash;
-mod pattern;
+mod password;
 mod policy;
-mod principal;
 mod refusal;
-mod scope;
-mod throttle;
 mod token;
-mod verifier;
 
 pub use access::{Access, explain};
-pub use acl::InvalidRule;
 pub use challenge::ChallengeError;
 pub use error::AccessError;
-pub use policy::Explanation;
-pub use principal::{Decision, Principal};
+pub use password::accounts;
+pub use policy::{Actions, Decision, Explanation, InvalidRule, InvalidScope, Principal, Scope};
 pub use refusal::{Refusal, RefusalKind};
-pub use scope::{Actions, InvalidScope, Scope};
 pub use token::{
     KeyError, TokenRequest, TokenResponse, TrustError, check_external_tokens, check_token_key, ensure_token_key,
 };

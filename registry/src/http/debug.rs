@@ -8,7 +8,7 @@ use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
 use lockgate_config::Debug;
 
-use super::app::App;
+use super::context::app::App;
 use crate::Listener;
 
 /// Of the text exposition format.

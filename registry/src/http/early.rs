@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, LOCATION, ORIGIN};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::app::{App, Settings};
+use super::context::app::{App, Settings};
 use super::handlers::tokens;
 use super::route;
 use super::serve::is_reading;

@@ -11,9 +11,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use lockgate_admission::{Admission, Caller, Permit};
 
-use super::app::Settings;
+use super::context::app::Settings;
+use super::context::forwarded::Origin;
 use super::error::ApiError;
-use super::forwarded::Origin;
 
 /// A request that is being served.
 pub(crate) struct Turn {

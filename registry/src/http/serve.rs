@@ -10,14 +10,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use lockgate_wire::internal;
 use tracing::Instrument as _;
 
-use super::app::{App, Settings};
-use super::call::Call;
 use super::connection::{ReadableBody, refused};
+use super::context::app::{App, Settings};
+use super::context::call::Call;
+use super::context::forwarded::Origin;
+use super::context::health;
 use super::early;
 use super::error::ApiError;
-use super::forwarded::Origin;
 use super::handlers::{blobs, listings, manifests, tokens, uploads};
-use super::health;
 use super::in_flight;
 use super::route::{self, BeginUpload, Route};
 use crate::Front;

@@ -15,8 +15,8 @@ use lockgate_config::Config;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::app::{App, descriptors};
 use super::connection::Connection;
+use super::context::app::{App, descriptors};
 use super::serve::serve;
 use crate::{Front, Listener};
 

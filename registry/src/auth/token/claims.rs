@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::scope::{Actions, Scope};
+use crate::auth::policy::{Actions, Scope};
 
 /// For clocks that differ, as in distribution (RFC 7519 section 4.1.4).
 const LEEWAY: i64 = 60;

@@ -7,12 +7,12 @@ use lockgate_config::Issuer;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::super::refusal::{Refusal, RefusalKind};
-use super::super::scope::Scope;
 use super::claims::{Access, Audience, Claims};
 use super::jws;
 use super::request::TokenResponse;
 use super::signing_key::{KeyError, SigningKey};
+use crate::auth::policy::Scope;
+use crate::auth::refusal::{Refusal, RefusalKind};
 
 /// Clients cannot use a shorter one: docker takes 60 s for granted.
 const LEAST_EXPIRATION: Duration = Duration::from_secs(60);

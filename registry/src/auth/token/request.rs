@@ -8,9 +8,9 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::principal::Principal;
-use super::super::refusal::Refusal;
-use super::super::scope::Scope;
+use crate::auth::policy::Principal;
+use crate::auth::policy::Scope;
+use crate::auth::refusal::Refusal;
 
 /// More is no client's wish, and makes a token that fits no header.
 const MAX_SCOPES: usize = 50;
@@ -125,8 +125,8 @@ impl std::fmt::Debug for TokenResponse {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::refusal::RefusalKind;
     use super::*;
+    use crate::auth::refusal::RefusalKind;
 
     fn scopes(request: &TokenRequest) -> Vec<String> {
         request.scopes.iter().map(Scope::to_string).collect()

@@ -13,8 +13,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use lockgate_config::text;
 use x509_parser::pem::Pem;
 
-use super::super::error::why;
 use super::public_key::{Curve, PublicKey, libtrust_id};
+use crate::auth::error::why;
 
 /// Signs tokens.
 pub(in crate::auth) struct SigningKey {

@@ -8,11 +8,11 @@ use lockgate_config::{ExternalTokens, text};
 use serde::Deserialize;
 use x509_parser::pem::Pem;
 
-use super::super::error::why;
 use super::chain;
 use super::jws::Header;
 use super::public_key::{Jwk, PublicKey, libtrust_id};
 use super::signing_key::SigningKey;
+use crate::auth::error::why;
 
 /// Distribution's default set without the HS ones: what verifies must not be able to sign.
 const ALGORITHMS: [&str; 10] = [

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::super::generations::Generations;
-use super::super::scope::Scope;
 use super::claims::Claims;
 use super::jws::Jws;
 use super::trust::Trust;
+use crate::auth::generations::Generations;
+use crate::auth::policy::Scope;
 
 /// Good tokens that are remembered at least.
 const CAPACITY: usize = 4096;

@@ -2,9 +2,9 @@
 
 use actix_web::HttpResponse;
 
-use crate::http::blob_answer;
-use crate::http::call::Call;
+use crate::http::context::call::Call;
 use crate::http::error::ApiError;
+use crate::http::response::blob_answer;
 use crate::oci::{Digest, RepositoryName};
 
 /// GET and HEAD.

@@ -5,7 +5,7 @@ use actix_web::http::header::{CONTENT_TYPE, LINK};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::json;
 
-use crate::http::call::Call;
+use crate::http::context::call::Call;
 use crate::http::error::ApiError;
 use crate::oci::{Digest, MediaType, RepositoryName};
 

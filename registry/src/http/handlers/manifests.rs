@@ -5,9 +5,9 @@ use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use actix_web::web::Payload;
 
 use crate::http::body::{self, HeadBody};
-use crate::http::call::Call;
-use crate::http::conditional::{etag, none_match};
+use crate::http::context::call::Call;
 use crate::http::error::ApiError;
+use crate::http::response::conditional::{etag, none_match};
 use crate::oci::{Reference, RepositoryName, Tag};
 
 /// GET and HEAD.

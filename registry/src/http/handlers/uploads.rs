@@ -14,7 +14,7 @@ use lockgate_wire::internal;
 
 use crate::Front;
 use crate::http::body;
-use crate::http::call::Call;
+use crate::http::context::call::Call;
 use crate::http::error::ApiError;
 use crate::oci::{Algorithm, ContentRange, Digest, RepositoryName};
 use crate::service::{self, Chunk};

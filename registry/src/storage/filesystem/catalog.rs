@@ -8,7 +8,8 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
-use super::{FilesystemStorage, Inner, link};
+use super::disk::link;
+use super::{FilesystemStorage, Inner};
 use crate::oci::RepositoryName;
 use crate::storage::layout::RepositoryLayout;
 use crate::storage::{Catalog, Condition, Page, Result};

@@ -2,7 +2,8 @@
 
 use std::io::ErrorKind;
 
-use super::{Inner, space};
+use super::Inner;
+use super::disk::space;
 use crate::storage::{Condition, Error, Result};
 
 impl Inner {

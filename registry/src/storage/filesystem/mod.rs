@@ -1,11 +1,10 @@
 //! The backend that keeps everything in files, in the layout of CNCF distribution ([`Layout`]).
 //!
 //! ```text
-//! blobs  uploads  manifests  tags  referrers  catalog  health     one file a concern
-//!    │      └─ writer ─ hash_state                                a thread that hashes and writes
-//!    └──────── reader                                             page cache inline, disk on a thread
-//! link   lease   locks   owner                                    digests in files; who may write, who may serve
-//! durable ─ staging ─ inherited ─ fault                           the only changes that a reader sees
+//! upload/                                                  sessions, and the thread that hashes and writes
+//! blobs  manifests  tags  referrers  catalog  health       one file a concern
+//! locks/                                                   who may write, who may serve
+//! disk/                                                    the only changes that a reader sees; reading
 //! ```
 //!
 //! Small reads (links, manifests) happen inline: they come from the page cache, and a hop to another thread costs more
@@ -18,35 +17,25 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::{Error, Layout, Result};
-use durable::Durable;
-use inherited::Inherited;
-use lease::Leases;
-use locks::RepositoryLocks;
-pub use owner::{Instance, Owner, OwnerError};
-use reader::Buffers;
-use staging::Staging;
+use disk::durable::{self, Durable};
+#[doc(hidden)]
+pub use disk::fault;
+use disk::inherited::Inherited;
+use disk::reader::Buffers;
+use disk::staging::Staging;
+use locks::lease::Leases;
+pub use locks::owner::{Instance, Owner, OwnerError};
+use locks::repository_locks::RepositoryLocks;
 
 mod blobs;
 mod catalog;
-mod durable;
-#[doc(hidden)]
-pub mod fault;
-mod hash_state;
+mod disk;
 mod health;
-mod inherited;
-mod lease;
-mod link;
 mod locks;
 mod manifests;
-mod owner;
-mod purge;
-mod reader;
 mod referrers;
-mod space;
-mod staging;
 mod tags;
-mod uploads;
-mod writer;
+mod upload;
 
 /// What can be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{FilesystemStorage, Inner, link};
+use super::disk::link;
+use super::{FilesystemStorage, Inner};
 use crate::oci::{Digest, RepositoryName};
 use crate::storage::{ReferrerStore, Result};
 

@@ -1,0 +1,18 @@
+//! Passwords: the htpasswd file, its hashes, and how often somebody may guess.
+//!
+//! ```text
+//! verifier ─▶ throttle                                      a login
+//!    └▶ account_file ─▶ htpasswd ─▶ password_hash ─▶ apr1
+//! accounts ─▶ htpasswd                                      the administrator's side
+//! ```
+
+mod account_file;
+pub mod accounts;
+mod apr1;
+mod htpasswd;
+mod password_hash;
+mod throttle;
+mod verifier;
+
+pub(in crate::auth) use account_file::{Account, AccountFile};
+pub(in crate::auth) use verifier::{Denial, Verifier};

@@ -1,0 +1,233 @@
+//! Changes to the disk that survive power loss: stage, write, fsync, rename, fsync the directory.
+//!
+//! The only file that renames, removes or syncs anything which a reader may see.
+
+use std::collections::HashSet;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::fault;
+use super::inherited::Inherited;
+use super::staging::Staging;
+use crate::storage::{Error, Result};
+
+/// The proxy reads blobs through the group, which new directories inherit (setgid).
+const DIRECTORY_MODE: u32 = 0o2750;
+pub(crate) const FILE_MODE: u32 = 0o640;
+
+/// Makes changes durable.
+pub(crate) struct Durable {
+    staging: Staging,
+    /// Directories that this process made and whose entry in their parent may not be on disk yet. Whoever writes below
+    /// one of them syncs it, also when another thread made it.
+    fresh: Mutex<HashSet<PathBuf>>,
+    inherited: Arc<Inherited>,
+}
+
+impl Durable {
+    pub(crate) fn new(staging: Staging, inherited: Arc<Inherited>) -> Self {
+        Self {
+            staging,
+            fresh: Mutex::default(),
+            inherited,
+        }
+    }
+
+    /// Whether the filesystem was read-only when it was opened.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.staging.is_read_only()
+    }
+
+    /// Puts `content` at `path`, over what is there.
+    pub(crate) fn put(&self, path: &Path, content: &[u8]) -> Result<()> {
+        let prepared = self.prepare(parent(path))?;
+        let staged = self.stage(content)?;
+        self.place_staged(staged, path, prepared)
+    }
+
+    /// Makes `directory` and what is missing above it.
+    pub(crate) fn create_dirs(&self, directory: &Path) -> Result<()> {
+        let prepared = self.prepare(directory)?;
+        self.settle(prepared)
+    }
+
+    /// Makes `directory` and what is missing above it; durable only when something is placed in it.
+    pub(crate) fn prepare(&self, directory: &Path) -> Result<Prepared> {
+        let mut missing = Vec::new();
+        for ancestor in directory.ancestors() {
+            match fs::metadata(ancestor) {
+                Ok(_) => break,
+                Err(error) if error.kind() == ErrorKind::NotFound => missing.push(ancestor),
+                Err(error) => return Err(Error::io("look at", ancestor)(error)),
+            }
+        }
+        let mut fresh = self.fresh();
+        for ancestor in missing.into_iter().rev() {
+            // Entered before it can be seen by another thread, which then does not take it for durable.
+            fresh.insert(ancestor.to_owned());
+            make_dir(ancestor).map_err(Error::io("create directory", ancestor))?;
+        }
+        if fresh.is_empty() {
+            return Ok(Prepared::default());
+        }
+        let mut unsynced: Vec<_> = directory.ancestors().filter(|dir| fresh.contains(*dir)).collect();
+        unsynced.reverse();
+        Ok(Prepared {
+            unsynced: unsynced.into_iter().map(Path::to_owned).collect(),
+        })
+    }
+
+    /// Writes `content` to a file of its own, durable, not yet visible.
+    pub(crate) fn stage(&self, content: &[u8]) -> Result<Staged> {
+        fault::point("stage.create");
+        let (staged, file) = self.stage_unsynced(content)?;
+        fault::point("stage.sync");
+        file.sync_all().map_err(Error::io("sync", &staged.path))?;
+        Ok(staged)
+    }
+
+    fn stage_unsynced(&self, content: &[u8]) -> Result<(Staged, File)> {
+        let staged = Staged {
+            path: self.staging.next_path(),
+        };
+        let mut file = create_file(&staged.path)?;
+        fault::point("stage.write");
+        file.write_all(content).map_err(Error::io("write", &staged.path))?;
+        Ok((staged, file))
+    }
+
+    /// Renames what was staged to `path`.
+    pub(crate) fn place_staged(&self, staged: Staged, path: &Path, prepared: Prepared) -> Result<()> {
+        self.place(&staged.path, path, prepared)
+    }
+
+    /// Renames a synced file of this filesystem to `path`, over what is there. Everything is acknowledged after one of
+    /// these, so it is here that what was found there already has to be on disk too.
+    pub(crate) fn place(&self, from: &Path, path: &Path, prepared: Prepared) -> Result<()> {
+        fault::point("rename");
+        fs::rename(from, path).map_err(Error::io("rename to", path))?;
+        fault::point("sync directory");
+        sync_dir(parent(path))?;
+        self.settle(prepared)?;
+        self.inherited.settle()
+    }
+
+    /// Removes a file; whether it was there.
+    pub(crate) fn remove_file(&self, path: &Path) -> Result<bool> {
+        fault::point("unlink");
+        match fs::remove_file(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io("remove", path)(error)),
+        }
+        fault::point("unlink.sync");
+        sync_dir(parent(path))?;
+        Ok(true)
+    }
+
+    /// Removes a directory with what is in it; whether it was there.
+    pub(crate) fn remove_tree(&self, directory: &Path) -> Result<bool> {
+        fault::point("remove tree");
+        match fs::remove_dir_all(directory) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io("remove", directory)(error)),
+        }
+        fault::point("remove tree.sync");
+        sync_dir(parent(directory))?;
+        Ok(true)
+    }
+
+    /// Writes, reads back and removes a small file; not synced, so that a disk at rest may stay so for a while.
+    pub(crate) fn probe(&self) -> Result<()> {
+        const CONTENT: &[u8] = b"lockgate";
+        let (staged, _) = self.stage_unsynced(CONTENT)?;
+        let read = fs::read(&staged.path).map_err(Error::io("read", &staged.path))?;
+        if read == CONTENT {
+            Ok(())
+        } else {
+            Err(Error::Corrupt {
+                path: staged.path.clone(),
+                what: "a file does not read back as it was written".to_owned(),
+            })
+        }
+    }
+
+    fn settle(&self, prepared: Prepared) -> Result<()> {
+        for directory in prepared.unsynced {
+            fault::point("sync parent");
+            sync_dir(parent(&directory))?;
+            self.fresh().remove(&directory);
+        }
+        Ok(())
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Directories above a file to be, some of which may need a sync in their parent.
+#[derive(Default)]
+#[must_use = "new directories are durable only when something is placed in them"]
+pub(crate) struct Prepared {
+    unsynced: Vec<PathBuf>,
+}
+
+/// A file under its staging name; removed when it was not placed.
+pub(crate) struct Staged {
+    path: PathBuf,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // After a rename there is nothing left to remove; otherwise the next start removes it.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Makes one directory, open to the group.
+pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
+    fault::point("create directory");
+    match DirBuilder::new().mode(DIRECTORY_MODE & 0o777).create(path) {
+        // mkdir(2) drops the setgid bit and applies the umask.
+        Ok(()) => allow_refusal(fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a new file, readable by the group whatever the umask.
+pub(crate) fn create_file(path: &Path) -> Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)
+        .map_err(Error::io("create", path))?;
+    allow_refusal(file.set_permissions(Permissions::from_mode(FILE_MODE)))
+        .map_err(Error::io("set the mode of", path))?;
+    Ok(file)
+}
+
+/// Filesystems without modes (CIFS, FAT) are used as they are mounted.
+fn allow_refusal(changed: io::Result<()>) -> io::Result<()> {
+    match changed {
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => Ok(()),
+        other => other,
+    }
+}
+
+pub(crate) fn sync_dir(directory: &Path) -> Result<()> {
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(Error::io("sync", directory))
+}
+
+pub(crate) fn parent(path: &Path) -> &Path {
+    path.parent().expect("the layout puts everything below a root")
+}

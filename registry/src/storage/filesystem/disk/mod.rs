@@ -1,0 +1,16 @@
+//! What is done to files: changes that survive power loss, and reading.
+//!
+//! ```text
+//! durable ─ staging ─ inherited ─ fault                    the only changes that a reader sees
+//! reader                                                   page cache inline, disk on a thread
+//! link   space                                             digests in files; whether there is room for more
+//! ```
+
+pub(crate) mod durable;
+#[doc(hidden)]
+pub mod fault;
+pub(crate) mod inherited;
+pub(crate) mod link;
+pub(crate) mod reader;
+pub(crate) mod space;
+pub(crate) mod staging;

@@ -1,0 +1,63 @@
+//! Writes an upload: one thread hashes and writes ([`Sink`]), a bounded channel feeds it ([`Feed`]).
+//!
+//! The thread flushes every 8 MiB, so that the end of an upload waits for 8 MiB at most, whatever its size. It has the
+//! upload's lease and lock, and keeps what it got when whoever feeds it goes away.
+
+use std::sync::Arc;
+use std::thread;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::uploads::Opened;
+use crate::oci::{Digest, RepositoryName};
+use crate::storage::filesystem::Inner;
+use crate::storage::filesystem::locks::lease::Lease;
+use crate::storage::{Blob, Error, Result, UploadWriter};
+use feed::Feed;
+use sink::Sink;
+
+mod feed;
+mod sink;
+
+/// Bytes that go through the channel at once.
+const BATCH: usize = 256 * 1024;
+/// Batches in the channel.
+const BATCHES: usize = 3;
+
+/// Starts the thread.
+pub(crate) fn spawn(
+    inner: Arc<Inner>,
+    repository: RepositoryName,
+    opened: Opened,
+    lease: Lease,
+) -> Result<Box<dyn UploadWriter>> {
+    let (batches, received) = mpsc::channel(BATCHES);
+    let (outcome, ended) = oneshot::channel();
+    let ending = lease.ending();
+    let path = opened.layout.data();
+    let sink = Sink::new(inner, repository, opened);
+    thread::Builder::new()
+        .name("upload".to_owned())
+        .spawn(move || {
+            let result = sink.run(received);
+            drop(lease);
+            if let Err(Err(error)) = outcome.send(result) {
+                tracing::warn!(%error, "upload failed after its client was gone");
+            }
+        })
+        .map_err(Error::io("start a thread for", &path))?;
+    Ok(Box::new(Feed::new(path, batches, ended, ending)))
+}
+
+/// What the thread is told; when it is told nothing any more, it ends and keeps what it has.
+enum Command {
+    Write(Vec<Bytes>),
+    Finish(Digest),
+}
+
+/// How the thread ended.
+enum Outcome {
+    Kept(u64),
+    Stored(Blob),
+}
