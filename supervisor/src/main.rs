@@ -3,34 +3,23 @@
 use std::process::ExitCode;
 
 mod acme;
-mod banner;
+mod bootstrap;
 mod certificates;
+mod child;
 mod cli;
-mod confine;
-mod descriptors;
-mod entrance;
-mod environment;
-mod handed;
-mod health_request;
+mod configuration;
+mod failure;
 mod inspect;
-mod launch;
-mod lock;
 mod logging;
-mod notify;
-mod password;
-mod reach;
-mod serve;
-mod service;
+mod os;
+mod sandbox;
+mod service_manager;
 mod setup;
-mod socket_path;
-mod source;
-mod supervise;
-mod terminal;
-mod variables;
+mod supervisor;
 
 fn main() -> ExitCode {
-    confine::own_files_only();
-    let code = cli::run(std::env::args_os(), &environment::Environment::of_process());
+    sandbox::own_files_only();
+    let code = cli::run(std::env::args_os(), &os::environment::Environment::of_process());
     logging::flush();
     code.into()
 }

@@ -6,15 +6,15 @@ use clap::Args;
 use lockgate_certs::files::Owner;
 use nix::sys::signal::SigSet;
 
-use super::Failure;
-use super::places::Places;
 use crate::acme;
-use crate::confine;
-use crate::environment::Environment;
+use crate::bootstrap::places::Places;
+use crate::configuration::source::Source;
+use crate::failure::Failure;
 use crate::logging::Logging;
-use crate::notify::Notifier;
-use crate::serve::tie_to;
-use crate::source::Source;
+use crate::os::environment::Environment;
+use crate::os::notify::Notifier;
+use crate::os::process::tie_to;
+use crate::sandbox;
 
 /// Orders a certificate as `http.tls.letsencrypt` says. The supervisor starts this when one is due.
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ fn order(arguments: &Arguments, environment: &Environment) -> Result<(), String>
     SigSet::all()
         .thread_unblock()
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
-    confine::enter_order().map_err(|error| format!("cannot give up capabilities: {error}"))?;
+    sandbox::enter_order().map_err(|error| format!("cannot give up capabilities: {error}"))?;
     logging
         .run()
         .map_err(|error| format!("cannot start a thread for the log: {error}"))?;

@@ -8,16 +8,16 @@ use lockgate_config::Config;
 use lockgate_registry::accounts::Accounts;
 use lockgate_registry::auth::{self, Scope};
 
-use super::Failure;
 use super::configured::Configured;
-use super::places::Places;
-use crate::environment::Environment;
+use crate::bootstrap::places::Places;
+use crate::configuration::source::Source;
+use crate::configuration::variables::InForce;
+use crate::failure::Failure;
 use crate::inspect::inspect;
+use crate::os::environment::Environment;
 use crate::setup::SetupError;
 use crate::setup::absent::{self, Asked};
 use crate::setup::served::History;
-use crate::source::Source;
-use crate::variables::InForce;
 
 /// Lists every mistake of a configuration, each with key path, value and what is expected; exit 78 when there is one.
 ///

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use lockgate_config::Home;
 
-use super::Failure;
-use super::places::Places;
-use crate::environment::Environment;
-use crate::source::{Source, VARIABLES};
-use crate::supervise::control::{Request, WorksWith, ask};
+use crate::bootstrap::places::Places;
+use crate::configuration::source::{Source, VARIABLES};
+use crate::failure::Failure;
+use crate::os::environment::Environment;
+use crate::supervisor::control::{Request, WorksWith, ask};
 
 /// Whoever runs answers within this time, also while another binary takes over.
 const LIMIT: Duration = Duration::from_secs(2);

@@ -4,9 +4,7 @@ mod acme;
 mod cert;
 mod check;
 mod configured;
-mod failure;
 mod import;
-mod places;
 mod proxy;
 mod registry;
 mod reload;
@@ -22,14 +20,14 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use failure::Failure;
+use crate::failure::Failure;
 
-use crate::environment::Environment;
+use crate::os::environment::Environment;
 
 /// Exit code of a command line that makes no sense; clap's, and everybody's.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// Exit code of what works while something is left for a person to do.
-const UNDONE: u8 = 3;
+pub(crate) const UNDONE: u8 = 3;
 
 /// A container registry that brings its own front door: `docker push` and `docker pull` over TLS, from one command.
 #[derive(Debug, Parser)]

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use lockgate_config::Address;
 
-use super::Failure;
-use super::places::Places;
 use super::registry::{call, quiet_when_supervised};
-use crate::environment::Environment;
-use crate::serve;
+use crate::bootstrap::places::Places;
+use crate::child;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
 
 /// Serves the front door alone, in the foreground: TLS on `http.addr`, and behind it the registry's socket.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: Arguments, environment: &Environment) -> Result<(),
         Some(text) => unix_socket(text)?,
         None => call.home.registry_socket(),
     };
-    quiet_when_supervised(arguments.supervised, serve::proxy(call, upstream))
+    quiet_when_supervised(arguments.supervised, child::proxy(call, upstream))
 }
 
 fn unix_socket(text: &str) -> Result<PathBuf, Failure> {

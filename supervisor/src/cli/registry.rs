@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::Failure;
-use super::places::Places;
-use crate::environment::Environment;
-use crate::serve::{self, Call};
-use crate::source::Source;
+use crate::bootstrap::places::Places;
+use crate::child::{self, Call};
+use crate::configuration::source::Source;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
 
 /// Serves the registry alone over plain HTTP on `http.addr` (host:port, :port or unix:PATH), in the foreground.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments, environment: &Environment) -> Result<(), Failure> {
     let call = call(&arguments.places, arguments.supervised, environment);
-    quiet_when_supervised(arguments.supervised, serve::registry(call))
+    quiet_when_supervised(arguments.supervised, child::registry(call))
 }
 
 /// How one half is called.
@@ -36,7 +36,7 @@ pub(super) fn call(places: &Places, supervisor: Option<i32>, environment: &Envir
 /// The supervisor has heard the last words and tells them; twice would be once too often.
 pub(super) fn quiet_when_supervised(
     supervisor: Option<i32>,
-    served: Result<(), serve::ServeError>,
+    served: Result<(), child::ServeError>,
 ) -> Result<(), Failure> {
     served.map_err(Failure::from).map_err(|failure| {
         if supervisor.is_some() {

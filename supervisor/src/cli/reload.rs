@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use lockgate_config::Home;
 
-use super::Failure;
-use super::places::HomeArgument;
 use super::status::not_answering;
-use crate::environment::Environment;
-use crate::supervise::control::{Reloaded, Request, Status, ask, ask_running};
+use crate::bootstrap::places::HomeArgument;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
+use crate::supervisor::control::{Reloaded, Request, Status, ask, ask_running};
 
 const POLL: Duration = Duration::from_millis(10);
-/// Longer than new processes may take to become ready: see `supervise/state.rs`.
+/// Longer than new processes may take to become ready: see `supervisor/restart_policy.rs`.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Whoever runs answers within this time, also while another binary takes over.
 const SILENCE: Duration = Duration::from_secs(2);

@@ -3,13 +3,13 @@
 use clap::Args;
 use lockgate_config::Home;
 
-use super::Failure;
 use super::configured::Configured;
 use super::start::Wishes;
-use crate::environment::Environment;
+use crate::configuration::variables::InForce;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
 use crate::setup::trail::Trail;
 use crate::setup::{FirstAccount, Wish, prepare};
-use crate::variables::InForce;
 
 /// Sets up what is missing, and ends: configuration, certificates, the first account. What is there stays as it is.
 #[derive(Debug, Args)]

@@ -7,20 +7,22 @@ use std::time::Instant;
 use clap::Args;
 use lockgate_config::{Address, Home};
 
-use super::Failure;
-use super::places::Places;
-use crate::banner::Banner;
-use crate::confine;
-use crate::environment::Environment;
-use crate::launch::{Ground, begin, take_over};
-use crate::lock::Lock;
+use crate::bootstrap::banner::Banner;
+use crate::bootstrap::places::Places;
+use crate::bootstrap::take_over;
+use crate::bootstrap::{Ground, begin};
+use crate::failure::Failure;
 use crate::logging::{Logging, panics};
-use crate::notify::Notifier;
+use crate::os::environment::Environment;
+use crate::os::lock::Lock;
+use crate::os::notify::Notifier;
+use crate::os::signals::Signals;
+use crate::sandbox;
 use crate::setup::trail::Trail;
 use crate::setup::{Wish, prepare_directories};
-use crate::supervise::signals::Signals;
-use crate::supervise::will::{self, Will};
-use crate::supervise::{Supervisor, child};
+use crate::supervisor::Supervisor;
+use crate::supervisor::child_process;
+use crate::supervisor::replace::upgrade_state::{self, Will};
 
 /// Sets up what is missing, then serves until stopped: the front door, and the registry behind it.
 #[derive(Debug, Args)]
@@ -58,7 +60,7 @@ impl Wishes {
             listen: self.listen.clone(),
             hostnames: &self.hostnames,
             // Once: the binary that takes over in the same process has the same arguments.
-            chown: self.chown && !will::is_written(environment),
+            chown: self.chown && !upgrade_state::is_written(environment),
             serve,
             again: false,
             environment,
@@ -70,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let began = Instant::now();
     let wishes = &arguments.wishes;
     wishes.places.check(environment)?;
-    child::program().map_err(|error| Failure::new(format!("cannot start processes: {error}")))?;
+    child_process::program().map_err(|error| Failure::new(format!("cannot start processes: {error}")))?;
     let signals = Signals::block().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
     let logging = Logging::start("supervisor");
     panics::log_and_notify(Arc::new(Notifier::from_environment(environment).unwrap_or_default()));
@@ -124,7 +126,7 @@ fn show(banner: Banner) {
 }
 
 fn confined(supervisor: Supervisor, logging: &Logging) -> Result<Supervisor, Failure> {
-    confine::enter_supervisor().map_err(|error| Failure::new(format!("cannot give up capabilities: {error}")))?;
+    sandbox::enter_supervisor().map_err(|error| Failure::new(format!("cannot give up capabilities: {error}")))?;
     logging
         .run()
         .map_err(|error| Failure::new(format!("cannot start a thread for the log: {error}")))?;

@@ -6,11 +6,11 @@ use clap::{Args, ValueEnum};
 use lockgate_config::Home;
 use serde::Serialize;
 
-use super::Failure;
-use super::places::HomeArgument;
-use crate::environment::Environment;
-use crate::health_request::Endpoint;
-use crate::supervise::control::{ProcessStatus, Request, Status, ask_running};
+use crate::bootstrap::places::HomeArgument;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
+use crate::supervisor::control::{ProcessStatus, Request, Status, ask_running};
+use crate::supervisor::health_request::Endpoint;
 
 /// Says how each process is (state, pid, uptime, restarts, address), and asks for /readyz as a client does.
 ///
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn those_who_wait_for_a_process_that_starts_again_are_served() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = crate::health_request::Endpoint::Tcp {
+        let endpoint = crate::supervisor::health_request::Endpoint::Tcp {
             address: listener.local_addr().unwrap().to_string(),
             tls: false,
         };

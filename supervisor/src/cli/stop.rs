@@ -6,11 +6,11 @@ use clap::Args;
 use lockgate_config::Home;
 use nix::sys::signal::{Signal, kill};
 
-use super::Failure;
-use super::places::HomeArgument;
-use crate::environment::Environment;
-use crate::lock::Lock;
-use crate::supervise::control::{Request, Status, ask};
+use crate::bootstrap::places::HomeArgument;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
+use crate::os::lock::Lock;
+use crate::supervisor::control::{Request, Status, ask};
 
 const POLL: Duration = Duration::from_millis(10);
 /// Seconds: the default of `http.draintimeout`, and what the end takes beside it.

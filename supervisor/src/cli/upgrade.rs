@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::Failure;
-use super::places::Places;
 use super::status::not_answering;
-use crate::environment::Environment;
-use crate::source::Source;
-use crate::supervise::control::{Begun, ProcessStatus, Request, Status, ask, ask_running};
-use crate::supervise::probe::say_accepted;
-use crate::supervise::will::PROTOCOL;
+use crate::bootstrap::places::Places;
+use crate::configuration::source::Source;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
+use crate::supervisor::control::{Begun, ProcessStatus, Request, Status, ask, ask_running};
+use crate::supervisor::replace::upgrade_check::say_accepted;
+use crate::supervisor::replace::upgrade_state::PROTOCOL;
 
 const POLL: Duration = Duration::from_millis(20);
-/// Longer than everything that can keep the running one from answering: see `supervise/upgrade.rs`, `state.rs`.
+/// Longer than everything that can keep the running one from answering: see `supervisor/replace/upgrade_check.rs` and
+/// `supervisor/restart_policy.rs`.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Lets the binary that is called with this take over from the one that runs in the home: the same process, the same

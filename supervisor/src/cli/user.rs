@@ -8,12 +8,12 @@ use lockgate_registry::accounts::{
     AccountName, Accounts, HashKind, InvalidAccountName, PasswordHash, hash_password, hash_password_bcrypt,
 };
 
-use super::Failure;
 use super::configured::Configured;
-use super::places::Places;
-use crate::environment::Environment;
+use crate::bootstrap::places::Places;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
+use crate::os::terminal;
 use crate::setup::for_readers;
-use crate::terminal;
 
 /// Adds, changes, removes and lists accounts. A running registry takes up the change by itself.
 #[derive(Debug, Args)]

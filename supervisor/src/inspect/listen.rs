@@ -5,14 +5,14 @@ use std::path::Path;
 use lockgate_config::{Address, Config, Home};
 
 use super::Findings;
-use crate::entrance;
-use crate::lock::Lock;
-use crate::supervise::sockets;
+use crate::configuration::listeners;
+use crate::os::listen;
+use crate::os::lock::Lock;
 
 pub(super) fn check(config: &Config, home: &Home, findings: &mut Findings) {
     // Its own addresses are in use.
     let is_running = matches!(Lock::holder(&home.pid_file()), Ok(Some(_)));
-    for (key, address) in entrance::addresses(&config.http) {
+    for (key, address) in listeners::addresses(&config.http) {
         match address {
             Address::Unix(path) => {
                 findings
@@ -25,7 +25,7 @@ pub(super) fn check(config: &Config, home: &Home, findings: &mut Findings) {
             }
             Address::Tcp { .. } if is_running => {}
             Address::Tcp { host, port } => {
-                if let Err(error) = sockets::try_tcp(host, *port) {
+                if let Err(error) = listen::try_tcp(host, *port) {
                     findings.warnings.push(error.at(key).to_string());
                 }
             }

@@ -17,7 +17,7 @@ use std::io;
 use lockgate_config::{Config, Home, Mistake, Named, Purpose};
 
 use self::place::Place;
-use crate::certificates::{CertificateError, OwnCertificates};
+use crate::certificates::own::{CertificateError, OwnCertificates};
 use crate::setup::absent::{self, Asked};
 use crate::setup::served::History;
 

@@ -4,7 +4,7 @@ use lockgate_config::{Config, Home};
 use nix::unistd::geteuid;
 
 use super::Findings;
-use crate::confine::users::{UserError, closed_after_settling, decide};
+use crate::sandbox::users::{UserError, closed_after_settling, decide};
 use crate::setup::{SetupError, tree};
 
 pub(super) fn check(config: &Config, home: &Home, findings: &mut Findings) {

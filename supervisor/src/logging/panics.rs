@@ -4,7 +4,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 
-use crate::notify::Notifier;
+use crate::os::notify::Notifier;
 
 /// Logs every panic. One of the main thread ends the process, so the supervisor is told as well.
 pub(crate) fn log_and_notify(notifier: Arc<Notifier>) {

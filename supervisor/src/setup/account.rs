@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use lockgate_config::{Config, Home, Secret};
 use lockgate_registry::accounts::{AccountName, Accounts, PasswordHash, hash_password};
 
+use super::password::{Password, kept_in};
 use super::{SetupError, directories, ownership};
-use crate::confine::users::Decided;
-use crate::environment::Environment;
-use crate::password::{Password, kept_in};
+use crate::os::environment::Environment;
+use crate::sandbox::users::Decided;
 
 const DEFAULT_NAME: &str = "admin";
 

@@ -8,11 +8,11 @@ use lockgate_config::LoadError;
 use lockgate_registry::accounts::{AccountsError, InvalidAccountName, PasswordError as HashError};
 
 use super::absent::Absent;
+use super::password::PasswordError;
 use super::{ownership, tree};
-use crate::certificates::CertificateError;
-use crate::confine::users::UserError;
-use crate::password::PasswordError;
-use crate::supervise::sockets::SocketError;
+use crate::certificates::own::CertificateError;
+use crate::os::listen::SocketError;
+use crate::sandbox::users::UserError;
 
 /// Why set-up failed.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use lockgate_config::Address;
 
 use super::SetupError;
-use crate::supervise::sockets::listen_tcp;
+use crate::os::listen::listen_tcp;
 
 const HTTPS: u16 = 443;
 const UNPRIVILEGED: u16 = 5443;

@@ -8,6 +8,7 @@ mod error;
 mod found;
 pub(crate) mod listen;
 pub(crate) mod ownership;
+mod password;
 pub(crate) mod served;
 pub(crate) mod trail;
 pub(crate) mod tree;
@@ -18,11 +19,11 @@ use std::path::{Path, PathBuf};
 use lockgate_certs::Reason;
 use lockgate_config::{Address, Config, Home};
 
-use crate::certificates::OwnCertificates;
-use crate::confine::users::{self, Decided};
-use crate::environment::Environment;
-use crate::source::{Accepted, Source};
-use crate::supervise::will;
+use crate::certificates::own::OwnCertificates;
+use crate::configuration::source::{Accepted, Source};
+use crate::os::environment::Environment;
+use crate::sandbox::users::{self, Decided};
+use crate::supervisor::replace::upgrade_state;
 
 use absent::Asked;
 pub(crate) use account::FirstAccount;
@@ -63,7 +64,7 @@ impl Wish<'_> {
 
     /// Of the home, for this wish.
     fn history(&self) -> History {
-        match (History::of(self.home), will::is_written(self.environment)) {
+        match (History::of(self.home), upgrade_state::is_written(self.environment)) {
             _ if self.again => History::New,
             (history, true) => history.of_running(),
             (history, false) => history,

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use lockgate_config::{Config, Home, Named, Reader};
 
 use super::tree::{change, real};
-use crate::confine::reach::may;
-use crate::confine::users::{Account, Users};
+use crate::sandbox::reach::may;
+use crate::sandbox::users::{Account, Users};
 
 /// A file whose owner could not be set.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use lockgate_registry::storage::Layout;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use crate::confine::users::{Account, Tree};
+use crate::sandbox::users::{Account, Tree};
 
 /// As the registry makes them: the group reads, and new directories are the group's.
 const DIRECTORY: u32 = 0o2750;
@@ -148,7 +148,7 @@ pub(crate) fn unreadable_blob(root: &Path, account: &Account) -> Option<PathBuf>
     way.into_iter().find(|path| {
         path.metadata().is_ok_and(|found| {
             let rights = if found.is_dir() { 0o1 } else { 0o4 };
-            !crate::confine::reach::may(&found, account, rights)
+            !crate::sandbox::reach::may(&found, account, rights)
         })
     })
 }

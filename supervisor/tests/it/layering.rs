@@ -186,7 +186,7 @@ fn one_owner_of_child_processes() {
         for file in sources(&root().join(folder).join("src")) {
             let code = code(&std::fs::read_to_string(&file).unwrap());
             assert!(!code.contains("tokio::process"), "{}", file.display());
-            let waits = code.contains("waitpid") && !file.ends_with("supervise/end.rs");
+            let waits = code.contains("waitpid") && !file.ends_with("os/exit_status.rs");
             assert!(!waits, "{} waits for child processes", file.display());
         }
     }

@@ -6,8 +6,8 @@ mod trust;
 
 use clap::{Args, Subcommand};
 
-use super::Failure;
-use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
 
 /// Makes certificates, explains them, and tells clients to trust them.
 #[derive(Debug, Args)]

@@ -10,12 +10,12 @@ use lockgate_certs::leaf::{AUTOMATIC_DAYS, self_signed};
 use lockgate_certs::{Authority, KeyKind, LeafRequest, Pair, Subject};
 use lockgate_config::Home;
 
-use crate::certificates::OwnCertificates;
-use crate::cli::Failure;
-use crate::cli::places::HomeArgument;
-use crate::environment::Environment;
+use crate::bootstrap::places::HomeArgument;
+use crate::certificates::own::OwnCertificates;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
+use crate::os::terminal;
 use crate::setup::{prepare_directories, served};
-use crate::terminal;
 
 /// Makes a certificate and its key. Into the home it also holds the machine's own names and addresses, and a running
 /// registry shows it from then on; overwriting needs consent.

@@ -7,10 +7,10 @@ use clap::Args;
 use lockgate_certs::{Pair, describe};
 use lockgate_config::{CertificateSource, Home};
 
-use crate::cli::Failure;
+use crate::bootstrap::places::HomeArgument;
 use crate::cli::configured::Configured;
-use crate::cli::places::HomeArgument;
-use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
 
 /// Says in words what a certificate is, for whom, how long, and what will fail with it; exit 1 when something will.
 #[derive(Debug, Args)]

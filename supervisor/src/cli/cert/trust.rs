@@ -8,12 +8,12 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use lockgate_certs::trust::{Client, Target, install, instructions};
 use lockgate_config::{Config, Home};
 
-use crate::certificates::OwnCertificates;
-use crate::cli::Failure;
+use crate::bootstrap::places::Places;
+use crate::certificates::own::OwnCertificates;
 use crate::cli::configured::Configured;
-use crate::cli::places::Places;
-use crate::environment::Environment;
-use crate::reach::Reach;
+use crate::configuration::public_url::Reach;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
 
 /// Says what a client needs to trust the registry, filled in for its host and port; or does it on this machine.
 #[derive(Debug, Args)]

@@ -16,11 +16,12 @@ use lockgate_registry::auth::{Scope, explain};
 
 use self::docker_auth::DockerAuth;
 use super::configured::Configured;
-use super::places::Places;
-use super::{Failure, reload};
-use crate::environment::Environment;
+use super::reload;
+use crate::bootstrap::places::Places;
+use crate::configuration::source::{Accepted, Source};
+use crate::failure::Failure;
+use crate::os::environment::Environment;
 use crate::setup::for_readers;
-use crate::source::{Accepted, Source};
 
 /// Takes over accounts and rights from another system, and never gives more rights than they had there.
 ///

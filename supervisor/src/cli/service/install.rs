@@ -5,9 +5,9 @@ use std::path::Path;
 use nix::unistd::{User, geteuid};
 
 use super::Service;
-use crate::cli::Failure;
 use crate::cli::setup::say_account;
-use crate::service::{
+use crate::failure::Failure;
+use crate::service_manager::{
     Definition, Manager, Scope, SocketUnit, UnitFile, Written, make_accounts, service_unit, socket_unit,
 };
 use crate::setup::trail::Trail;

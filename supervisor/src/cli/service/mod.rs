@@ -10,11 +10,11 @@ use clap::{Args, ValueEnum};
 use lockgate_config::{Config, Home};
 use nix::unistd::geteuid;
 
-use super::Failure;
-use super::places::Places;
-use crate::environment::Environment;
-use crate::service::{Consent, Definition, Scope, UnitName};
-use crate::source::Source;
+use crate::bootstrap::places::Places;
+use crate::configuration::source::Source;
+use crate::failure::Failure;
+use crate::os::environment::Environment;
+use crate::service_manager::{Consent, Definition, Scope, UnitName};
 
 /// Until a configuration says otherwise.
 const USUAL_DRAIN: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,8 +1,8 @@
 //! `lockgate service start`, `stop`, `restart` and `status`.
 
 use super::Service;
-use crate::cli::Failure;
-use crate::service::{Manager, UnitFile};
+use crate::failure::Failure;
+use crate::service_manager::{Manager, UnitFile};
 
 pub(super) fn start(service: &Service<'_>) -> Result<(), Failure> {
     let (manager, units) = installed(service)?;

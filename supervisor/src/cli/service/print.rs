@@ -4,8 +4,8 @@ use clap::Args;
 use lockgate_config::Address;
 
 use super::Service;
-use crate::cli::Failure;
-use crate::service::{plist, service_unit, socket_unit, windows_service};
+use crate::failure::Failure;
+use crate::service_manager::{plist, service_unit, socket_unit, windows_service};
 
 /// Where nothing says another.
 const USUAL_PORT: u16 = 443;

@@ -1,0 +1,131 @@
+//! What a person reads when the registry is ready: where it is, who may in, and what to type next.
+
+use std::fmt::{self, Write};
+use std::path::PathBuf;
+
+use crate::configuration::public_url::Reach;
+use crate::configuration::variables::InForce;
+use crate::setup::FirstAccount;
+
+/// Everything to tell.
+#[derive(Debug)]
+pub(crate) struct Banner {
+    pub(crate) reach: Reach,
+    /// The account that was made now: the first run has one, later ones have not.
+    pub(crate) account: Option<FirstAccount>,
+    /// Where its password is kept.
+    pub(crate) password_file: PathBuf,
+    /// Why there is no certificate yet, when one is ordered.
+    pub(crate) certificate_problem: Option<String>,
+    /// The certificate of our own authority, when clients have to trust it.
+    pub(crate) authority: Option<PathBuf>,
+    /// What was made and what lay ready, at the first start.
+    pub(crate) beginnings: Vec<String>,
+    pub(crate) variables: InForce,
+}
+
+impl fmt::Display for Banner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Lockgate serves {}", self.reach)?;
+        if let Some(problem) = &self.certificate_problem {
+            writeln!(f, "Certificate: {problem}; `lockgate status` tells more.")?;
+        }
+        self.lists(f)?;
+        if let Some(account) = &self.account {
+            self.first_run(f, account)?;
+        } else if self.password_file.exists() {
+            writeln!(
+                f,
+                "The first account's password is kept in {}.",
+                self.password_file.display()
+            )?;
+        }
+        writeln!(f, "Ctrl-C, or `lockgate stop`, finishes what is in flight and ends.")
+    }
+}
+
+impl Banner {
+    /// What there was to make and to take, and what variables say.
+    fn lists(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables = self.variables.lines();
+        let is_first = !self.beginnings.is_empty();
+        let otherwise = if is_first || self.variables.any() {
+            self.variables.otherwise()
+        } else {
+            Vec::new()
+        };
+        let lists = [
+            self.beginnings.iter().map(String::as_str).collect(),
+            variables.iter().map(String::as_str).collect(),
+            otherwise,
+        ];
+        for list in lists.iter().filter(|list: &&Vec<&str>| !list.is_empty()) {
+            f.write_char('\n')?;
+            list.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
+        }
+        Ok(())
+    }
+
+    fn first_run(&self, f: &mut fmt::Formatter<'_>, account: &FirstAccount) -> fmt::Result {
+        let reference = self.reach.reference();
+        writeln!(f, "\n  account   {}", account.name)?;
+        if let Some(password) = &account.password {
+            // The one time that it is shown.
+            let kept = self.password_file.display();
+            writeln!(
+                f,
+                "  password  {}   (not shown again; kept in {kept})",
+                password.reveal()
+            )?;
+        }
+        if let Some(authority) = &self.authority {
+            let directory = format!("/etc/docker/certs.d/{reference}");
+            let authority = shell_word(&authority.display().to_string());
+            writeln!(f, "\nLet this machine's docker trust it:\n")?;
+            writeln!(
+                f,
+                "  sudo mkdir -p {directory} && sudo cp {authority} {directory}/ca.crt\n"
+            )?;
+            f.write_str("Other clients: `lockgate cert trust --help`. ")?;
+        } else {
+            f.write_char('\n')?;
+        }
+        if self.reach.host() != "localhost" {
+            writeln!(
+                f,
+                "Docker on this machine needs no trust for localhost:{}.",
+                self.reach.port()
+            )?;
+        } else if self.authority.is_some() {
+            writeln!(f, "Docker on this machine needs no trust for localhost.")?;
+        }
+        writeln!(f, "\nThen try, with any image that you have:\n")?;
+        writeln!(f, "  docker login {reference} -u {}", shell_word(account.name.as_str()))?;
+        writeln!(
+            f,
+            "  docker tag alpine {reference}/alpine && docker push {reference}/alpine"
+        )?;
+        writeln!(f, "  docker pull {reference}/alpine\n")
+    }
+}
+
+/// `text` as one word of a POSIX shell.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@%+=,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_shell() {
+        assert_eq!(shell_word("/srv/lockgate/tls/ca.crt"), "/srv/lockgate/tls/ca.crt");
+        assert_eq!(shell_word("/srv/my gate/it's"), r"'/srv/my gate/it'\''s'");
+    }
+}

@@ -1,0 +1,355 @@
+//! Certificates of the user's own, whose keys root alone may read: the supervisor hands the proxy a private copy of
+//! each pair, and keeps it fresh. So the key stays where it is, with the mode that it has, and the proxy needs neither a
+//! right on its directory nor a group.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use lockgate_certs::files::{Existing, Owner, WriteError, write_private_for};
+use lockgate_certs::load::certified_key;
+use lockgate_certs::{LoadError, Pair, Stamp};
+use lockgate_config::{CertificateSource, Config, Home};
+use nix::unistd::geteuid;
+
+use crate::sandbox::users::{Account, Users};
+use crate::setup::ownership::ENTERED;
+use crate::setup::tree::change;
+
+/// Tells a child in which directory the copies are.
+pub(crate) const VARIABLE: &str = "LOCKGATE_HANDED";
+/// How often to look whether a source has changed, like the proxy itself.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A pair that cannot be handed over.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HandError {
+    /// The user's file.
+    #[error("{key} = {}: {source}", .path.display())]
+    Unreadable {
+        key: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// The user's files, which are no pair; told by their own names, not by those of the copies.
+    #[error("{key}: {source}")]
+    Unusable { key: &'static str, source: LoadError },
+    /// The copy.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// The copies.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    directory: PathBuf,
+    owner: Owner,
+    pairs: Vec<Copied>,
+    next: Instant,
+}
+
+#[derive(Debug)]
+struct Copied {
+    key: &'static str,
+    from: Pair,
+    to: Pair,
+    /// What the files were when they were copied, or could not be.
+    seen: [Option<Stamp>; 2],
+    /// Why the present files were not copied.
+    problem: Option<String>,
+}
+
+impl Handed {
+    /// Copies every pair that `config` names into `directory`, for `owner` alone; nothing when one of them cannot be used.
+    pub(crate) fn over(config: &Config, directory: &Path, owner: Owner) -> Result<Self, HandError> {
+        let mut handed = Self::there(config, directory, owner);
+        let read: Result<Vec<_>, _> = handed.pairs.iter().map(Copied::read).collect();
+        let read = read?;
+        if !handed.pairs.is_empty() {
+            make_directories(directory, owner.group)?;
+        }
+        for (pair, read) in handed.pairs.iter_mut().zip(read) {
+            pair.write(read, owner)?;
+        }
+        handed.next = Instant::now() + INTERVAL;
+        Ok(handed)
+    }
+
+    /// Goes on with copies that are there already. Whether their sources have changed meanwhile is seen soon.
+    fn there(config: &Config, directory: &Path, owner: Owner) -> Self {
+        let mut config = config.clone();
+        let pairs = pairs_of(&mut config)
+            .into_iter()
+            .map(|(key, name, certificate, private)| Copied {
+                key,
+                to: copy_of(directory, &name),
+                from: Pair {
+                    certificate: certificate.clone(),
+                    key: private.clone(),
+                },
+                seen: [None, None],
+                problem: None,
+            })
+            .collect();
+        Self {
+            directory: directory.to_owned(),
+            owner,
+            pairs,
+            next: Instant::now(),
+        }
+    }
+
+    /// For a proxy that runs as another user, or as root without root's right to read everything; below `home`, in a
+    /// directory that root alone writes.
+    pub(crate) fn over_to(users: Option<&Users>, config: &Config, home: &Home) -> Result<Option<Self>, HandError> {
+        let Some(users) = users else { return Ok(None) };
+        Self::over(config, &directory_in(home), users.proxy.owner()).map(Some)
+    }
+
+    /// The same for a proxy that has its copies from the binary before.
+    pub(crate) fn left_to(users: Option<&Users>, config: &Config, home: &Home) -> Option<Self> {
+        users.map(|users| Self::there(config, &directory_in(home), users.proxy.owner()))
+    }
+
+    /// Goes on with another configuration, or with the old one when a pair of the new one cannot be used.
+    pub(crate) fn follow(&mut self, config: &Config) -> Result<(), HandError> {
+        *self = Self::over(config, &self.directory, self.owner)?;
+        Ok(())
+    }
+
+    /// Goes on with the configuration that was in force before.
+    pub(crate) fn go_back_to(&mut self, config: &Config) {
+        if self.follow(config).is_err() {
+            // Told of when it is tried again.
+            *self = Self::there(config, &self.directory, self.owner);
+        }
+    }
+
+    /// What is wrong with the sources, while the copies are still good.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let problems: Vec<_> = self.pairs.iter().filter_map(|pair| pair.problem.clone()).collect();
+        (!problems.is_empty()).then(|| problems.join("\n"))
+    }
+
+    /// What children are told.
+    pub(crate) fn variable(&self) -> (String, String) {
+        (VARIABLE.to_owned(), self.directory.display().to_string())
+    }
+
+    /// When to look next; never without a pair.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        (!self.pairs.is_empty()).then_some(self.next)
+    }
+
+    /// Copies anew what has changed. A source that cannot be used leaves the copy as it is.
+    pub(crate) fn refresh(&mut self, now: Instant) {
+        if now < self.next {
+            return;
+        }
+        self.next = now + INTERVAL;
+        for pair in &mut self.pairs {
+            let found = Stamp::of_pair(&pair.from);
+            if found == pair.seen {
+                continue;
+            }
+            let copied = pair.read().and_then(|read| pair.write(read, self.owner));
+            match &copied {
+                Ok(()) => tracing::info!(certificate = %pair.from.certificate.display(), "copied for the proxy"),
+                Err(error) => tracing::error!("the old certificate goes on: {error}"),
+            }
+            pair.problem = copied.err().map(|error| format!("the old one goes on: {error}"));
+            // Said once for each state of the files.
+            pair.seen = found;
+        }
+    }
+}
+
+impl Copied {
+    /// What can be copied: a pair that does not fit would stand in the way of a proxy that comes back.
+    fn read(&self) -> Result<Read, HandError> {
+        // Before the rest: a change in between is seen as one by the next look.
+        let stamps = Stamp::of_pair(&self.from);
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|source| HandError::Unreadable {
+                key: self.key,
+                path: path.to_owned(),
+                source,
+            })
+        };
+        let Pair { certificate, key } = &self.from;
+        let contents = (read(certificate)?, read(key)?);
+        certified_key(certificate, key).map_err(|source| HandError::Unusable { key: self.key, source })?;
+        Ok(Read { stamps, contents })
+    }
+
+    fn write(&mut self, read: Read, owner: Owner) -> Result<(), HandError> {
+        let (certificate, key) = read.contents;
+        // Between the two writes the pair does not fit: the proxy keeps the old one until it does.
+        write_private_for(owner, &self.to.key, key, Existing::Overwrite)?;
+        write_private_for(owner, &self.to.certificate, certificate, Existing::Overwrite)?;
+        self.seen = read.stamps;
+        Ok(())
+    }
+}
+
+/// The contents of a pair, and what its files were before they were read.
+struct Read {
+    stamps: [Option<Stamp>; 2],
+    /// Certificate, key.
+    contents: (Vec<u8>, Vec<u8>),
+}
+
+fn directory_in(home: &Home) -> PathBuf {
+    home.leaf_key().with_file_name("handed")
+}
+
+/// A directory, and the one that it is in: the group enters both, and the present user alone writes.
+pub(crate) fn make_directories(directory: &Path, group: u32) -> Result<(), WriteError> {
+    let present = Account {
+        name: "present".to_owned(),
+        user: geteuid().as_raw(),
+        group,
+    };
+    let above = directory.parent().filter(|above| !above.exists());
+    for directory in above.into_iter().chain([directory]) {
+        let made = match std::fs::create_dir(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => change(directory, &present, ENTERED),
+        };
+        made.map_err(|source| WriteError::Io {
+            path: directory.to_owned(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// `config` as the children see it.
+pub(crate) fn localized(config: &Config, handed: Option<&Handed>) -> Config {
+    let mut config = config.clone();
+    if let Some(handed) = handed {
+        use_copies(&mut config, &handed.directory);
+    }
+    config
+}
+
+/// Makes `config` name the copies in `directory` instead of the user's files.
+pub(crate) fn use_copies(config: &mut Config, directory: &Path) {
+    for (_, name, certificate, key) in pairs_of(config) {
+        let copy = copy_of(directory, &name);
+        (*certificate, *key) = (copy.certificate, copy.key);
+    }
+}
+
+/// Every pair of the user's own: the key path that names it, a name for its copy, its files.
+fn pairs_of(config: &mut Config) -> Vec<(&'static str, String, &mut PathBuf, &mut PathBuf)> {
+    let mut pairs = Vec::new();
+    let tls = config.http.tls.as_mut().map(|tls| &mut tls.certificate);
+    if let Some(CertificateSource::Files { certificate, key }) = tls {
+        pairs.push(("http.tls.certificate", "default".to_owned(), certificate, key));
+    }
+    for alias in &mut config.http.aliases {
+        // A host name, or `*.` and one: good as a file's name, and no other alias has it.
+        let name = format!("alias-{}", alias.name);
+        pairs.push(("http.aliases", name, &mut alias.certificate, &mut alias.key));
+    }
+    pairs
+}
+
+fn copy_of(directory: &Path, name: &str) -> Pair {
+    Pair {
+        certificate: directory.join(format!("{name}.crt")),
+        key: directory.join(format!("{name}.key")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use lockgate_certs::leaf::{LeafRequest, self_signed};
+
+    use super::*;
+
+    const CONFIG: &str = "version: 0.1\nstorage: filesystem\nhttp: {tls: {certificate: a.crt, key: a.key}, \
+        aliases: [{name: '*.example.net', certificate: b.crt, key: b.key}]}";
+
+    fn config(directory: &Path) -> Config {
+        Config::parse(&directory.join("config.yml"), CONFIG.as_bytes(), &[]).unwrap()
+    }
+
+    fn owner(directory: &Path) -> Owner {
+        let found = directory.metadata().unwrap();
+        Owner {
+            user: found.uid(),
+            group: found.gid(),
+        }
+    }
+
+    /// Another key each time.
+    fn write_pair(directory: &Path, name: &str) {
+        let issued = self_signed(&LeafRequest::for_hosts(&["a.example".to_owned()]).unwrap()).unwrap();
+        let pair = copy_of(directory, name);
+        issued.write(&pair, Existing::Overwrite, None).unwrap();
+    }
+
+    #[test]
+    fn copies_are_private_named_by_the_configuration_and_follow_their_sources() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        write_pair(directory.path(), "a");
+        write_pair(directory.path(), "b");
+        let mut config = config(directory.path());
+        let mut handed = Handed::over(&config, &at("handed"), owner(directory.path())).unwrap();
+        use_copies(&mut config, &at("handed"));
+        let alias = &config.http.aliases[0];
+        assert_eq!(alias.key, at("handed/alias-*.example.net.key"));
+        assert_eq!(read(&alias.key), read(&at("b.key")));
+        assert_eq!(alias.key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+        let (old, copy) = (read(&at("a.key")), at("handed/default.key"));
+        write_pair(directory.path(), "a");
+        handed.refresh(Instant::now());
+        assert_eq!(read(&copy), old, "not looked at twice a second");
+        handed.refresh(Instant::now() + INTERVAL);
+        assert_eq!(read(&copy), read(&at("a.key")));
+        let certificate = read(&at("a.crt"));
+        assert_eq!(handed.problem(), None);
+        std::fs::remove_file(at("a.crt")).unwrap();
+        handed.refresh(Instant::now() + 3 * INTERVAL);
+        assert_eq!(read(&at("handed/default.crt")), certificate);
+        std::fs::copy(at("b.crt"), at("a.crt")).unwrap();
+        handed.refresh(Instant::now() + 5 * INTERVAL);
+        assert_eq!(
+            read(&at("handed/default.crt")),
+            certificate,
+            "a pair that does not fit is not copied"
+        );
+        let problem = handed.problem().unwrap();
+        assert!(problem.contains(&*at("a.key").to_string_lossy()), "{problem}");
+        write_pair(directory.path(), "a");
+        handed.refresh(Instant::now() + 7 * INTERVAL);
+        assert_eq!((handed.problem(), read(&copy)), (None, read(&at("a.key"))));
+    }
+
+    #[test]
+    fn a_pair_that_does_not_fit_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        write_pair(directory.path(), "a");
+        std::fs::write(directory.path().join("b.crt"), "no certificate").unwrap();
+        std::fs::write(directory.path().join("b.key"), "no key").unwrap();
+        let config = config(directory.path());
+        let error = Handed::over(&config, &directory.path().join("handed"), owner(directory.path())).unwrap_err();
+        assert!(error.to_string().starts_with("http.aliases: "), "{error}");
+        assert!(!directory.path().join("handed").exists(), "all of them or none");
+    }
+
+    #[test]
+    fn a_pair_that_cannot_be_read_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(directory.path());
+        let error = Handed::over(&config, &directory.path().join("handed"), owner(directory.path())).unwrap_err();
+        assert!(error.to_string().starts_with("http.tls.certificate = /"), "{error}");
+    }
+}

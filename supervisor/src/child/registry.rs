@@ -1,0 +1,186 @@
+//! `lockgate registry`: the registry alone, behind somebody's proxy, or behind ours.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lockgate_config::{Address, Config};
+use lockgate_registry::storage::filesystem::{Instance, Owner};
+use lockgate_registry::{Control, Front, Listener};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use super::{Call, Half, ServeError};
+use crate::logging::Logging;
+use crate::os::listen::{listen_tcp, listen_unix};
+use crate::os::listen_fds::{Inherited, Socket};
+use crate::sandbox::Rules;
+use crate::setup::absent::{self, Asked};
+use crate::setup::served::History;
+use crate::setup::tree;
+use crate::supervisor::child_process::{INSTANCE_VARIABLE, Role};
+use crate::supervisor::restore::is_missing;
+
+/// The name of its socket among `LISTEN_FDNAMES`.
+pub(crate) const SOCKET_NAME: &str = "registry";
+/// The name of the debug listener.
+pub(crate) const DEBUG_NAME: &str = "debug";
+
+/// How much longer than its drain a registry may take to end.
+const AFTER_A_DRAIN: Duration = Duration::from_secs(5);
+
+/// How often to look whether its own Unix socket is still there.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+struct Listeners {
+    /// Where clients come in.
+    public: Listener,
+    /// Its path, when this process has bound a Unix socket itself.
+    bound: Option<PathBuf>,
+    /// Where `http.debug` is served.
+    debug: Option<Listener>,
+}
+
+/// Serves until told to stop.
+pub(crate) fn serve(call: Call) -> Result<(), ServeError> {
+    let notifier = super::notifier(&call);
+    let begun = Half::begin(
+        call,
+        Role::Registry,
+        c"lockgate-regist",
+        notifier.clone(),
+        |call, config| {
+            if call.supervisor.is_none() {
+                make_what_is_missing(call, config)?;
+            }
+            let listeners = listeners(call, config)?;
+            let rules = Rules::of(Role::Registry, config, &call.home);
+            let rules = match &listeners.bound {
+                Some(socket) => rules.with_listening(socket),
+                None => rules,
+            };
+            Ok((rules, listeners))
+        },
+    );
+    super::last_words(
+        begun.and_then(|(half, reload, listeners)| serve_half(&half, reload, listeners)),
+        &notifier,
+    )
+}
+
+/// The supervisor has done so for its child.
+fn make_what_is_missing(call: &Call, config: &Config) -> Result<(), ServeError> {
+    let asked = Asked {
+        home: &call.home,
+        config: Some(call.source.path()),
+    };
+    absent::images(&History::of(&call.home), config, asked)?;
+    tree::make(&config.storage.root, None)?;
+    if let Some(issuer) = &config.auth.issuer {
+        // The registry tells what is wrong with it.
+        let _ = lockgate_registry::auth::ensure_token_key(&issuer.key);
+    }
+    Ok(())
+}
+
+fn serve_half(half: &Half, reload: Receiver<Config>, listeners: Listeners) -> Result<(), ServeError> {
+    let storage = &half.config.storage;
+    let began = Instant::now();
+    // What a killed supervisor left drains, as this one's processes would.
+    let patience = half.config.http.drain_timeout + AFTER_A_DRAIN;
+    let is_patient = || began.elapsed() < patience && !half.orders.is_told_to_end();
+    let _owner = Owner::take(&storage.root, &instance(half), storage.read_only, is_patient)?;
+    let (further, more) = mpsc::channel(1);
+    let control = Control {
+        front: if half.is_supervised() {
+            Front::Lockgate
+        } else {
+            Front::Other
+        },
+        ready: half.ready(),
+        // Its proxy has left by then: what is in flight is nothing that a client waits for.
+        drain: Box::pin(half.orders.leave()),
+        debug: listeners.debug,
+        more,
+        reload,
+        reloaded: half.reloaded(),
+        audit: Box::new(|log| Box::pin(Logging::confirmed(log))),
+    };
+    let runtime = super::runtime()?;
+    if let Some(socket) = listeners.bound {
+        runtime.spawn(bind_again(socket, further));
+    }
+    let serving = lockgate_registry::run(half.config.clone(), listeners.public, control);
+    super::run(half, runtime, serving)
+}
+
+/// Binds the Unix socket again whenever somebody removes it: programs that clean temporary directories do.
+async fn bind_again(socket: PathBuf, further: Sender<Listener>) {
+    let mut told = String::new();
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if !is_missing(&socket) {
+            continue;
+        }
+        match listen_unix(&socket) {
+            Ok(listener) => {
+                tracing::warn!(
+                    "{} was removed while it is in use, and was made again",
+                    socket.display()
+                );
+                if further.send(Listener::Unix(listener)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) if error.to_string() != told => {
+                told = error.to_string();
+                tracing::error!("{} was removed while it is in use: {told}", socket.display());
+            }
+            // Told already.
+            Err(_) => {}
+        }
+    }
+}
+
+/// A child is one with its supervisor, before and after a hand-over.
+fn instance(half: &Half) -> Instance {
+    let told = half.call.environment.value(INSTANCE_VARIABLE);
+    match told.filter(|_| half.is_supervised()) {
+        Some(told) => Instance::told(told),
+        None => Instance::of_process(std::process::id()),
+    }
+}
+
+fn listeners(call: &Call, config: &Config) -> Result<Listeners, ServeError> {
+    let mut inherited = Inherited::of_process(&call.environment);
+    let (socket, bound) = match inherited.named_or_first(SOCKET_NAME).map_err(ServeError::Inherited)? {
+        Some(socket) => (socket, None),
+        None => match &config.http.addr {
+            Address::Tcp { host, port } => (Socket::Tcp(listen_tcp(host, *port)?), None),
+            Address::Unix(path) => (Socket::Unix(listen_unix(path)?), Some(path.clone())),
+        },
+    };
+    let debug = match (
+        &config.http.debug,
+        inherited.named(DEBUG_NAME).map_err(ServeError::Inherited)?,
+    ) {
+        (None, _) => None,
+        (Some(_), Some(socket)) => Some(socket),
+        (Some(debug), None) => Some(match &debug.addr {
+            Address::Tcp { host, port } => {
+                Socket::Tcp(listen_tcp(host, *port).map_err(|error| error.at("http.debug.addr"))?)
+            }
+            Address::Unix(path) => Socket::Unix(listen_unix(path)?),
+        }),
+    };
+    Ok(Listeners {
+        public: listener_of(socket),
+        bound,
+        debug: debug.map(listener_of),
+    })
+}
+
+fn listener_of(socket: Socket) -> Listener {
+    match socket {
+        Socket::Tcp(socket) => Listener::Tcp(socket),
+        Socket::Unix(socket) => Listener::Unix(socket),
+    }
+}

@@ -1,0 +1,165 @@
+//! Signals of a serving process: a thread of their own waits for them, since handlers may do next to nothing.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lockgate_config::{Config, Home};
+use nix::sys::signal::Signal;
+use tokio::sync::{mpsc, watch};
+
+use crate::configuration::source::{Accepted, Source, explain};
+use crate::logging::Logging;
+use crate::os::fd_passing::receive_text;
+use crate::os::notify::Notifier;
+use crate::os::signals::heard;
+
+/// A supervised process is told once by a supervisor that is killed: the kernel sends the signal of its death
+/// (PR_SET_PDEATHSIG) once for each of its threads, as they end.
+const ONE_DEATH: Duration = Duration::from_secs(1);
+/// Reloads that may wait while one is applied.
+const RELOADS: usize = 4;
+
+/// What a serving process was told last. Each includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    Serve,
+    /// Another serves in its place (SIGUSR2): finish, however long it takes.
+    Leave,
+    /// Finish within `http.draintimeout` (SIGTERM).
+    Drain,
+    /// End at once (SIGTERM again).
+    End,
+}
+
+impl Order {
+    fn asked_to_end(self) -> Self {
+        match self {
+            Self::Serve | Self::Leave => Self::Drain,
+            Self::Drain | Self::End => Self::End,
+        }
+    }
+}
+
+/// What a serving process has been told.
+#[derive(Debug, Clone)]
+pub(super) struct Orders(watch::Receiver<Order>);
+
+impl Orders {
+    /// Completes when told to leave, or more.
+    pub(super) fn leave(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.told(Order::Leave)
+    }
+
+    /// Completes when told to drain, or more.
+    pub(super) fn drain(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.told(Order::Drain)
+    }
+
+    /// Completes when told to end at once.
+    pub(super) fn end_now(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.told(Order::End)
+    }
+
+    /// Whether it was told to drain, or more.
+    pub(super) fn is_told_to_end(&self) -> bool {
+        *self.0.borrow() >= Order::Drain
+    }
+
+    fn told(&self, order: Order) -> impl Future<Output = ()> + Send + 'static {
+        let mut orders = self.0.clone();
+        async move {
+            if orders.wait_for(|told| *told >= order).await.is_err() {
+                // Nobody can tell any more.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// Takes up configurations that come while a process serves.
+pub(super) struct Reloads {
+    pub(super) source: Source,
+    pub(super) home: Home,
+    pub(super) logging: Logging,
+    pub(super) notifier: Arc<Notifier>,
+}
+
+impl Reloads {
+    /// A configuration with mistakes is told about and changes nothing.
+    fn take_up(&self, read: Result<Accepted, lockgate_config::LoadError>, reload: &mpsc::Sender<Config>) {
+        match read {
+            Ok(accepted) => {
+                self.logging.reload(&accepted.config.log, &self.home.log());
+                if reload.try_send(accepted.config).is_err() {
+                    let reason = "earlier reloads are still being applied";
+                    tracing::warn!("not reloaded: {reason}");
+                    self.notifier.send_reloaded(Err(reason.to_owned()));
+                }
+            }
+            Err(error) => {
+                let lines = explain(&error);
+                for line in &lines {
+                    tracing::error!("the old configuration goes on: {line}");
+                }
+                self.notifier.send_reloaded(Err(lines.join("; ")));
+            }
+        }
+    }
+
+    /// From the supervisor, until it is gone: what the file holds by now may be anything.
+    fn follow_supervisor(&self, reload: &mpsc::Sender<Config>) {
+        loop {
+            match receive_text(io::stdin()) {
+                Ok(Some(text)) => self.take_up(self.source.accept(text), reload),
+                Ok(None) => return,
+                Err(error) => return tracing::error!("no further configuration can be received: {error}"),
+            }
+        }
+    }
+}
+
+/// Blocks the signals in every thread that comes after, and starts the one that waits for them.
+///
+/// What interrupts a supervised process, or hangs it up, is left to its supervisor, which decides who drains first, and
+/// which sends configurations itself.
+pub(super) fn listen(reloads: Reloads, supervised: bool) -> io::Result<(Orders, mpsc::Receiver<Config>)> {
+    heard().thread_block()?;
+    let (order, orders) = watch::channel(Order::Serve);
+    let (reload, received) = mpsc::channel(RELOADS);
+    let logging = reloads.logging.clone();
+    let read_again = if supervised {
+        thread("configuration", move || reloads.follow_supervisor(&reload))?;
+        None
+    } else {
+        Some(move || reloads.take_up(reloads.source.load(), &reload))
+    };
+    let is_repeated = move |first: Option<Instant>| supervised && first.is_some_and(|at| at.elapsed() < ONE_DEATH);
+    thread("signals", move || {
+        let mut first = None;
+        loop {
+            match heard().wait() {
+                Ok(Signal::SIGINT) if supervised => {}
+                Ok(Signal::SIGTERM) if is_repeated(first) => {}
+                Ok(Signal::SIGTERM | Signal::SIGINT) => {
+                    first.get_or_insert_with(Instant::now);
+                    order.send_modify(|told| *told = told.asked_to_end());
+                }
+                Ok(Signal::SIGUSR2) if supervised => order.send_modify(|told| *told = Order::Leave.max(*told)),
+                Ok(Signal::SIGHUP) => {
+                    if let Some(read_again) = &read_again {
+                        read_again();
+                    }
+                }
+                Ok(Signal::SIGUSR1) => logging.reopen(),
+                Ok(_) => {}
+                Err(errno) => tracing::error!("cannot wait for signals: {errno}"),
+            }
+        }
+    })?;
+    Ok((Orders(orders), received))
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map(drop)
+}

@@ -1,0 +1,154 @@
+//! The front door's listening sockets: handed down, kept from before, or opened here.
+
+use std::io;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use lockgate_config::{Address, Http};
+
+use crate::child::{DEBUG_NAME, PUBLIC_NAME, REDIRECT_NAME};
+use crate::os::environment::Environment;
+use crate::os::listen::{Socket, SocketError, listen_tcp, listen_unix};
+use crate::os::listen_fds::Inherited;
+use crate::setup::Prepared;
+use crate::setup::listen::with_port;
+
+/// After a crash, the children that it left let go of their sockets within this time.
+const CRASH_PATIENCE: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(20);
+
+/// Why there is no way in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EntranceError {
+    /// A descriptor that was handed down.
+    #[error("LISTEN_FDS: {0}")]
+    Inherited(io::Error),
+    /// No TCP.
+    #[error("{key} = {address}: the front door listens on host:port; a Unix socket is served by `lockgate registry`")]
+    Unix { key: &'static str, address: String },
+    /// The socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// A descriptor that cannot be doubled.
+    #[error("{key} = {address}: {source}")]
+    Clone {
+        key: &'static str,
+        address: String,
+        source: io::Error,
+    },
+}
+
+/// A way in that the configuration asks for.
+struct Wanted<'a> {
+    name: &'static str,
+    key: &'static str,
+    address: &'a Address,
+}
+
+/// The public one first.
+fn wanted(http: &Http) -> Vec<Wanted<'_>> {
+    let mut wanted = vec![Wanted {
+        name: PUBLIC_NAME,
+        key: "http.addr",
+        address: &http.addr,
+    }];
+    wanted.extend(http.redirect_https.as_ref().map(|address| Wanted {
+        name: REDIRECT_NAME,
+        key: "http.redirecthttps",
+        address,
+    }));
+    wanted.extend(http.debug.as_ref().map(|debug| Wanted {
+        name: DEBUG_NAME,
+        key: "http.debug.addr",
+        address: &debug.addr,
+    }));
+    wanted
+}
+
+/// Every address that is listened on, with the key that says so.
+pub(crate) fn addresses(http: &Http) -> Vec<(&'static str, &Address)> {
+    wanted(http)
+        .into_iter()
+        .map(|wanted| (wanted.key, wanted.address))
+        .collect()
+}
+
+/// The sockets that `http` asks for: those of `known` that fit, and the others newly opened.
+pub(crate) fn open(http: &Http, known: &[&Socket]) -> Result<Vec<Socket>, EntranceError> {
+    open_patiently(http, known, Duration::ZERO)
+}
+
+/// The same at the beginning. After a crash, addresses may be in use for a moment longer.
+pub(crate) fn open_first(http: &Http, known: &[&Socket], after_crash: bool) -> Result<Vec<Socket>, EntranceError> {
+    open_patiently(http, known, if after_crash { CRASH_PATIENCE } else { Duration::ZERO })
+}
+
+fn open_patiently(http: &Http, known: &[&Socket], patience: Duration) -> Result<Vec<Socket>, EntranceError> {
+    wanted(http)
+        .into_iter()
+        .map(|Wanted { name, key, address }| {
+            if let Some(socket) = known.iter().find(|socket| socket.serves(name, address)) {
+                return socket.try_clone().map_err(|source| EntranceError::Clone {
+                    key,
+                    address: address.to_string(),
+                    source,
+                });
+            }
+            if let (DEBUG_NAME, Address::Unix(path)) = (name, address) {
+                return Ok(Socket {
+                    name: name.to_owned(),
+                    asked: address.clone(),
+                    address: address.clone(),
+                    descriptor: listen_unix(path)?.into(),
+                });
+            }
+            let (host, port) = tcp(key, address)?;
+            let socket = listen_patiently(host, port, patience).map_err(|error| error.at(key))?;
+            Ok(of(name, address, with_port(host, port, &socket), socket))
+        })
+        .collect()
+}
+
+/// Sockets that are open already: those of LISTEN_FDS, wherever they listen, and the one that set-up tried out.
+pub(crate) fn handed_down(prepared: &mut Prepared, environment: &Environment) -> Result<Vec<Socket>, EntranceError> {
+    let mut inherited = Inherited::of_process(environment);
+    let mut sockets = Vec::new();
+    for Wanted { name, key, address } in wanted(&prepared.accepted.config.http) {
+        let tried_out = (name == PUBLIC_NAME).then(|| prepared.socket.take()).flatten();
+        let socket = inherited.tcp(name).map_err(EntranceError::Inherited)?.or(tried_out);
+        if let Some(socket) = socket {
+            let (host, port) = tcp(key, address)?;
+            sockets.push(of(name, address, with_port(host, port, &socket), socket));
+        }
+    }
+    Ok(sockets)
+}
+
+fn tcp<'a>(key: &'static str, address: &'a Address) -> Result<(&'a str, u16), EntranceError> {
+    match address {
+        Address::Tcp { host, port } => Ok((host, *port)),
+        Address::Unix(_) => Err(EntranceError::Unix {
+            key,
+            address: address.to_string(),
+        }),
+    }
+}
+
+fn of(name: &str, asked: &Address, address: Address, socket: TcpListener) -> Socket {
+    Socket {
+        name: name.to_owned(),
+        asked: asked.clone(),
+        address,
+        descriptor: socket.into(),
+    }
+}
+
+fn listen_patiently(host: &str, port: u16, patience: Duration) -> Result<TcpListener, SocketError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match listen_tcp(host, port) {
+            Err(SocketError::InUse { .. }) if Instant::now() < deadline => std::thread::sleep(POLL),
+            opened => return opened,
+        }
+    }
+}

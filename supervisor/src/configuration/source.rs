@@ -1,0 +1,93 @@
+//! Where the configuration comes from: the file and the variables, read again at every reload.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lockgate_config::{Config, LoadError};
+
+use crate::certificates::copies;
+use crate::os::environment::Environment;
+
+/// The variable that overrides `http.addr`; how `--listen` reaches the children.
+pub(crate) const LISTEN_VARIABLE: &str = "REGISTRY_HTTP_ADDR";
+
+/// How the names of variables that override the configuration begin.
+pub(crate) const VARIABLES: &str = "REGISTRY_";
+
+/// A configuration file and what overrides it.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    path: PathBuf,
+    environment: Environment,
+}
+
+/// A configuration that holds no mistake, and the text that it was made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Accepted {
+    pub(crate) config: Config,
+    pub(crate) text: String,
+}
+
+impl Source {
+    /// `path`, with `environment` over it, with `listen` over both.
+    pub(crate) fn new(path: PathBuf, environment: &Environment, listen: Option<&str>) -> Self {
+        let environment = match listen {
+            Some(address) => environment.with(LISTEN_VARIABLE, address),
+            None => environment.clone(),
+        };
+        Self { path, environment }
+    }
+
+    /// The same with another address to listen on.
+    #[must_use]
+    pub(crate) fn with_listen(&self, address: &str) -> Self {
+        Self::new(self.path.clone(), &self.environment, Some(address))
+    }
+
+    /// The variables that may override the file.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        let variables = self.environment.variables().iter();
+        let may_override = |(name, _): &&(String, String)| name.starts_with(VARIABLES);
+        variables.filter(may_override).cloned().collect()
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads and checks the file.
+    pub(crate) fn load(&self) -> Result<Accepted, LoadError> {
+        let unreadable = |source| LoadError::Unreadable {
+            path: self.path.clone(),
+            source,
+        };
+        let bytes = std::fs::read(&self.path).map_err(unreadable)?;
+        self.accept(Config::text(&self.path, &bytes)?)
+    }
+
+    /// Checks a text that was read from the file before.
+    pub(crate) fn accept(&self, text: String) -> Result<Accepted, LoadError> {
+        let mut config = Config::parse(&self.path, text.as_bytes(), self.environment.variables())?;
+        if let Some(directory) = self.environment.value(copies::VARIABLE) {
+            copies::use_copies(&mut config, Path::new(directory));
+        }
+        Ok(Accepted { config, text })
+    }
+}
+
+/// Every mistake of `error`, one a line, each with where it is.
+pub(crate) fn explain(error: &LoadError) -> Vec<String> {
+    match error {
+        LoadError::Mistakes { path, mistakes } => mistakes
+            .iter()
+            .map(|mistake| format!("{}: {mistake}", path.display()))
+            .collect(),
+        LoadError::Unreadable { path, source } if source.kind() == io::ErrorKind::NotFound => vec![format!(
+            "{}: there is no configuration here; `lockgate setup` makes one in the home, or name one with --home or \
+             --config",
+            path.display()
+        )],
+        other => vec![other.to_string()],
+    }
+}

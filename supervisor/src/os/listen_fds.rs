@@ -1,0 +1,80 @@
+//! Listening sockets that were handed down: `LISTEN_FDS` and `LISTEN_FDNAMES` of sd_listen_fds(3).
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+
+use listenfd::ListenFd;
+
+use super::environment::Environment;
+use crate::child::PUBLIC_NAME;
+
+/// The inherited descriptors, each taken once.
+pub(crate) struct Inherited {
+    descriptors: ListenFd,
+    names: Vec<String>,
+}
+
+/// A socket of either kind, non-blocking.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Inherited {
+    /// Those of this process, if there are any.
+    pub(crate) fn of_process(environment: &Environment) -> Self {
+        let names = environment.value("LISTEN_FDNAMES").unwrap_or_default();
+        Self {
+            descriptors: ListenFd::from_env(),
+            names: names.split(':').map(str::to_owned).collect(),
+        }
+    }
+
+    /// The socket of that name.
+    pub(crate) fn named(&mut self, name: &str) -> io::Result<Option<Socket>> {
+        match self.names.iter().position(|known| known == name) {
+            Some(index) => self.take(index),
+            None => Ok(None),
+        }
+    }
+
+    /// The socket of that name, or the first one: systemd names sockets after their unit.
+    pub(crate) fn named_or_first(&mut self, name: &str) -> io::Result<Option<Socket>> {
+        match self.named(name)? {
+            Some(socket) => Ok(Some(socket)),
+            None => self.take(0),
+        }
+    }
+
+    /// The TCP socket of that name; `public` is also the first one that has no name of ours.
+    pub(crate) fn tcp(&mut self, name: &str) -> io::Result<Option<TcpListener>> {
+        let socket = if name == PUBLIC_NAME {
+            self.named_or_first(name)?
+        } else {
+            self.named(name)?
+        };
+        match socket {
+            Some(Socket::Tcp(socket)) => Ok(Some(socket)),
+            None => Ok(None),
+            Some(Socket::Unix(_)) => Err(io::Error::other("expected a TCP socket, found a Unix socket")),
+        }
+    }
+
+    fn take(&mut self, index: usize) -> io::Result<Option<Socket>> {
+        if index >= self.descriptors.len() {
+            return Ok(None);
+        }
+        // A descriptor of the other kind stays where it is.
+        if let Ok(Some(socket)) = self.descriptors.take_tcp_listener(index) {
+            socket.set_nonblocking(true)?;
+            return Ok(Some(Socket::Tcp(socket)));
+        }
+        let Some(socket) = self.descriptors.take_unix_listener(index)? else {
+            return Ok(None);
+        };
+        socket.set_nonblocking(true)?;
+        Ok(Some(Socket::Unix(socket)))
+    }
+}

@@ -1,0 +1,164 @@
+//! The receiving side of `NOTIFY_SOCKET`: children say that they are ready, alive, or why they end.
+//!
+//! A message counts only when the kernel says that it came from a child's own pid.
+
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, setsockopt, sockopt};
+use nix::unistd::Pid;
+
+use super::notify::{LOST, REFUSED, TAKEN_UP};
+use super::socket_path::SocketPath;
+use crate::supervisor::restore::is_missing;
+
+/// One line of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// `READY=1`
+    Ready,
+    /// `WATCHDOG=1`
+    Alive,
+    /// `STATUS=...`
+    Status(String),
+    /// How many lines its log has lost by now, while it takes nothing.
+    Lost(u64),
+    /// What has become of the configuration that it was given.
+    Reloaded(Result<(), String>),
+}
+
+/// The socket that children notify.
+#[derive(Debug)]
+pub(crate) struct NotifySocket {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl NotifySocket {
+    /// Binds `path`, replacing what a crash left there.
+    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+        super::listen::remove_stale(path)?;
+        Ok(Self {
+            socket: bind(path)?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Goes on with a socket that another binary bound.
+    pub(crate) fn adopt(descriptor: OwnedFd, path: &Path) -> Self {
+        Self {
+            socket: descriptor.into(),
+            path: path.to_owned(),
+        }
+    }
+
+    /// Binds it anew when its file was removed. Says whether it was.
+    pub(crate) fn restore(&mut self) -> io::Result<bool> {
+        let is_missing = is_missing(&self.path);
+        if is_missing {
+            self.socket = bind(&self.path)?;
+        }
+        Ok(is_missing)
+    }
+
+    /// The value of `NOTIFY_SOCKET`.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next message, if there is one.
+    pub(crate) fn receive(&self) -> io::Result<Option<(Pid, Vec<Word>)>> {
+        let mut text = [0; 4096];
+        let mut control = cmsg_space!(UnixCredentials);
+        loop {
+            let mut pieces = [IoSliceMut::new(&mut text)];
+            let fd = self.socket.as_raw_fd();
+            let message = match recvmsg::<()>(fd, &mut pieces, Some(&mut control), MsgFlags::MSG_DONTWAIT) {
+                Ok(message) => message,
+                Err(Errno::EAGAIN) => return Ok(None),
+                Err(Errno::EINTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let sender = message.cmsgs()?.find_map(|control| match control {
+                ControlMessageOwned::ScmCredentials(credentials) => Some(Pid::from_raw(credentials.pid())),
+                _ => None,
+            });
+            let length = message.bytes;
+            if let Some(sender) = sender {
+                return Ok(Some((sender, words(&String::from_utf8_lossy(&text[..length])))));
+            }
+        }
+    }
+}
+
+impl AsFd for NotifySocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for NotifySocket {
+    fn drop(&mut self) {
+        // Best effort: the next start replaces it anyway.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn bind(path: &Path) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::bind(SocketPath::to(path)?.as_path())?;
+    // Children may be other users; whose word counts, the kernel says.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    socket.set_nonblocking(true)?;
+    setsockopt(&socket, sockopt::PassCred, &true)?;
+    Ok(socket)
+}
+
+/// The lines that are understood; others are none of our business.
+fn words(message: &str) -> Vec<Word> {
+    message
+        .lines()
+        .filter_map(|line| match line.split_once('=')? {
+            ("READY", "1") => Some(Word::Ready),
+            ("WATCHDOG", "1") => Some(Word::Alive),
+            (TAKEN_UP, _) => Some(Word::Reloaded(Ok(()))),
+            (REFUSED, reason) => Some(Word::Reloaded(Err(reason.to_owned()))),
+            (LOST, lines) => lines.parse().ok().map(Word::Lost),
+            ("STATUS", status) => Some(Word::Status(status.to_owned())),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_carries_the_pid_of_its_sender() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = NotifySocket::bind(&directory.path().join("notify.sock")).unwrap();
+        assert_eq!(socket.receive().unwrap(), None);
+        let sender = UnixDatagram::unbound().unwrap();
+        sender
+            .send_to(b"READY=1\nSTATUS=all is well\nMAINPID=1\n", socket.path())
+            .unwrap();
+        let (pid, words) = socket.receive().unwrap().unwrap();
+        assert_eq!(pid, Pid::this());
+        assert_eq!(words, [Word::Ready, Word::Status("all is well".into())]);
+    }
+
+    #[test]
+    fn a_socket_that_a_crash_left_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify.sock");
+        drop(UnixDatagram::bind(&path).unwrap());
+        assert!(path.exists());
+        NotifySocket::bind(&path).unwrap();
+        assert!(!path.exists(), "removed when dropped");
+    }
+}

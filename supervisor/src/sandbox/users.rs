@@ -1,0 +1,420 @@
+//! Whom the two halves run as. The supervisor that is root makes each a user of its own, so that neither reads the
+//! other's files or memory; both share a group, through which they share data and sockets.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use lockgate_certs::files::Owner;
+use lockgate_config::{AccountId, Config, Home, Process, Reader};
+use nix::errno::Errno;
+use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid};
+
+use super::capabilities;
+use super::reach::barrier;
+pub(crate) use super::user_error::UserError;
+use super::user_error::{closed, opening};
+use crate::supervisor::child_process::Role;
+
+/// Names looked up in the system's database, and the numbers taken where it has none: an image may hold no database.
+pub(crate) const PROXY: (&str, u32) = ("lockgate-proxy", 65_532);
+pub(crate) const REGISTRY: (&str, u32) = ("lockgate-registry", 65_533);
+pub(crate) const GROUP: (&str, u32) = ("lockgate", 65_532);
+
+/// A user to run as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// As the configuration or the database calls it.
+    pub(crate) name: String,
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+}
+
+/// Whom each half runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Users {
+    pub(crate) proxy: Account,
+    pub(crate) registry: Account,
+}
+
+/// The data that is there already, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tree {
+    pub(crate) root: PathBuf,
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+}
+
+/// What came of it; each is to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decided {
+    /// Everything runs as whoever started it.
+    Present {
+        /// Why root does so.
+        reason: Option<String>,
+    },
+    /// Each half runs as its user.
+    Apart {
+        users: Users,
+        /// What a person should know about it.
+        remarks: Vec<String>,
+    },
+}
+
+impl Decided {
+    /// Those of the two halves, when they are not the present one.
+    pub(crate) fn users(&self) -> Option<&Users> {
+        match self {
+            Self::Present { .. } => None,
+            Self::Apart { users, .. } => Some(users),
+        }
+    }
+
+    /// Whose files are to be: nobody can be given any by a normal user.
+    pub(crate) fn owners(&self) -> Option<Users> {
+        match self {
+            Self::Apart { users, .. } => Some(users.clone()),
+            Self::Present { reason: Some(_) } => {
+                let present = Account {
+                    name: "root".to_owned(),
+                    user: geteuid().as_raw(),
+                    group: getegid().as_raw(),
+                };
+                Some(Users {
+                    proxy: present.clone(),
+                    registry: present,
+                })
+            }
+            Self::Present { reason: None } => None,
+        }
+    }
+
+    /// What to tell, a line each.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        match self {
+            Self::Present { reason } => reason
+                .iter()
+                .map(|reason| format!("the proxy and the registry run as root, without its capabilities: {reason}"))
+                .collect(),
+            Self::Apart { remarks, .. } => remarks.clone(),
+        }
+    }
+}
+
+impl Account {
+    /// For files that it reads alone.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner {
+            user: self.user,
+            group: self.group,
+        }
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name == self.user.to_string() {
+            write!(f, "{}", self.user)
+        } else {
+            write!(f, "{} ({})", self.name, self.user)
+        }
+    }
+}
+
+impl Users {
+    /// That of one half.
+    pub(crate) fn of(&self, role: Role) -> &Account {
+        match role {
+            Role::Proxy => &self.proxy,
+            Role::Registry => &self.registry,
+        }
+    }
+
+    /// Those that are configured, or the default ones.
+    fn wanted(process: &Process) -> Result<Self, UserError> {
+        let group = match &process.group {
+            Some(id) => group_number(id)?,
+            None => Group::from_name(GROUP.0)
+                .ok()
+                .flatten()
+                .map_or(GROUP.1, |found| found.gid.as_raw()),
+        };
+        let account = |key, id: &Option<AccountId>, (name, number): (&str, u32)| {
+            let id = id.clone().unwrap_or_else(|| match User::from_name(name) {
+                Ok(Some(_)) => AccountId::Name(name.to_owned()),
+                _ => AccountId::Number(number),
+            });
+            Ok(Account {
+                user: user_number(key, &id)?,
+                name: id.to_string(),
+                group,
+            })
+        };
+        Ok(Self {
+            proxy: account("proxyuser", &process.proxy_user, PROXY)?,
+            registry: account("registryuser", &process.registry_user, REGISTRY)?,
+        })
+    }
+}
+
+/// Decides for this process. `tree`: the data that is there, unless it is to be given away (`--chown`).
+pub(crate) fn decide(config: &Config, home: &Home, tree: Option<&Tree>) -> Result<Decided, UserError> {
+    let configured = configured(&config.process);
+    if !geteuid().is_root() {
+        return match configured {
+            Some((key, id)) if !is_present(key, id)? => Err(UserError::NotRoot {
+                key,
+                name: id.to_string(),
+                present: geteuid().as_raw(),
+            }),
+            _ => Ok(Decided::Present { reason: None }),
+        };
+    }
+    let users = Users::wanted(&config.process)?;
+    if let Some(reason) = unable(&users) {
+        return match configured {
+            Some((key, id)) if !is_present(key, id)? => Err(UserError::Unable {
+                key,
+                name: id.to_string(),
+                reason,
+            }),
+            _ => Ok(Decided::Present { reason: Some(reason) }),
+        };
+    }
+    apart(users, config, home, tree)
+}
+
+/// Decides for root, which can start processes as `users`: where the data and the way to the files allow it.
+fn apart(mut users: Users, config: &Config, home: &Home, tree: Option<&Tree>) -> Result<Decided, UserError> {
+    let mut remarks = Vec::new();
+    if let Some(tree) = tree.filter(|tree| tree.user != users.registry.user) {
+        remarks.push(users.give_way_to(tree, &config.process)?);
+    }
+    if users.proxy.user == users.registry.user {
+        remarks.push(format!(
+            "the proxy and the registry run both as user {}: only Landlock keeps them apart",
+            users.proxy.user
+        ));
+    }
+    let Some((account, barrier, path)) = first_barrier(&users, config, home) else {
+        return Ok(Decided::Apart { users, remarks });
+    };
+    let owned_by_root = tree.is_none_or(|tree| tree.user == 0);
+    if configured(&config.process).is_none() && owned_by_root {
+        return Ok(Decided::Present {
+            reason: Some(format!(
+                "{}; for users of their own choose another place, or open it with chmod",
+                closed(&account.to_string(), &barrier, &path)
+            )),
+        });
+    }
+    Err(UserError::Unreachable {
+        user: account.to_string(),
+        number: account.user,
+        barrier,
+        path,
+    })
+}
+
+/// Who cannot get where, and what is in the way.
+fn first_barrier(users: &Users, config: &Config, home: &Home) -> Option<(Account, PathBuf, PathBuf)> {
+    needed(config, home).into_iter().find_map(|(role, path)| {
+        let account = users.of(role);
+        let barrier = barrier(&path, account, Some(home.root()))?;
+        Some((account.clone(), barrier, path))
+    })
+}
+
+/// The first file or directory that is closed to the user who reads it. A start opens the home's own directories and
+/// the files that are named in it: without them.
+pub(crate) fn closed_after_settling(config: &Config, home: &Home, users: &Users) -> Option<String> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let above = |file: &Path| file.parent().map(Path::to_owned);
+    let own: Vec<_> = [
+        Some(home.root().to_owned()),
+        above(&home.leaf_key()),
+        above(&home.htpasswd()),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|directory| real(&directory))
+    .collect();
+    needed(config, home).into_iter().find_map(|(role, path)| {
+        let account = users.of(role);
+        let barrier = barrier(&path, account, None)?;
+        let will_open = own.contains(&barrier) || (barrier == real(&path) && barrier.starts_with(&own[0]));
+        let closed = closed(&account.to_string(), &barrier, &path);
+        (!will_open).then(|| format!("{closed}; {} opens it", opening(account.user, &barrier)))
+    })
+}
+
+impl Users {
+    /// The tree's owner reads and writes it, unless another was chosen. What others wrote for its group, the proxy reads
+    /// through that. Gives the remark that tells of it.
+    fn give_way_to(&mut self, tree: &Tree, process: &Process) -> Result<String, UserError> {
+        if process.registry_user.is_some() {
+            return Err(UserError::OthersData {
+                root: tree.root.clone(),
+                owner: tree.user,
+                user: self.registry.to_string(),
+            });
+        }
+        let remark = format!(
+            "{}: belongs to user {}, so the registry runs as that user; `lockgate start --chown` gives it to {}",
+            tree.root.display(),
+            tree.user,
+            self.registry
+        );
+        self.registry.user = tree.user;
+        self.registry.name = tree.user.to_string();
+        if process.group.is_none() {
+            self.registry.group = tree.group;
+            self.proxy.group = tree.group;
+        }
+        Ok(remark)
+    }
+}
+
+/// The places that each half has to get to. Certificates are not among them: they are handed over.
+fn needed(config: &Config, home: &Home) -> Vec<(Role, PathBuf)> {
+    let shared = [Role::Proxy, Role::Registry]
+        .into_iter()
+        .flat_map(|role| [(role, home.root().to_owned()), (role, config.storage.root.clone())]);
+    let named = config.named().into_iter().filter_map(|named| {
+        let role = match named.purpose.reader() {
+            Reader::Proxy if !named.purpose.is_handed_over() => Role::Proxy,
+            Reader::Registry => Role::Registry,
+            Reader::Proxy | Reader::Supervisor => return None,
+        };
+        Some((role, named.path.to_owned()))
+    });
+    shared.chain(named).collect()
+}
+
+/// The first key of `process` that is set.
+fn configured(process: &Process) -> Option<(&'static str, &AccountId)> {
+    [
+        ("proxyuser", &process.proxy_user),
+        ("registryuser", &process.registry_user),
+        ("group", &process.group),
+    ]
+    .into_iter()
+    .find_map(|(key, id)| Some((key, id.as_ref()?)))
+}
+
+/// Whether `id` is what this process is anyway.
+fn is_present(key: &'static str, id: &AccountId) -> Result<bool, UserError> {
+    Ok(if key == "group" {
+        group_number(id)? == getegid().as_raw()
+    } else {
+        user_number(key, id)? == geteuid().as_raw()
+    })
+}
+
+/// Why root cannot start processes as these, if it cannot.
+fn unable(users: &Users) -> Option<String> {
+    if !capabilities::can_become_others() {
+        return Some("root has no right to start processes as other users here".to_owned());
+    }
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let missing = [users.proxy.user, users.registry.user]
+        .into_iter()
+        .find(|user| !is_mapped(&map, *user))?;
+    Some(format!("this user namespace has no user {missing}"))
+}
+
+/// user_namespaces(7): first number inside, first number outside, how many. Nothing is known without a map.
+fn is_mapped(map: &str, user: u32) -> bool {
+    let ranges = map.lines().filter_map(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+        let (first, _, count) = (numbers.next()?.ok()?, numbers.next()?, numbers.next()?.ok()?);
+        Some(first..first + count)
+    });
+    let mut any = false;
+    for range in ranges {
+        any = true;
+        if range.contains(&u64::from(user)) {
+            return true;
+        }
+    }
+    !any
+}
+
+fn user_number(key: &'static str, id: &AccountId) -> Result<u32, UserError> {
+    let name = match id {
+        AccountId::Number(number) => return Ok(*number),
+        AccountId::Name(name) => name,
+    };
+    let found = found(key, name, User::from_name(name))?;
+    found
+        .map(|user: User| Uid::as_raw(user.uid))
+        .ok_or_else(|| UserError::Unknown {
+            key,
+            name: name.clone(),
+            kind: "user",
+            make: format!("useradd --system --no-create-home {name}"),
+        })
+}
+
+fn group_number(id: &AccountId) -> Result<u32, UserError> {
+    let name = match id {
+        AccountId::Number(number) => return Ok(*number),
+        AccountId::Name(name) => name,
+    };
+    let found = found("group", name, Group::from_name(name))?;
+    found
+        .map(|group: Group| Gid::as_raw(group.gid))
+        .ok_or_else(|| UserError::Unknown {
+            key: "group",
+            name: name.clone(),
+            kind: "group",
+            make: format!("groupadd --system {name}"),
+        })
+}
+
+/// getpwnam(3): where there is no database, nobody is in it.
+fn found<T>(key: &'static str, name: &str, answer: nix::Result<Option<T>>) -> Result<Option<T>, UserError> {
+    match answer {
+        Err(Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM) => Ok(None),
+        other => other.map_err(|errno| UserError::Lookup {
+            key,
+            name: name.to_owned(),
+            source: errno.into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_need_no_database_and_unknown_names_are_told() {
+        let number = AccountId::Number(4_000_000);
+        assert_eq!(user_number("proxyuser", &number).unwrap(), 4_000_000);
+        let error = user_number("proxyuser", &AccountId::Name("no-such-user".into())).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("process.proxyuser = no-such-user: there is no such user"),
+            "{error}"
+        );
+        let error = group_number(&AccountId::Name("no-such-group".into())).unwrap_err();
+        assert!(error.to_string().contains("groupadd"), "{error}");
+    }
+
+    #[test]
+    fn a_user_namespace_may_lack_them() {
+        assert!(is_mapped("         0          0 4294967295\n", 65_533));
+        assert!(!is_mapped("         0       1000          1\n", 65_533));
+        assert!(is_mapped("0 1000 1\n1 100000 65536\n", 65_533));
+        assert!(is_mapped("", 65_533));
+    }
+
+    #[test]
+    fn both_have_a_user_of_their_own_and_one_group() {
+        let users = Users::wanted(&Process::default()).unwrap();
+        assert_ne!(users.proxy.user, users.registry.user);
+        assert_eq!(users.proxy.group, users.registry.group);
+        assert_ne!((users.proxy.user, users.registry.user), (0, 0));
+    }
+}

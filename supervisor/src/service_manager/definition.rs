@@ -1,0 +1,204 @@
+//! What a service definition is made of, whoever it is for.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use lockgate_config::{Address, Config, Home};
+
+/// The name of the unit without its suffix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnitName(String);
+
+/// Names by systemd.unit(5), without the characters that mean something: `@` an instance, `\` an escape.
+impl FromStr for UnitName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        match !text.is_empty() && text.len() <= 200 && text.bytes().all(plain) && !text.starts_with(['-', '.']) {
+            true => Ok(Self(text.to_owned())),
+            false => Err("expected letters, digits, - and _, such as lockgate"),
+        }
+    }
+}
+
+impl fmt::Display for UnitName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whose service it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The machine's; installed by root, started at boot.
+    System,
+    /// One user's; started when they log in, or at boot when they linger.
+    User,
+}
+
+/// A socket that the service manager opens and hands down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SocketUnit {
+    /// Added to the unit's name; empty for the public one, so that it belongs to the service by its name.
+    pub(crate) suffix: &'static str,
+    /// Among `LISTEN_FDNAMES`.
+    pub(crate) name: &'static str,
+    /// `ListenStream=`
+    pub(crate) stream: String,
+}
+
+/// An address that systemd cannot open.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{key} = {address}: systemd opens sockets by address and port; write an IP address, or :port for every address"
+)]
+pub(crate) struct SocketUnitError {
+    key: &'static str,
+    address: String,
+}
+
+/// A service to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Definition {
+    pub(crate) name: UnitName,
+    pub(crate) scope: Scope,
+    /// The binary, absolute.
+    pub(crate) program: PathBuf,
+    pub(crate) home: Home,
+    /// A configuration that is not the home's own.
+    pub(crate) config: Option<PathBuf>,
+    /// `http.draintimeout`
+    pub(crate) drain: Duration,
+    /// What it writes beside the home.
+    pub(crate) writes: Vec<PathBuf>,
+    /// What it reads beside that.
+    pub(crate) reads: Vec<PathBuf>,
+    /// The sockets that systemd shall open.
+    pub(crate) sockets: Vec<SocketUnit>,
+}
+
+impl Definition {
+    /// Takes up what `configuration` needs.
+    #[must_use]
+    pub(crate) fn with(mut self, configuration: &Config) -> Self {
+        self.drain = configuration.http.drain_timeout;
+        self.writes = written(configuration);
+        self.reads = read(configuration);
+        self
+    }
+
+    /// Has systemd open the sockets of `configuration`.
+    pub(crate) fn with_sockets(mut self, configuration: &Config) -> Result<Self, SocketUnitError> {
+        let http = &configuration.http;
+        let redirect = http
+            .redirect_https
+            .as_ref()
+            .map(|address| ("-redirect", crate::child::REDIRECT_NAME, "http.redirecthttps", address));
+        let all = [("", crate::child::PUBLIC_NAME, "http.addr", &http.addr)];
+        self.sockets = all
+            .into_iter()
+            .chain(redirect)
+            .map(|(suffix, name, key, address)| {
+                let stream = stream(address).ok_or_else(|| SocketUnitError {
+                    key,
+                    address: address.to_string(),
+                })?;
+                Ok(SocketUnit { suffix, name, stream })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(self)
+    }
+
+    /// `lockgate.service`
+    pub(crate) fn service_name(&self) -> String {
+        format!("{}.service", self.name)
+    }
+
+    /// `lockgate.socket`
+    pub(crate) fn socket_name(&self, socket: &SocketUnit) -> String {
+        format!("{}{}.socket", self.name, socket.suffix)
+    }
+
+    /// Arguments that say where everything is.
+    pub(crate) fn places(&self) -> Vec<&Path> {
+        let mut places = vec![Path::new("--home"), self.home.root()];
+        if let Some(config) = &self.config {
+            places.extend([Path::new("--config"), config]);
+        }
+        places
+    }
+
+    /// Everything that the service touches.
+    pub(crate) fn touched(&self) -> impl Iterator<Item = &Path> {
+        let own = [self.program.as_path(), self.home.root()];
+        let others = self.config.iter().chain(&self.writes).chain(&self.reads);
+        own.into_iter().chain(others.map(PathBuf::as_path))
+    }
+}
+
+/// `ListenStream=` of systemd.socket(5): a port alone is every address of both families.
+fn stream(address: &Address) -> Option<String> {
+    match address {
+        Address::Tcp { port: 0, .. } | Address::Unix(_) => None,
+        Address::Tcp { port, .. } if address.is_every_address() => Some(port.to_string()),
+        Address::Tcp { host, .. } => {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            host.parse::<IpAddr>().ok().map(|_| address.to_string())
+        }
+    }
+}
+
+fn written(config: &Config) -> Vec<PathBuf> {
+    let made = config.named().into_iter().filter(|named| named.purpose.is_made());
+    let mut all: Vec<_> = made
+        .filter_map(|named| match named.purpose.is_directory() {
+            true => Some(named.path.to_owned()),
+            // Replaced as a whole, so its directory is written.
+            false => named.path.parent().map(Path::to_owned),
+        })
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn read(config: &Config) -> Vec<PathBuf> {
+    let named = config.named().into_iter().filter(|named| !named.purpose.is_made());
+    std::iter::once(config.path.clone())
+        .chain(named.map(|named| named.path.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mean_something_to_systemd_are_refused() {
+        for name in ["lockgate", "lockgate-test_2", "a.b"] {
+            assert_eq!(name.parse::<UnitName>().unwrap().to_string(), name);
+        }
+        for name in ["", "../x", "a/b", "a@b", "a b", "-x", "%i", "a\\x2d"] {
+            assert!(name.parse::<UnitName>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn addresses_become_streams() {
+        for (address, expected) in [
+            (":443", Some("443")),
+            ("[::]:443", Some("443")),
+            ("127.0.0.1:5000", Some("127.0.0.1:5000")),
+            ("[::1]:443", Some("[::1]:443")),
+            ("registry.example.com:443", None),
+            ("unix:/run/x", None),
+            (":0", None),
+        ] {
+            assert_eq!(stream(&address.parse().unwrap()).as_deref(), expected, "{address}");
+        }
+    }
+}

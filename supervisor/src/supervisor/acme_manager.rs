@@ -1,0 +1,273 @@
+//! Certificates by ACME: when one is due, a child orders it; when it comes, the front door gets it.
+
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant, SystemTime};
+
+use lockgate_certs::files::Owner;
+use lockgate_certs::validity;
+use lockgate_config::{Acme, Config, Home, Tls};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::child_process::{self, Setting};
+use super::generation::Generation;
+use crate::acme::{DEADLINE, Leaf, Place, due, ensure_leaf};
+use crate::os::exit_status::End;
+use crate::os::fd_passing::in_memory;
+use crate::os::notify_socket::Word;
+
+/// How often to look, at least: clocks are set, machines sleep, people copy files.
+const INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// What the child gets beyond its own deadline.
+const GRACE: Duration = Duration::from_secs(10);
+/// What it gets to end when it is told to.
+pub(super) const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// The certificate that `http.tls.letsencrypt` asks for.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    home: Home,
+    /// Who reads the key, when that is somebody else.
+    reader: Option<Owner>,
+    acme: Option<Acme>,
+    /// When to look again.
+    next: Instant,
+    running: Option<Running>,
+    /// Why the front door has not got the certificate that is there.
+    leaf_error: Option<String>,
+}
+
+/// An order under way.
+#[derive(Debug)]
+struct Running {
+    pid: Pid,
+    deadline: Instant,
+    /// What it said last.
+    status: Option<String>,
+    /// It was told to end.
+    stopped: bool,
+}
+
+impl Orders {
+    /// For what `config` asks for, if it does. The front door has a certificate from then on.
+    pub(crate) fn new(config: &Config, home: &Home, reader: Option<Owner>) -> Self {
+        let mut orders = Self {
+            home: home.clone(),
+            reader,
+            acme: wanted(config),
+            next: Instant::now(),
+            running: None,
+            leaf_error: None,
+        };
+        orders.install();
+        orders
+    }
+
+    /// Goes on with another configuration.
+    pub(crate) fn reload(&mut self, config: &Config) {
+        self.acme = wanted(config);
+        self.next = Instant::now();
+        self.install();
+    }
+
+    /// Forgets what failed: whoever asks for a reload has changed something, here or at the name server.
+    pub(crate) fn try_again(&mut self) {
+        if let Some(acme) = self.acme.as_ref().filter(|_| self.running.is_none()) {
+            if let Err(error) = Place::of(acme).forget_attempt() {
+                tracing::error!("the last attempt to order a certificate cannot be forgotten: {error}");
+            }
+            self.next = Instant::now();
+        }
+    }
+
+    /// When [`Self::do_what_is_due`] has something to do.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        match &self.running {
+            Some(running) => Some(running.deadline),
+            None => self.acme.as_ref().map(|_| self.next),
+        }
+    }
+
+    /// Starts an order, or ends one that hangs. `serving` answers the challenges.
+    pub(crate) fn do_what_is_due(&mut self, serving: &Generation, notify: &Path, now: Instant) {
+        if let Some(running) = &mut self.running {
+            if now >= running.deadline {
+                running.deadline = now + GRACE;
+                tracing::warn!(pid = running.pid.as_raw(), "the order of a certificate hangs: killed");
+                signal(running.pid, Signal::SIGKILL);
+            }
+            return;
+        }
+        if self.acme.is_none() || now < self.next {
+            return;
+        }
+        // A binary that was replaced meanwhile may have left one that nobody put there.
+        self.install();
+        let Some(acme) = &self.acme else { return };
+        let place = Place::of(acme);
+        let clock = SystemTime::now();
+        let due = due(
+            &validity(&place.certificate(), &acme.hosts),
+            place.attempt().as_ref(),
+            &acme.hosts,
+            clock,
+        );
+        let wait = due.at.duration_since(clock).unwrap_or_default();
+        self.next = now + wait.min(INTERVAL);
+        if !wait.is_zero() {
+            return;
+        }
+        tracing::info!(
+            directory = acme.directory(),
+            hosts = acme.hosts.join(","),
+            "ordering a certificate: {}",
+            due.reason
+        );
+        match start(&serving.setting, notify, port(serving), self.reader) {
+            Ok(pid) => {
+                self.running = Some(Running {
+                    pid,
+                    deadline: now + DEADLINE + GRACE,
+                    status: None,
+                    stopped: false,
+                });
+            }
+            Err(error) => {
+                self.next = now + INTERVAL;
+                tracing::error!("an order cannot be started: {error}");
+            }
+        }
+    }
+
+    /// What a child says; whether it was this one.
+    pub(crate) fn hear(&mut self, pid: Pid, words: &[Word]) -> bool {
+        let Some(running) = self.running.as_mut().filter(|running| running.pid == pid) else {
+            return false;
+        };
+        for word in words {
+            if let Word::Status(status) = word {
+                running.status = Some(status.clone());
+            }
+        }
+        true
+    }
+
+    /// A child ended; whether it was this one.
+    pub(crate) fn bury(&mut self, pid: Pid, end: End) -> bool {
+        let Some(running) = self.running.take_if(|running| running.pid == pid) else {
+            return false;
+        };
+        self.next = Instant::now();
+        let Some(acme) = &self.acme else { return true };
+        if end == End::Code(0) {
+            self.install();
+        } else if running.stopped {
+            tracing::info!("the order of a certificate was stopped; the next start begins another");
+        } else {
+            let reason = running.status.unwrap_or_else(|| end.to_string());
+            let again = Place::of(acme).attempt().map(|attempt| attempt.next());
+            let wait = again
+                .and_then(|again| again.duration_since(SystemTime::now()).ok())
+                .unwrap_or_default();
+            tracing::error!(
+                again_in_s = wait.as_secs(),
+                "no certificate could be had, the present one goes on: {reason}"
+            );
+        }
+        true
+    }
+
+    /// Ends an order under way, so that it does not count as a failed one; it gets a moment for that.
+    pub(crate) fn stop(&mut self, now: Instant) {
+        if let Some(running) = &mut self.running {
+            running.deadline = now + LAST_GRACE;
+            running.stopped = true;
+            signal(running.pid, Signal::SIGTERM);
+        }
+    }
+
+    /// Whether one is under way.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Why there is no certificate, or no new one; `None` when all is well.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let acme = self.acme.as_ref()?;
+        if let Some(error) = &self.leaf_error {
+            return Some(error.clone());
+        }
+        let place = Place::of(acme);
+        let is_valid_for =
+            |hosts| validity(&place.certificate(), hosts).is_ok_and(|valid| valid.not_after > SystemTime::now());
+        let is_there = is_valid_for(&acme.hosts);
+        let state = match is_there {
+            true => "the present certificate goes on",
+            false if is_valid_for(&[]) => "the present certificate goes on, without all names",
+            false => "until then clients are shown one that they do not trust",
+        };
+        match place.attempt().filter(|attempt| attempt.hosts == acme.hosts) {
+            _ if self.running.is_some() => (!is_there).then(|| format!("a certificate is being ordered; {state}")),
+            Some(attempt) => {
+                let wait = attempt.next().duration_since(SystemTime::now()).unwrap_or_default();
+                let (times, minutes) = (attempt.failures, wait.as_secs().div_ceil(60));
+                Some(format!(
+                    "{} (attempt {times}, the next one in {minutes} min; {state})",
+                    attempt.problem
+                ))
+            }
+            None => (!is_there).then(|| format!("no certificate yet; {state}")),
+        }
+    }
+
+    fn install(&mut self) {
+        let Some(acme) = &self.acme else { return };
+        self.leaf_error = match ensure_leaf(acme, &self.home, self.reader) {
+            Ok(leaf) => {
+                if leaf == Leaf::New {
+                    tracing::info!(
+                        hosts = acme.hosts.join(","),
+                        "a new certificate was ordered and is shown from now on"
+                    );
+                }
+                None
+            }
+            Err(error) => {
+                tracing::error!("the new certificate cannot be shown: {error}");
+                Some(error.to_string())
+            }
+        };
+    }
+}
+
+/// Of the TLS listener.
+fn port(serving: &Generation) -> u16 {
+    let [proxy, _] = &serving.children;
+    proxy
+        .address
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse().ok())
+        .unwrap_or(443)
+}
+
+fn wanted(config: &Config) -> Option<Acme> {
+    config.http.tls.as_ref().and_then(Tls::acme).cloned()
+}
+
+fn start(setting: &Setting, notify: &Path, port: u16, reader: Option<Owner>) -> io::Result<Pid> {
+    let mut command = child_process::command("acme", setting, notify)?;
+    command
+        .args(["--port", &port.to_string()])
+        .args(reader.map(|reader| format!("--reader={}:{}", reader.user, reader.group)))
+        .stdin(Stdio::from(in_memory(&setting.configuration)?));
+    child_process::spawn(&mut command)
+}
+
+fn signal(pid: Pid, signal: Signal) {
+    if let Err(error) = kill(pid, signal) {
+        tracing::debug!(%error, "cannot send {signal} to an order");
+    }
+}

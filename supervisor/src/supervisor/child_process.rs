@@ -1,0 +1,252 @@
+//! One child process: this very binary again, with its sockets, its configuration and its place to notify.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use command_fds::{CommandFdExt, FdMapping};
+use lockgate_registry::storage::filesystem::Instance;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::replace::upgrade_state;
+use super::restart_policy::{Life, WATCHDOG};
+use crate::child::DEBUG_NAME;
+use crate::configuration::source::LISTEN_VARIABLE;
+use crate::os::fd_passing::{pair, send_text};
+use crate::os::listen::Socket;
+use crate::sandbox::Rules;
+use crate::sandbox::users::Users;
+
+/// The first descriptor of LISTEN_FDS: `SD_LISTEN_FDS_START` of sd_listen_fds(3).
+const FIRST_SOCKET: i32 = 3;
+
+/// mallopt(3): from this size on, memory that is freed goes back to the system. glibc raises the bound by itself to
+/// what was freed last, and would keep the 19 MiB of each password check, in each thread's arena: 200 MiB in all.
+const MMAP_VARIABLE: &str = "MALLOC_MMAP_THRESHOLD_";
+const MMAP_THRESHOLD: &str = "1048576";
+
+/// Tells a child which instance it belongs to: one alone serves a storage root.
+pub(crate) const INSTANCE_VARIABLE: &str = "LOCKGATE_INSTANCE";
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The front door.
+    Proxy,
+    /// The registry behind it.
+    Registry,
+}
+
+impl Role {
+    /// Subcommand, log field and name in `status`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Registry => "registry",
+        }
+    }
+}
+
+/// What each start of a child needs beside its own sockets.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    /// Arguments after the subcommand.
+    pub(crate) arguments: Vec<OsString>,
+    /// Variables set on top of the supervisor's own.
+    pub(crate) variables: Vec<(String, String)>,
+    /// The text of the configuration that was accepted: a child that comes back runs with what the others run with,
+    /// whatever the file holds by now.
+    pub(crate) configuration: String,
+    /// Whom the children run as, unless that is the present user.
+    pub(crate) users: Option<Users>,
+    /// What the proxy and the registry are confined to, as each finds out by itself: for comparing.
+    pub(crate) rules: [Rules; 2],
+}
+
+impl Setting {
+    /// The address that overrides the configuration's.
+    pub(crate) fn listen(&self) -> Option<&str> {
+        let mut variables = self.variables.iter();
+        variables.find_map(|(name, value)| (name == LISTEN_VARIABLE).then_some(value.as_str()))
+    }
+}
+
+/// A supervised process.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) role: Role,
+    pub(crate) life: Life,
+    /// The running process.
+    pub(crate) pid: Option<Pid>,
+    /// Since when it runs.
+    pub(crate) since: Option<Instant>,
+    /// What it said last about itself: the reason of its end, as a rule.
+    pub(crate) status: Option<String>,
+    /// What its log has lost by now, while it takes nothing.
+    pub(crate) log_lines_lost: u64,
+    /// Its listening sockets; the first is the one that people are told of.
+    pub(crate) sockets: Vec<Socket>,
+    /// Where it listens, for people.
+    pub(crate) address: String,
+    /// The other end of its stdin: configurations go in here.
+    pub(crate) channel: Option<OwnedFd>,
+    /// Configurations that it was given while it ran, and has not answered yet.
+    pub(crate) unanswered: u32,
+}
+
+/// Both, due as their lives say. `entrances`: the front door's sockets, and perhaps the debug listener, which is the
+/// registry's.
+pub(crate) fn pair_of(entrances: Vec<Socket>, registry: Socket, [first, second]: [Life; 2]) -> [Child; 2] {
+    let (debug, public): (Vec<_>, Vec<_>) = entrances.into_iter().partition(|socket| socket.name == DEBUG_NAME);
+    let of_registry = std::iter::once(registry).chain(debug).collect();
+    [
+        Child::new(Role::Proxy, public, first),
+        Child::new(Role::Registry, of_registry, second),
+    ]
+}
+
+impl Child {
+    /// A child that lives `life`.
+    pub(crate) fn new(role: Role, sockets: Vec<Socket>, life: Life) -> Self {
+        Self {
+            role,
+            life,
+            pid: None,
+            since: None,
+            status: None,
+            log_lines_lost: 0,
+            address: sockets
+                .first()
+                .map(|socket| socket.address.to_string())
+                .unwrap_or_default(),
+            sockets,
+            channel: None,
+            unanswered: 0,
+        }
+    }
+
+    /// Starts the process.
+    pub(crate) fn start(&mut self, setting: &Setting, notify: &Path, now: Instant) -> io::Result<()> {
+        let (pid, channel) = self.spawn(setting, notify)?;
+        self.pid = Some(pid);
+        self.since = Some(now);
+        self.status = None;
+        self.log_lines_lost = 0;
+        self.channel = Some(channel);
+        self.life.started(now);
+        Ok(())
+    }
+
+    fn spawn(&self, setting: &Setting, notify: &Path) -> io::Result<(Pid, OwnedFd)> {
+        let (channel, stdin) = pair()?;
+        send_text(&channel, &setting.configuration)?;
+        let names: Vec<_> = self.sockets.iter().map(|socket| socket.name.as_str()).collect();
+        let mut command = command(self.role.name(), setting, notify)?;
+        command
+            .env(INSTANCE_VARIABLE, Instance::of_process(std::process::id()).as_str())
+            .env(MMAP_VARIABLE, MMAP_THRESHOLD)
+            .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
+            .env("LISTEN_FDS", names.len().to_string())
+            .env("LISTEN_FDNAMES", names.join(":"))
+            .stdin(Stdio::from(stdin));
+        if let Some(account) = setting.users.as_ref().map(|users| users.of(self.role)) {
+            // In this order inside: supplementary groups go, group, user.
+            command.uid(account.user).gid(account.group);
+        }
+        let mappings = (FIRST_SOCKET..)
+            .zip(&self.sockets)
+            .map(|(child_fd, socket)| {
+                Ok(FdMapping {
+                    parent_fd: socket.descriptor.try_clone()?,
+                    child_fd,
+                })
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        command.fd_mappings(mappings).map_err(io::Error::other)?;
+        Ok((spawn(&mut command)?, channel))
+    }
+
+    /// Gives a running process another configuration.
+    pub(crate) fn configure(&mut self, text: &str) {
+        let Some(channel) = self.channel.as_ref().filter(|_| self.pid.is_some()) else {
+            return;
+        };
+        // Also when it cannot be sent: then the answer is waited for in vain.
+        self.unanswered += 1;
+        if let Err(error) = send_text(channel, text) {
+            tracing::error!(child = self.role.name(), %error, "it does not take the new configuration");
+        }
+    }
+
+    /// Sends a signal; a process that is gone already will be reaped.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.pid
+            && let Err(error) = kill(pid, signal)
+        {
+            tracing::debug!(process = self.role.name(), %error, "cannot send {signal}");
+        }
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.life.killed();
+    }
+
+    /// Its process is gone.
+    pub(crate) fn buried(&mut self) {
+        self.pid = None;
+        self.since = None;
+        self.channel = None;
+        self.unanswered = 0;
+    }
+}
+
+/// A process of this program, named `name` on its command line, that is told what `setting` says.
+pub(super) fn command(name: &str, setting: &Setting, notify: &Path) -> io::Result<Command> {
+    let mut command = Command::new(program()?);
+    // What was said to the supervisor alone, and the first account's password.
+    for name in [
+        "LISTEN_PID",
+        "LISTEN_FDS",
+        "LISTEN_FDNAMES",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+        "LOCKGATE_USERNAME",
+        "LOCKGATE_PASSWORD",
+        upgrade_state::VARIABLE,
+    ] {
+        command.env_remove(name);
+    }
+    command
+        .arg0("lockgate")
+        .args([name, "--supervised", &std::process::id().to_string()])
+        .args(&setting.arguments)
+        .envs(setting.variables.iter().map(|(name, value)| (name, value)))
+        .env("NOTIFY_SOCKET", notify)
+        // Who signals the supervisor's group means the whole, which ends in order: the proxy first.
+        .process_group(0);
+    Ok(command)
+}
+
+/// Starts it. `std::process::Child` neither kills nor waits when dropped: the supervisor sees the end.
+pub(super) fn spawn(command: &mut Command) -> io::Result<Pid> {
+    let child = command.spawn()?;
+    Ok(Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?))
+}
+
+/// The running binary, even when its file was replaced meanwhile.
+pub(crate) fn program() -> io::Result<&'static Path> {
+    let running = Path::new("/proc/self/exe");
+    match running.exists() {
+        true => Ok(running),
+        false => Err(io::Error::other(
+            "/proc is not there; mount it (`mount -t proc proc /proc`)",
+        )),
+    }
+}

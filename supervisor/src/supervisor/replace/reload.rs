@@ -1,0 +1,204 @@
+//! A new configuration for what is running; a bad one leaves the old one in force.
+
+use lockgate_config::Config;
+
+use super::hand_over::{Cause, Successor, Terms};
+use super::upgrade::ENDING;
+use crate::certificates::copies::localized;
+use crate::configuration::listeners;
+use crate::configuration::source::{Accepted, explain};
+use crate::sandbox::Rules;
+use crate::setup::absent::{self, Asked};
+use crate::setup::served::History;
+use crate::setup::tree;
+use crate::supervisor::Supervisor;
+use crate::supervisor::child_process::Setting;
+use crate::supervisor::control::Reloaded;
+
+impl Supervisor {
+    /// Reads the file again. Children are told only when it holds no mistake.
+    pub(crate) fn reload(&mut self) -> Reloaded {
+        if self.is_ending {
+            return Reloaded {
+                is_ending: true,
+                ..refused(vec![ENDING.to_owned()])
+            };
+        }
+        self.file.taken_up();
+        // The will knows nothing of processes that are being started: a binary that is asked may take over any moment.
+        if self.next.is_some() || self.probe.is_some() || self.applying.is_some() {
+            self.reload_again = true;
+            let message = if self.applying.is_some() {
+                "the file is being taken up: it is read again as soon as that is over"
+            } else {
+                "processes are being replaced: the file is read again as soon as that is over"
+            };
+            tracing::info!("{message}");
+            return Reloaded {
+                done: true,
+                messages: vec![message.to_owned()],
+                ..Reloaded::default()
+            };
+        }
+        self.plan.manager.send_reloading();
+        let reloaded = self.try_reload();
+        for message in &reloaded.messages {
+            if reloaded.done {
+                tracing::warn!("{message}");
+            } else {
+                tracing::error!("the old configuration goes on: {message}");
+            }
+        }
+        if reloaded.done {
+            self.plan.orders.try_again();
+        }
+        self.reload_error = (!reloaded.done).then(|| reloaded.messages.join("\n"));
+        if self.next.is_none() && self.applying.is_none() {
+            self.plan.manager.send("READY=1");
+        }
+        reloaded
+    }
+
+    /// Somebody asked for it while it could not be done.
+    pub(crate) fn reload_if_asked_meanwhile(&mut self) {
+        if std::mem::take(&mut self.reload_again) {
+            self.reload();
+        }
+    }
+
+    fn try_reload(&mut self) -> Reloaded {
+        let accepted = match self.plan.source.load() {
+            Ok(accepted) => accepted,
+            Err(error) => return refused(explain(&error)),
+        };
+        // What runs here has served with something: what is not there is a mistake, and not made.
+        let home = &self.plan.home;
+        let asked = Asked {
+            home,
+            config: Some(self.plan.source.path()).filter(|path| **path != home.config_file()),
+        };
+        if let Err(absent) = absent::files(&History::of(home).of_running(), &accepted.config, asked) {
+            return refused(vec![absent.to_string()]);
+        }
+        let mut messages: Vec<_> = accepted.config.warnings.iter().map(ToString::to_string).collect();
+        if accepted.config.process != self.plan.config.process {
+            messages.push("process: other users take a stop and a start".to_owned());
+        }
+        let rules = self.rules(&accepted.config);
+        let mut needed_by = needs_new_processes(&self.plan.config, &accepted.config);
+        if needed_by.is_empty() && rules != self.current.setting.rules {
+            needed_by.push("the directories that files are in");
+        }
+        let taken_up = if needed_by.is_empty() {
+            self.apply(accepted)
+        } else {
+            messages.push(format!(
+                "taken up by new processes, the old ones finish what they have: {}",
+                needed_by.join(", ")
+            ));
+            self.replace(accepted, rules)
+        };
+        match taken_up {
+            Ok(()) => Reloaded {
+                done: true,
+                messages,
+                ..Reloaded::default()
+            },
+            Err(reason) => refused(vec![reason]),
+        }
+    }
+
+    /// All of them, or none.
+    pub(crate) fn hand_over_keys(&mut self, config: &Config) -> Result<(), String> {
+        match &mut self.plan.handed {
+            Some(handed) => handed.follow(config).map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
+    }
+
+    /// New processes go on with it.
+    fn replace(&mut self, accepted: Accepted, rules: [Rules; 2]) -> Result<(), String> {
+        let users = self.current.setting.users.as_ref();
+        tree::make(&accepted.config.storage.root, users.map(|users| &users.registry))
+            .map_err(|error| error.to_string())?;
+        let known: Vec<_> = self.current.children.iter().flat_map(|child| &child.sockets).collect();
+        let entrances = listeners::open(&accepted.config.http, &known).map_err(|error| error.to_string())?;
+        let setting = Setting {
+            configuration: accepted.text,
+            rules,
+            ..self.current.setting.clone()
+        };
+        let config = accepted.config.clone();
+        let terms = Terms {
+            source: self.plan.source.clone(),
+            config: accepted.config,
+            setting,
+        };
+        let number = self.current.number;
+        let successor = Successor::new(&self.plan.home, number, terms, entrances, Cause::Reload);
+        self.next = Some(successor.map_err(|error| error.to_string())?);
+        if let Err(error) = self.hand_over_keys(&config) {
+            self.end_hand_over();
+            return Err(error);
+        }
+        self.plan.renewal.reload(&config);
+        self.plan.orders.reload(&config);
+        Ok(())
+    }
+}
+
+impl Supervisor {
+    /// What children with `config` are confined to.
+    pub(crate) fn rules(&self, config: &Config) -> [Rules; 2] {
+        Rules::of_both(&localized(config, self.plan.handed.as_ref()), &self.plan.home)
+    }
+}
+
+fn refused(messages: Vec<String>) -> Reloaded {
+    Reloaded {
+        messages,
+        ..Reloaded::default()
+    }
+}
+
+/// The keys that differ and that a running process cannot take up: sockets it has open, directories it is confined to,
+/// tasks it began with.
+fn needs_new_processes(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (http, storage) = ((&old.http, &new.http), (&old.storage, &new.storage));
+    let differs = [
+        ("http.addr", http.0.addr != http.1.addr),
+        ("http.redirecthttps", http.0.redirect_https != http.1.redirect_https),
+        ("http.debug", shown(&http.0.debug) != shown(&http.1.debug)),
+        ("http.tls", http.0.tls.is_some() != http.1.tls.is_some()),
+        ("http.docroot", http.0.docroot != http.1.docroot),
+        ("http.draintimeout", http.0.drain_timeout != http.1.drain_timeout),
+        (
+            "http.handovertimeout",
+            http.0.hand_over_timeout != http.1.hand_over_timeout,
+        ),
+        // Pingora fixes it for h2 when it starts.
+        (
+            "http.limits.idletimeout",
+            http.0.limits.idle_timeout != http.1.limits.idle_timeout,
+        ),
+        ("storage.filesystem.rootdirectory", storage.0.root != storage.1.root),
+        (
+            "storage.filesystem.maxthreads",
+            storage.0.max_threads != storage.1.max_threads,
+        ),
+        (
+            "storage.maintenance.uploadpurging",
+            shown(&storage.0.upload_purging) != shown(&storage.1.upload_purging),
+        ),
+        ("health", shown(&old.health) != shown(&new.health)),
+    ];
+    differs
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+}
+
+/// Small plain values, compared by what they show.
+fn shown(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}")
+}

@@ -1,0 +1,96 @@
+//! How everything is, for `lockgate status`.
+
+use std::time::Instant;
+
+use lockgate_config::{ClientAuth, Tls};
+
+use super::Supervisor;
+use super::child_process::Child;
+use super::control::{ProcessStatus, Status};
+use super::generation::Generation;
+use super::health_request::Endpoint;
+use super::restart_policy::Phase;
+use crate::certificates::copies::Handed;
+use crate::certificates::own;
+
+impl Supervisor {
+    /// How everything is at this moment.
+    pub(super) fn status(&self) -> Status {
+        let now = Instant::now();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id().cast_signed(),
+            uptime_seconds: now.duration_since(self.started).as_secs(),
+            url: self.plan.url.clone(),
+            config: self.plan.source.path().to_owned(),
+            endpoint: Some(self.endpoint()),
+            drain_timeout_seconds: self.plan.config.http.drain_timeout.as_secs(),
+            log_lines_lost: self.plan.logging.missing(),
+            socket_error: self.restore.error.clone(),
+            reload_error: self.reload_error.clone(),
+            certificate_problem: self.certificate_problem(),
+            generation: self.current.number,
+            reloading: self.applying.is_some() || self.next.is_some() || self.reload_again,
+            replacing: self.next.is_some() || self.probe.is_some(),
+            upgrade_error: self.upgrade_error.clone(),
+            processes: processes(&self.current, now).collect(),
+            leaving: self
+                .leaving
+                .iter()
+                .flat_map(|generation| processes(generation, now))
+                .filter(|process| process.pid.is_some())
+                .collect(),
+        }
+    }
+
+    /// Where a client without a certificate of its own is served.
+    fn endpoint(&self) -> Endpoint {
+        let tls = self.plan.config.http.tls.as_ref();
+        let asks = |tls: &Tls| !matches!(tls.client_auth, ClientAuth::None | ClientAuth::VerifyIfGiven);
+        match tls.is_some_and(asks) {
+            true => Endpoint::Unix(self.plan.home.registry_socket()),
+            false => Endpoint::Tcp {
+                address: self.current_address().to_string(),
+                tls: tls.is_some(),
+            },
+        }
+    }
+
+    fn certificate_problem(&self) -> Option<String> {
+        let handed = self.plan.handed.as_ref().and_then(Handed::problem);
+        let renewal = &self.plan.renewal;
+        let names = || own::problem(&self.plan.config, &self.plan.home, renewal.hosts());
+        self.plan
+            .orders
+            .problem()
+            .or(handed)
+            .or_else(|| renewal.problem())
+            .or_else(names)
+    }
+}
+
+fn processes(generation: &Generation, now: Instant) -> impl Iterator<Item = ProcessStatus> {
+    generation.children.iter().map(move |child| process_status(child, now))
+}
+
+fn process_status(child: &Child, now: Instant) -> ProcessStatus {
+    let state = match child.life.phase() {
+        Phase::Held => "held",
+        Phase::Waiting { .. } => "restarting",
+        Phase::Starting { .. } => "starting",
+        Phase::Ready { .. } => "ready",
+        Phase::Killed { .. } => "killed",
+        Phase::Draining { .. } => "draining",
+        Phase::Stopped => "stopped",
+    };
+    ProcessStatus {
+        name: child.role.name().to_owned(),
+        state: state.to_owned(),
+        pid: child.pid.map(|pid| pid.as_raw()),
+        uptime_seconds: child.since.map(|since| now.duration_since(since).as_secs()),
+        restarts: child.life.restarts(),
+        address: child.address.clone(),
+        note: child.status.clone(),
+        log_lines_lost: child.log_lines_lost,
+    }
+}
