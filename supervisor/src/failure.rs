@@ -1,22 +1,11 @@
-//! The one map from what went wrong to a message and an exit code.
+//! Why a command failed: a message and an exit code. Each error that ends a command says which, where it is defined.
 
 use std::fmt::{self, Display, Formatter};
-use std::io;
 
-use lockgate_config::LoadError;
-use lockgate_registry::auth::KeyError;
-
-use crate::certificates::copies::HandError;
-use crate::certificates::own::CertificateError;
-use crate::child::ServeError;
-use crate::configuration::listeners::EntranceError;
-use crate::configuration::source::explain;
+use crate::exit_code;
 use crate::logging;
 use crate::os::listen::SocketError;
 use crate::os::lock::LockError;
-use crate::setup::SetupError;
-use crate::supervisor::SuperviseError;
-use crate::supervisor::restart_policy::EX_CONFIG;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -31,7 +20,7 @@ impl Failure {
     pub(crate) fn new(message: impl Display) -> Self {
         Self {
             messages: vec![message.to_string()],
-            code: 1,
+            code: exit_code::FAILED,
         }
     }
 
@@ -39,7 +28,7 @@ impl Failure {
     pub(crate) fn silent() -> Self {
         Self {
             messages: Vec::new(),
-            code: 1,
+            code: exit_code::FAILED,
         }
     }
 
@@ -47,7 +36,7 @@ impl Failure {
     pub(crate) fn undone() -> Self {
         Self {
             messages: Vec::new(),
-            code: crate::cli::UNDONE,
+            code: exit_code::UNDONE,
         }
     }
 
@@ -55,7 +44,7 @@ impl Failure {
     pub(crate) fn usage(message: impl Display) -> Self {
         Self {
             messages: vec![message.to_string()],
-            code: crate::cli::USAGE,
+            code: exit_code::USAGE,
         }
     }
 
@@ -63,7 +52,23 @@ impl Failure {
     pub(crate) fn configuration(message: impl Display) -> Self {
         Self {
             messages: vec![message.to_string()],
-            code: u8::try_from(EX_CONFIG).unwrap_or(1),
+            code: exit_code::CONFIGURATION,
+        }
+    }
+
+    /// The same exit code, a message for each mistake.
+    pub(crate) fn mistakes(messages: Vec<String>) -> Self {
+        Self {
+            messages,
+            code: exit_code::CONFIGURATION,
+        }
+    }
+
+    /// This exit code, for errors that know theirs.
+    pub(crate) fn with_code(code: u8, message: impl Display) -> Self {
+        Self {
+            messages: vec![message.to_string()],
+            code,
         }
     }
 
@@ -101,47 +106,6 @@ impl Display for Failure {
     }
 }
 
-impl From<LoadError> for Failure {
-    fn from(error: LoadError) -> Self {
-        Self {
-            messages: explain(&error),
-            ..Self::configuration("")
-        }
-    }
-}
-
-impl From<SetupError> for Failure {
-    fn from(error: SetupError) -> Self {
-        match error {
-            SetupError::Configuration(error) => error.into(),
-            SetupError::Certificate(CertificateError::HostName(_))
-            | SetupError::Absent(_)
-            | SetupError::User(_)
-            | SetupError::Unreadable { .. }
-            | SetupError::TokenKey(KeyError::Content { .. }) => Self::configuration(error),
-            SetupError::TokenKey(KeyError::File { ref source, .. }) if is_misplaced(source) => {
-                Self::configuration(error)
-            }
-            other => Self::new(other),
-        }
-    }
-}
-
-/// Whether trying again with the same configuration is no use.
-fn is_misplaced(source: &io::Error) -> bool {
-    use io::ErrorKind::{IsADirectory, NotADirectory, PermissionDenied};
-    matches!(source.kind(), IsADirectory | NotADirectory | PermissionDenied)
-}
-
-impl From<HandError> for Failure {
-    fn from(error: HandError) -> Self {
-        match error {
-            HandError::Unreadable { .. } | HandError::Unusable { .. } => Self::configuration(error),
-            HandError::Write(_) => Self::new(error),
-        }
-    }
-}
-
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         Self::new(error)
@@ -151,32 +115,5 @@ impl From<LockError> for Failure {
 impl From<SocketError> for Failure {
     fn from(error: SocketError) -> Self {
         Self::new(error)
-    }
-}
-
-impl From<EntranceError> for Failure {
-    fn from(error: EntranceError) -> Self {
-        match error {
-            EntranceError::Unix { .. } => Self::configuration(error),
-            other => Self::new(other),
-        }
-    }
-}
-
-impl From<SuperviseError> for Failure {
-    fn from(error: SuperviseError) -> Self {
-        Self {
-            code: error.exit_code(),
-            ..Self::new(error)
-        }
-    }
-}
-
-impl From<ServeError> for Failure {
-    fn from(error: ServeError) -> Self {
-        Self {
-            code: error.exit_code(),
-            ..Self::new(error)
-        }
     }
 }

@@ -9,7 +9,7 @@ use lockgate_certs::{HostNameError, LeafRequest, Pair, is_self_signed, leaf, loa
 use lockgate_config::{Acme, Home};
 
 use super::Place;
-use crate::certificates::copies::make_directories;
+use crate::os::ownership::make_directories;
 
 /// Why the front door has no certificate.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::configuration::public_url::Reach;
 use crate::configuration::variables::InForce;
+use crate::os::shell::shell_word;
 use crate::setup::FirstAccount;
 
 /// Everything to tell.
@@ -106,26 +107,5 @@ impl Banner {
             "  docker tag alpine {reference}/alpine && docker push {reference}/alpine"
         )?;
         writeln!(f, "  docker pull {reference}/alpine\n")
-    }
-}
-
-/// `text` as one word of a POSIX shell.
-pub(crate) fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@%+=,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_of_a_shell() {
-        assert_eq!(shell_word("/srv/lockgate/tls/ca.crt"), "/srv/lockgate/tls/ca.crt");
-        assert_eq!(shell_word("/srv/my gate/it's"), r"'/srv/my gate/it'\''s'");
     }
 }

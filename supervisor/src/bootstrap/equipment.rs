@@ -80,7 +80,8 @@ fn entrances(prepared: &mut Prepared, will: Option<&Will>, ground: &Ground<'_>) 
     match will {
         Some(will) => listeners::open(&prepared.accepted.config.http, &will.current.entrances()),
         None => {
-            let handed_down = listeners::handed_down(prepared, ground.environment)?;
+            let tried_out = prepared.socket.take();
+            let handed_down = listeners::handed_down(&prepared.accepted.config.http, tried_out, ground.environment)?;
             listeners::open_first(
                 &prepared.accepted.config.http,
                 &handed_down.iter().collect::<Vec<_>>(),

@@ -5,6 +5,7 @@
 //!                               will of the binary before ─▶ take over ─┘
 //! ```
 
+pub(crate) mod arguments;
 pub(crate) mod banner;
 mod equipment;
 pub(crate) mod places;
@@ -14,7 +15,6 @@ use std::time::Instant;
 
 use lockgate_config::Home;
 
-use crate::cli::start::Wishes;
 use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::os::environment::Environment;
@@ -27,6 +27,7 @@ use crate::supervisor::generation::Generation;
 use crate::supervisor::replace::hand_over::registry_socket;
 use crate::supervisor::restart_policy::Life;
 use crate::supervisor::{Ears, Supervisor};
+use arguments::Wishes;
 use banner::Banner;
 use equipment::{equip, plan};
 pub(crate) use take_over::take_over;

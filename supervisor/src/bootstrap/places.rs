@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use lockgate_config::Home;
 
-use super::banner::shell_word;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
+use crate::os::shell::shell_word;
 
 /// `--home`
 #[derive(Debug, Clone, Args)]

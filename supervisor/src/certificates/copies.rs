@@ -9,15 +9,13 @@ use std::time::{Duration, Instant};
 use lockgate_certs::files::{Existing, Owner, WriteError, write_private_for};
 use lockgate_certs::load::certified_key;
 use lockgate_certs::{LoadError, Pair, Stamp};
-use lockgate_config::{CertificateSource, Config, Home};
-use nix::unistd::geteuid;
+use lockgate_config::{Config, Home};
 
-use crate::sandbox::users::{Account, Users};
-use crate::setup::ownership::ENTERED;
-use crate::setup::tree::change;
+use crate::configuration::copy_paths::{self, copy_of, pairs_of, use_copies};
+use crate::failure::Failure;
+use crate::os::ownership::make_directories;
+use crate::sandbox::users::Users;
 
-/// Tells a child in which directory the copies are.
-pub(crate) const VARIABLE: &str = "LOCKGATE_HANDED";
 /// How often to look whether a source has changed, like the proxy itself.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -133,7 +131,7 @@ impl Handed {
 
     /// What children are told.
     pub(crate) fn variable(&self) -> (String, String) {
-        (VARIABLE.to_owned(), self.directory.display().to_string())
+        (copy_paths::VARIABLE.to_owned(), self.directory.display().to_string())
     }
 
     /// When to look next; never without a pair.
@@ -203,27 +201,6 @@ fn directory_in(home: &Home) -> PathBuf {
     home.leaf_key().with_file_name("handed")
 }
 
-/// A directory, and the one that it is in: the group enters both, and the present user alone writes.
-pub(crate) fn make_directories(directory: &Path, group: u32) -> Result<(), WriteError> {
-    let present = Account {
-        name: "present".to_owned(),
-        user: geteuid().as_raw(),
-        group,
-    };
-    let above = directory.parent().filter(|above| !above.exists());
-    for directory in above.into_iter().chain([directory]) {
-        let made = match std::fs::create_dir(directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => change(directory, &present, ENTERED),
-        };
-        made.map_err(|source| WriteError::Io {
-            path: directory.to_owned(),
-            source,
-        })?;
-    }
-    Ok(())
-}
-
 /// `config` as the children see it.
 pub(crate) fn localized(config: &Config, handed: Option<&Handed>) -> Config {
     let mut config = config.clone();
@@ -233,33 +210,12 @@ pub(crate) fn localized(config: &Config, handed: Option<&Handed>) -> Config {
     config
 }
 
-/// Makes `config` name the copies in `directory` instead of the user's files.
-pub(crate) fn use_copies(config: &mut Config, directory: &Path) {
-    for (_, name, certificate, key) in pairs_of(config) {
-        let copy = copy_of(directory, &name);
-        (*certificate, *key) = (copy.certificate, copy.key);
-    }
-}
-
-/// Every pair of the user's own: the key path that names it, a name for its copy, its files.
-fn pairs_of(config: &mut Config) -> Vec<(&'static str, String, &mut PathBuf, &mut PathBuf)> {
-    let mut pairs = Vec::new();
-    let tls = config.http.tls.as_mut().map(|tls| &mut tls.certificate);
-    if let Some(CertificateSource::Files { certificate, key }) = tls {
-        pairs.push(("http.tls.certificate", "default".to_owned(), certificate, key));
-    }
-    for alias in &mut config.http.aliases {
-        // A host name, or `*.` and one: good as a file's name, and no other alias has it.
-        let name = format!("alias-{}", alias.name);
-        pairs.push(("http.aliases", name, &mut alias.certificate, &mut alias.key));
-    }
-    pairs
-}
-
-fn copy_of(directory: &Path, name: &str) -> Pair {
-    Pair {
-        certificate: directory.join(format!("{name}.crt")),
-        key: directory.join(format!("{name}.key")),
+impl From<HandError> for Failure {
+    fn from(error: HandError) -> Self {
+        match error {
+            HandError::Unreadable { .. } | HandError::Unusable { .. } => Self::configuration(error),
+            HandError::Write(_) => Self::new(error),
+        }
     }
 }
 

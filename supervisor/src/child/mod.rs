@@ -19,11 +19,13 @@ use lockgate_registry::storage::filesystem::OwnerError;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-pub(crate) use proxy::{PUBLIC_NAME, REDIRECT_NAME, serve as proxy};
-pub(crate) use registry::{DEBUG_NAME, SOCKET_NAME as REGISTRY_NAME, serve as registry};
+pub(crate) use proxy::serve as proxy;
+pub(crate) use registry::serve as registry;
 use signals::{Orders, Reloads};
 
 use crate::configuration::source::{Accepted, Source, explain};
+use crate::exit_code;
+use crate::failure::Failure;
 use crate::logging::{Logging, panics};
 use crate::os::environment::Environment;
 use crate::os::fd_passing::receive_text;
@@ -31,11 +33,10 @@ use crate::os::listen::SocketError;
 use crate::os::notify::{self, Notifier};
 use crate::os::process;
 use crate::os::rlimit;
+use crate::role::Role;
 use crate::sandbox::{self, Rules, Standing};
 use crate::setup::absent::Absent;
 use crate::setup::tree::TreeError;
-use crate::supervisor::child_process::Role;
-use crate::supervisor::restart_policy::EX_CONFIG;
 
 /// How one half was called.
 #[derive(Debug)]
@@ -94,10 +95,16 @@ impl ServeError {
             Self::Socket(_) | Self::Inherited(_) | Self::Tree(_) | Self::System { .. } => false,
         };
         if hopeless {
-            u8::try_from(EX_CONFIG).unwrap_or(1)
+            exit_code::CONFIGURATION
         } else {
-            1
+            exit_code::FAILED
         }
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        Self::with_code(error.exit_code(), error)
     }
 }
 

@@ -10,13 +10,10 @@ use tokio::sync::mpsc::Receiver;
 use super::{Call, Half, ServeError};
 use crate::os::listen::{SocketError, listen_tcp};
 use crate::os::listen_fds::Inherited;
+use crate::os::listen_fds::{PUBLIC_NAME, REDIRECT_NAME};
 use crate::os::socket_path::SocketPath;
+use crate::role::Role;
 use crate::sandbox::Rules;
-use crate::supervisor::child_process::Role;
-
-/// Names of its sockets among `LISTEN_FDNAMES`: where clients come in, and where they are sent to https.
-pub(crate) const PUBLIC_NAME: &str = "public";
-pub(crate) const REDIRECT_NAME: &str = "redirect";
 
 /// Serves until told to stop. `upstream`: the registry's socket.
 pub(crate) fn serve(call: Call, upstream: PathBuf) -> Result<(), ServeError> {

@@ -10,19 +10,15 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::{Call, Half, ServeError};
 use crate::logging::Logging;
+use crate::os::listen::is_missing;
 use crate::os::listen::{listen_tcp, listen_unix};
+use crate::os::listen_fds::{DEBUG_NAME, REGISTRY_NAME};
 use crate::os::listen_fds::{Inherited, Socket};
+use crate::role::{INSTANCE_VARIABLE, Role};
 use crate::sandbox::Rules;
 use crate::setup::absent::{self, Asked};
 use crate::setup::served::History;
 use crate::setup::tree;
-use crate::supervisor::child_process::{INSTANCE_VARIABLE, Role};
-use crate::supervisor::restore::is_missing;
-
-/// The name of its socket among `LISTEN_FDNAMES`.
-pub(crate) const SOCKET_NAME: &str = "registry";
-/// The name of the debug listener.
-pub(crate) const DEBUG_NAME: &str = "debug";
 
 /// How much longer than its drain a registry may take to end.
 const AFTER_A_DRAIN: Duration = Duration::from_secs(5);
@@ -151,7 +147,7 @@ fn instance(half: &Half) -> Instance {
 
 fn listeners(call: &Call, config: &Config) -> Result<Listeners, ServeError> {
     let mut inherited = Inherited::of_process(&call.environment);
-    let (socket, bound) = match inherited.named_or_first(SOCKET_NAME).map_err(ServeError::Inherited)? {
+    let (socket, bound) = match inherited.named_or_first(REGISTRY_NAME).map_err(ServeError::Inherited)? {
         Some(socket) => (socket, None),
         None => match &config.http.addr {
             Address::Tcp { host, port } => (Socket::Tcp(listen_tcp(host, *port)?), None),

@@ -10,7 +10,7 @@ mod registry;
 mod reload;
 mod service;
 mod setup;
-pub(crate) mod start;
+mod start;
 mod status;
 mod stop;
 mod upgrade;
@@ -20,14 +20,10 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{Parser, Subcommand};
 
+use crate::exit_code;
 use crate::failure::Failure;
 
 use crate::os::environment::Environment;
-
-/// Exit code of a command line that makes no sense; clap's, and everybody's.
-pub(crate) const USAGE: u8 = 2;
-/// Exit code of what works while something is left for a person to do.
-pub(crate) const UNDONE: u8 = 3;
 
 /// A container registry that brings its own front door: `docker push` and `docker pull` over TLS, from one command.
 #[derive(Debug, Parser)]
@@ -94,7 +90,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>, environment: &Envir
         Err(error) => {
             // Help and version are errors to clap; nobody can be told when stdout is gone.
             let _ = error.print();
-            return if error.use_stderr() { USAGE } else { 0 };
+            return if error.use_stderr() { exit_code::USAGE } else { 0 };
         }
     };
     if let Some(name) = Environment::unreadable() {

@@ -4,7 +4,7 @@ use clap::Args;
 use lockgate_config::Home;
 
 use super::configured::Configured;
-use super::start::Wishes;
+use crate::bootstrap::arguments::Wishes;
 use crate::configuration::variables::InForce;
 use crate::failure::Failure;
 use crate::os::environment::Environment;

@@ -4,11 +4,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::Args;
-use lockgate_config::{Address, Home};
-
+use crate::bootstrap::arguments::Wishes;
 use crate::bootstrap::banner::Banner;
-use crate::bootstrap::places::Places;
 use crate::bootstrap::take_over;
 use crate::bootstrap::{Ground, begin};
 use crate::failure::Failure;
@@ -18,54 +15,18 @@ use crate::os::lock::Lock;
 use crate::os::notify::Notifier;
 use crate::os::signals::Signals;
 use crate::sandbox;
+use crate::setup::prepare_directories;
 use crate::setup::trail::Trail;
-use crate::setup::{Wish, prepare_directories};
 use crate::supervisor::Supervisor;
 use crate::supervisor::child_process;
-use crate::supervisor::replace::upgrade_state::{self, Will};
+use crate::supervisor::replace::upgrade_state::Will;
+use clap::Args;
 
 /// Sets up what is missing, then serves until stopped: the front door, and the registry behind it.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     wishes: Wishes,
-}
-
-/// What `start` and `setup` take.
-#[derive(Debug, Args)]
-pub(crate) struct Wishes {
-    #[command(flatten)]
-    pub(crate) places: Places,
-    /// Where to listen: host:port or :port [default: the configuration's; for a new one :443, else :5443]
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) listen: Option<Address>,
-    /// A name that clients use; can be given several times
-    #[arg(long = "hostname", value_name = "NAME")]
-    pub(crate) hostnames: Vec<String>,
-    /// As root: give the data directory to the user that the registry runs as
-    #[arg(long)]
-    chown: bool,
-}
-
-impl Wishes {
-    /// `serve`: whether it will be listened.
-    pub(crate) fn wish<'a>(&'a self, home: &'a Home, serve: bool, environment: &'a Environment) -> Wish<'a> {
-        Wish {
-            home,
-            config: self
-                .places
-                .config
-                .as_ref()
-                .map(|_| self.places.config_file(environment)),
-            listen: self.listen.clone(),
-            hostnames: &self.hostnames,
-            // Once: the binary that takes over in the same process has the same arguments.
-            chown: self.chown && !upgrade_state::is_written(environment),
-            serve,
-            again: false,
-            environment,
-        }
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use lockgate_config::{Address, Http};
 
-use crate::child::{DEBUG_NAME, PUBLIC_NAME, REDIRECT_NAME};
+use crate::failure::Failure;
 use crate::os::environment::Environment;
-use crate::os::listen::{Socket, SocketError, listen_tcp, listen_unix};
+use crate::os::listen::{Socket, SocketError, listen_tcp, listen_unix, with_port};
 use crate::os::listen_fds::Inherited;
-use crate::setup::Prepared;
-use crate::setup::listen::with_port;
+use crate::os::listen_fds::{DEBUG_NAME, PUBLIC_NAME, REDIRECT_NAME};
 
 /// After a crash, the children that it left let go of their sockets within this time.
 const CRASH_PATIENCE: Duration = Duration::from_secs(2);
@@ -109,12 +108,16 @@ fn open_patiently(http: &Http, known: &[&Socket], patience: Duration) -> Result<
         .collect()
 }
 
-/// Sockets that are open already: those of LISTEN_FDS, wherever they listen, and the one that set-up tried out.
-pub(crate) fn handed_down(prepared: &mut Prepared, environment: &Environment) -> Result<Vec<Socket>, EntranceError> {
+/// Sockets that are open already: those of LISTEN_FDS, wherever they listen, and the one that set-up `tried_out`.
+pub(crate) fn handed_down(
+    http: &Http,
+    mut tried_out: Option<TcpListener>,
+    environment: &Environment,
+) -> Result<Vec<Socket>, EntranceError> {
     let mut inherited = Inherited::of_process(environment);
     let mut sockets = Vec::new();
-    for Wanted { name, key, address } in wanted(&prepared.accepted.config.http) {
-        let tried_out = (name == PUBLIC_NAME).then(|| prepared.socket.take()).flatten();
+    for Wanted { name, key, address } in wanted(http) {
+        let tried_out = (name == PUBLIC_NAME).then(|| tried_out.take()).flatten();
         let socket = inherited.tcp(name).map_err(EntranceError::Inherited)?.or(tried_out);
         if let Some(socket) = socket {
             let (host, port) = tcp(key, address)?;
@@ -149,6 +152,15 @@ fn listen_patiently(host: &str, port: u16, patience: Duration) -> Result<TcpList
         match listen_tcp(host, port) {
             Err(SocketError::InUse { .. }) if Instant::now() < deadline => std::thread::sleep(POLL),
             opened => return opened,
+        }
+    }
+}
+
+impl From<EntranceError> for Failure {
+    fn from(error: EntranceError) -> Self {
+        match error {
+            EntranceError::Unix { .. } => Self::configuration(error),
+            other => Self::new(other),
         }
     }
 }

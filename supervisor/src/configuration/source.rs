@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use lockgate_config::{Config, LoadError};
 
-use crate::certificates::copies;
+use super::copy_paths;
+use crate::failure::Failure;
 use crate::os::environment::Environment;
 
 /// The variable that overrides `http.addr`; how `--listen` reaches the children.
@@ -69,8 +70,8 @@ impl Source {
     /// Checks a text that was read from the file before.
     pub(crate) fn accept(&self, text: String) -> Result<Accepted, LoadError> {
         let mut config = Config::parse(&self.path, text.as_bytes(), self.environment.variables())?;
-        if let Some(directory) = self.environment.value(copies::VARIABLE) {
-            copies::use_copies(&mut config, Path::new(directory));
+        if let Some(directory) = self.environment.value(copy_paths::VARIABLE) {
+            copy_paths::use_copies(&mut config, Path::new(directory));
         }
         Ok(Accepted { config, text })
     }
@@ -89,5 +90,11 @@ pub(crate) fn explain(error: &LoadError) -> Vec<String> {
             path.display()
         )],
         other => vec![other.to_string()],
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::mistakes(explain(&error))
     }
 }

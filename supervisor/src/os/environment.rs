@@ -1,5 +1,8 @@
 //! The environment, read once and injected, so that tests set none.
 
+/// Set for a binary that takes the place of another one in the same process.
+pub(crate) const TAKE_OVER_VARIABLE: &str = "LOCKGATE_TAKE_OVER";
+
 /// Variables whose name and value are UTF-8.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Environment(Vec<(String, String)>);
@@ -29,6 +32,11 @@ impl Environment {
             .iter()
             .find(|(known, value)| known == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether this binary takes the place of another one, which has left it its state.
+    pub(crate) fn is_taking_over(&self) -> bool {
+        self.value(TAKE_OVER_VARIABLE).is_some()
     }
 
     /// The same with `name` set to `value`.

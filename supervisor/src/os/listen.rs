@@ -230,6 +230,20 @@ pub(crate) fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
+/// `host` with the port that `socket` really has.
+pub(crate) fn with_port(host: &str, port: u16, socket: &TcpListener) -> Address {
+    let port = socket.local_addr().map_or(port, |address| address.port());
+    Address::Tcp {
+        host: host.to_owned(),
+        port,
+    }
+}
+
+/// Whether somebody has removed the socket; what cannot be looked at counts as there.
+pub(crate) fn is_missing(path: &Path) -> bool {
+    matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpStream;

@@ -7,7 +7,14 @@ use std::os::unix::net::UnixListener;
 use listenfd::ListenFd;
 
 use super::environment::Environment;
-use crate::child::PUBLIC_NAME;
+
+/// Names of Lockgate's sockets among `LISTEN_FDNAMES`: where clients come in, and where they are sent on to https.
+pub(crate) const PUBLIC_NAME: &str = "public";
+pub(crate) const REDIRECT_NAME: &str = "redirect";
+/// The registry's, which the proxy connects to.
+pub(crate) const REGISTRY_NAME: &str = "registry";
+/// That of `http.debug`.
+pub(crate) const DEBUG_NAME: &str = "debug";
 
 /// The inherited descriptors, each taken once.
 pub(crate) struct Inherited {

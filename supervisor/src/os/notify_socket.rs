@@ -13,9 +13,9 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, setsockopt, sockopt};
 use nix::unistd::Pid;
 
+use super::listen::is_missing;
 use super::notify::{LOST, REFUSED, TAKEN_UP};
 use super::socket_path::SocketPath;
-use crate::supervisor::restore::is_missing;
 
 /// One line of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]

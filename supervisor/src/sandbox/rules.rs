@@ -8,7 +8,7 @@ use lockgate_config::{Config, Home, Named, Reader};
 use lockgate_registry::storage::Layout;
 
 use crate::logging::DEV_LOG;
-use crate::supervisor::child_process::Role;
+use crate::role::Role;
 
 /// What may be opened; two that are equal need no new process.
 #[derive(Debug, Clone, PartialEq, Eq)]

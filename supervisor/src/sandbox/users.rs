@@ -13,7 +13,7 @@ use super::capabilities;
 use super::reach::barrier;
 pub(crate) use super::user_error::UserError;
 use super::user_error::{closed, opening};
-use crate::supervisor::child_process::Role;
+use crate::role::Role;
 
 /// Names looked up in the system's database, and the numbers taken where it has none: an image may hold no database.
 pub(crate) const PROXY: (&str, u32) = ("lockgate-proxy", 65_532);

@@ -94,11 +94,15 @@ impl Definition {
     /// Has systemd open the sockets of `configuration`.
     pub(crate) fn with_sockets(mut self, configuration: &Config) -> Result<Self, SocketUnitError> {
         let http = &configuration.http;
-        let redirect = http
-            .redirect_https
-            .as_ref()
-            .map(|address| ("-redirect", crate::child::REDIRECT_NAME, "http.redirecthttps", address));
-        let all = [("", crate::child::PUBLIC_NAME, "http.addr", &http.addr)];
+        let redirect = http.redirect_https.as_ref().map(|address| {
+            (
+                "-redirect",
+                crate::os::listen_fds::REDIRECT_NAME,
+                "http.redirecthttps",
+                address,
+            )
+        });
+        let all = [("", crate::os::listen_fds::PUBLIC_NAME, "http.addr", &http.addr)];
         self.sockets = all
             .into_iter()
             .chain(redirect)

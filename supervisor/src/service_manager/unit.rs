@@ -5,7 +5,7 @@ use std::path::Path;
 use super::definition::{Definition, Scope};
 use super::escape::quoted;
 use super::sandbox;
-use crate::supervisor::restart_policy::EX_CONFIG;
+use crate::exit_code;
 
 /// What the end takes beside `http.draintimeout`, in seconds.
 const STOP_MARGIN: u64 = 30;
@@ -74,7 +74,7 @@ fn ends(definition: &Definition) -> Vec<String> {
         "Restart=on-failure".to_owned(),
         "RestartSec=2".to_owned(),
         // A configuration that makes no sense makes none the next time.
-        format!("RestartPreventExitStatus={EX_CONFIG}"),
+        format!("RestartPreventExitStatus={}", exit_code::CONFIGURATION),
         // The soft limit is raised to what http.limits.maxconnections needs.
         "LimitNOFILE=1024:524288".to_owned(),
     ]

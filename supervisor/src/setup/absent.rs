@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lockgate_config::{Config, Home};
 
 use super::served::{History, holds_images};
-use crate::bootstrap::banner::shell_word;
+use crate::os::shell::shell_word;
 
 /// It is not there, though it was.
 #[derive(Debug, thiserror::Error)]

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use lockgate_certs::files::WriteError;
 use lockgate_config::LoadError;
 use lockgate_registry::accounts::{AccountsError, InvalidAccountName, PasswordError as HashError};
+use lockgate_registry::auth::KeyError;
 
 use super::absent::Absent;
 use super::password::PasswordError;
 use super::{ownership, tree};
 use crate::certificates::own::CertificateError;
+use crate::failure::Failure;
 use crate::os::listen::SocketError;
 use crate::sandbox::users::UserError;
 
@@ -67,5 +69,28 @@ pub(crate) enum SetupError {
     Ownership(#[from] ownership::OwnershipError),
     /// The key of tokens.
     #[error(transparent)]
-    TokenKey(#[from] lockgate_registry::auth::KeyError),
+    TokenKey(#[from] KeyError),
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Configuration(error) => error.into(),
+            SetupError::Certificate(CertificateError::HostName(_))
+            | SetupError::Absent(_)
+            | SetupError::User(_)
+            | SetupError::Unreadable { .. }
+            | SetupError::TokenKey(KeyError::Content { .. }) => Self::configuration(error),
+            SetupError::TokenKey(KeyError::File { ref source, .. }) if is_misplaced(source) => {
+                Self::configuration(error)
+            }
+            other => Self::new(other),
+        }
+    }
+}
+
+/// Whether trying again with the same configuration is no use.
+fn is_misplaced(source: &io::Error) -> bool {
+    use io::ErrorKind::{IsADirectory, NotADirectory, PermissionDenied};
+    matches!(source.kind(), IsADirectory | NotADirectory | PermissionDenied)
 }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use lockgate_config::Address;
 
 use super::SetupError;
-use crate::os::listen::listen_tcp;
+use crate::os::listen::{listen_tcp, with_port};
 
 const HTTPS: u16 = 443;
 const UNPRIVILEGED: u16 = 5443;
@@ -29,14 +29,5 @@ pub(super) fn choose(wish: Option<&Address>, serve: bool) -> Result<(Address, Op
                 socket,
             ))
         }
-    }
-}
-
-/// `host` with the port that `socket` really has.
-pub(crate) fn with_port(host: &str, port: u16, socket: &TcpListener) -> Address {
-    let port = socket.local_addr().map_or(port, |address| address.port());
-    Address::Tcp {
-        host: host.to_owned(),
-        port,
     }
 }

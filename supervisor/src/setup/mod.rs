@@ -23,7 +23,6 @@ use crate::certificates::own::OwnCertificates;
 use crate::configuration::source::{Accepted, Source};
 use crate::os::environment::Environment;
 use crate::sandbox::users::{self, Decided};
-use crate::supervisor::replace::upgrade_state;
 
 use absent::Asked;
 pub(crate) use account::FirstAccount;
@@ -64,7 +63,7 @@ impl Wish<'_> {
 
     /// Of the home, for this wish.
     fn history(&self) -> History {
-        match (History::of(self.home), upgrade_state::is_written(self.environment)) {
+        match (History::of(self.home), self.environment.is_taking_over()) {
             _ if self.again => History::New,
             (history, true) => history.of_running(),
             (history, false) => history,

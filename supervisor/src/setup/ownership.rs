@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use lockgate_config::{Config, Home, Named, Reader};
 
-use super::tree::{change, real};
+use super::tree::real;
+use crate::os::ownership::{ENTERED, change};
 use crate::sandbox::reach::may;
 use crate::sandbox::users::{Account, Users};
 
@@ -29,8 +30,6 @@ const SHARED: u32 = 0o750;
 const SOCKETS: u32 = 0o2750;
 /// As `SHARED`; whoever makes a file there is the only one to rename or remove it.
 const EVERYBODYS_OWN: u32 = 0o1770;
-/// Who knows the name of a file opens it, if it is theirs.
-pub(crate) const ENTERED: u32 = 0o710;
 /// The supervisor's.
 const PRIVATE: u32 = 0o700;
 
@@ -49,7 +48,7 @@ pub(crate) fn settle(config: &Config, home: &Home, users: &Users) -> Result<(), 
     };
     place(&real(home.root()), &of_home, SHARED)?;
     // Best effort: it is kept when serving has begun, and root is nobody in particular by then.
-    let _ = change(&home.record_file(), &root, 0o600);
+    let _ = change(&home.record_file(), root.owner(), 0o600);
     of_root(&home.run(), SOCKETS)?;
     of_root(&home.challenges(), SOCKETS)?;
     of_root(&home.log(), EVERYBODYS_OWN)?;
@@ -90,7 +89,7 @@ pub(crate) fn give_new(file: &Path, directory: Option<&Path>, reader: &Account) 
 
 /// Of a directory that is there.
 fn place(directory: &Path, owner: &Account, mode: u32) -> Result<(), OwnershipError> {
-    match change(directory, owner, mode) {
+    match change(directory, owner.owner(), mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         // A filesystem without owners, or a volume that is not ours to change: its reader tells whether that will do.
         Err(error) if matches!(error.kind(), PermissionDenied | Unsupported | ReadOnlyFilesystem) => {

@@ -1,14 +1,13 @@
 //! The data directory: whose it is, and giving it away.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use lockgate_registry::storage::Layout;
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
 
+use crate::os::ownership::change;
 use crate::sandbox::users::{Account, Tree};
 
 /// As the registry makes them: the group reads, and new directories are the group's.
@@ -47,7 +46,7 @@ pub(crate) fn make(root: &Path, owner: Option<&Account>) -> Result<(), TreeError
     let layout = Layout::new(root);
     // An empty place that root has made is for this.
     if let Some(owner) = owner.filter(|_| root.is_dir() && found(root).is_none()) {
-        change(&real(root), owner, DIRECTORY).map_err(|source| TreeError {
+        change(&real(root), owner.owner(), DIRECTORY).map_err(|source| TreeError {
             path: root.to_owned(),
             source,
         })?;
@@ -84,7 +83,7 @@ pub(crate) fn give(root: &Path, owner: &Account) -> Result<Given, TreeError> {
             path: directory.clone(),
             source,
         };
-        change(&directory, owner, DIRECTORY).map_err(failed)?;
+        change(&directory, owner.owner(), DIRECTORY).map_err(failed)?;
         given.directories += 1;
         for entry in fs::read_dir(&directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -94,7 +93,7 @@ pub(crate) fn give(root: &Path, owner: &Account) -> Result<Given, TreeError> {
                 directories.push(path);
             } else {
                 let changed = if kind.is_file() {
-                    change(&path, owner, FILE)
+                    change(&path, owner.owner(), FILE)
                 } else {
                     lchown(&path, Some(owner.user), Some(owner.group))
                 };
@@ -109,28 +108,6 @@ pub(crate) fn give(root: &Path, owner: &Account) -> Result<Given, TreeError> {
 /// Where a place that the administrator named is: it may be a link, say to another disk. What lies below may not.
 pub(crate) fn real(named: &Path) -> PathBuf {
     named.canonicalize().unwrap_or_else(|_| named.to_owned())
-}
-
-/// Through a descriptor: whoever owned the tree may put a link in the way meanwhile.
-pub(crate) fn change(path: &Path, owner: &Account, mode: u32) -> io::Result<()> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let opened = File::options().read(true).custom_flags(flags.bits()).open(path);
-    let file = opened.map_err(|error| match error.raw_os_error() {
-        Some(errno) if errno == Errno::ELOOP as i32 => io::Error::other("is a link; put what it leads to here"),
-        _ => error,
-    })?;
-    let found = file.metadata()?;
-    if found.is_file() && found.nlink() > 1 {
-        return Err(io::Error::other("has a second name elsewhere, and is left as it is"));
-    }
-    // Before the owner: for a file of its own the supervisor needs no capability.
-    if found.mode() & 0o7777 != mode {
-        file.set_permissions(Permissions::from_mode(mode))?;
-    }
-    if (found.uid(), found.gid()) != (owner.user, owner.group) {
-        fchown(&file, Some(owner.user), Some(owner.group))?;
-    }
-    Ok(())
 }
 
 /// The first directory or file on the way to a blob that `account` cannot read, if there is one.

@@ -13,12 +13,13 @@ use lockgate_registry::storage::filesystem::Instance;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::replace::upgrade_state;
 use super::restart_policy::{Life, WATCHDOG};
-use crate::child::DEBUG_NAME;
 use crate::configuration::source::LISTEN_VARIABLE;
+use crate::os::environment::TAKE_OVER_VARIABLE;
 use crate::os::fd_passing::{pair, send_text};
 use crate::os::listen::Socket;
+use crate::os::listen_fds::DEBUG_NAME;
+use crate::role::{INSTANCE_VARIABLE, Role};
 use crate::sandbox::Rules;
 use crate::sandbox::users::Users;
 
@@ -29,28 +30,6 @@ const FIRST_SOCKET: i32 = 3;
 /// what was freed last, and would keep the 19 MiB of each password check, in each thread's arena: 200 MiB in all.
 const MMAP_VARIABLE: &str = "MALLOC_MMAP_THRESHOLD_";
 const MMAP_THRESHOLD: &str = "1048576";
-
-/// Tells a child which instance it belongs to: one alone serves a storage root.
-pub(crate) const INSTANCE_VARIABLE: &str = "LOCKGATE_INSTANCE";
-
-/// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// The front door.
-    Proxy,
-    /// The registry behind it.
-    Registry,
-}
-
-impl Role {
-    /// Subcommand, log field and name in `status`.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Proxy => "proxy",
-            Self::Registry => "registry",
-        }
-    }
-}
 
 /// What each start of a child needs beside its own sockets.
 #[derive(Debug, Clone)]
@@ -219,7 +198,7 @@ pub(super) fn command(name: &str, setting: &Setting, notify: &Path) -> io::Resul
         "WATCHDOG_USEC",
         "LOCKGATE_USERNAME",
         "LOCKGATE_PASSWORD",
-        upgrade_state::VARIABLE,
+        TAKE_OVER_VARIABLE,
     ] {
         command.env_remove(name);
     }

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::health_request::Endpoint;
-use super::restore::is_missing;
+use crate::os::listen::is_missing;
 use crate::os::listen::{SocketError, listen_unix};
 use crate::os::socket_path::SocketPath;
 

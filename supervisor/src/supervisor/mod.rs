@@ -41,11 +41,12 @@ use renewal::Renewal;
 use replace::hand_over::Successor;
 use replace::rollout::Applying;
 use replace::upgrade_check::Probe;
-use restart_policy::EX_CONFIG;
 use restore::Restore;
 
 use crate::certificates::copies::Handed;
 use crate::configuration::source::Source;
+use crate::exit_code;
+use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::os::exit_status;
 use crate::os::listen::SocketError;
@@ -82,9 +83,15 @@ impl SuperviseError {
     /// The exit code of the whole.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused { .. } => u8::try_from(EX_CONFIG).unwrap_or(1),
-            _ => 1,
+            Self::Refused { .. } => exit_code::CONFIGURATION,
+            _ => exit_code::FAILED,
         }
+    }
+}
+
+impl From<SuperviseError> for Failure {
+    fn from(error: SuperviseError) -> Self {
+        Self::with_code(error.exit_code(), error)
     }
 }
 

@@ -12,6 +12,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::exit_code;
+
 /// A child that was ready for this long starts afresh: its next restart is immediate.
 const HEALTHY_AFTER: Duration = Duration::from_secs(1);
 /// A child that is not ready after this long is killed.
@@ -25,8 +27,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const FEW: u32 = 5;
 const QUICK: Duration = Duration::from_secs(10);
 const MANY: u32 = 10;
-/// sysexits.h EX_CONFIG: the child will not run with this configuration.
-pub(crate) const EX_CONFIG: i32 = 78;
 
 /// Where a child stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,7 +220,7 @@ impl Life {
             return Verdict::Stopped;
         }
         self.phase = Phase::Stopped;
-        if code == Some(EX_CONFIG) && !self.ever_ready {
+        if code == Some(exit_code::CONFIGURATION.into()) && !self.ever_ready {
             return Verdict::Refused;
         }
         match was {
@@ -363,10 +363,16 @@ mod tests {
 
     #[test]
     fn a_refused_configuration_ends_the_first_start_only() {
-        assert_eq!(Clocked::new().start().exit(Some(EX_CONFIG)), Verdict::Refused);
+        assert_eq!(
+            Clocked::new().start().exit(Some(exit_code::CONFIGURATION.into())),
+            Verdict::Refused
+        );
         let mut child = Clocked::new();
         child.start().ready().after(HEALTHY_AFTER).exit(None);
-        assert!(matches!(child.start().exit(Some(EX_CONFIG)), Verdict::Restart(_)));
+        assert!(matches!(
+            child.start().exit(Some(exit_code::CONFIGURATION.into())),
+            Verdict::Restart(_)
+        ));
     }
 
     #[test]
@@ -424,7 +430,7 @@ mod tests {
         let now = Instant::now();
         let mut child = Clocked(Life::adopted(now, true, 3), now);
         assert!(child.0.is_ready());
-        let verdict = child.after(HEALTHY_AFTER).exit(Some(EX_CONFIG));
+        let verdict = child.after(HEALTHY_AFTER).exit(Some(exit_code::CONFIGURATION.into()));
         assert_eq!(verdict, Verdict::Restart(Duration::ZERO), "it served once");
         assert_eq!(child.start().0.restarts(), 4);
         assert!(!Life::adopted(now, false, 0).is_ready());

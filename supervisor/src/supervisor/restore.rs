@@ -3,12 +3,12 @@
 //! The supervisor's own sockets and its pid file are bound and written anew. The registry's socket belongs to a running
 //! process that cannot be given another, so a new pair of processes takes over, as in an upgrade.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Supervisor;
 use super::replace::hand_over::{Cause, Successor, Terms};
 use crate::configuration::listeners;
+use crate::os::listen::is_missing;
 use crate::setup::{SetupError, ownership, prepare_directories};
 
 /// How often to look: four `stat` calls. A lost socket shall be back within a second, new processes included.
@@ -152,11 +152,6 @@ impl Supervisor {
         let (home, number) = (&self.plan.home, self.current.number);
         Successor::new(home, number, terms, entrances, Cause::LostSocket).map_err(|error| error.to_string())
     }
-}
-
-/// Whether nothing is there; what cannot be looked at counts as there.
-pub(crate) fn is_missing(path: &Path) -> bool {
-    matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
 }
 
 #[cfg(test)]

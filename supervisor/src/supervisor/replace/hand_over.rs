@@ -15,10 +15,10 @@ use std::time::Instant;
 use lockgate_config::{Config, Home};
 use nix::sys::signal::Signal;
 
-use crate::child::REGISTRY_NAME;
 use crate::configuration::public_url::Reach;
 use crate::configuration::source::Source;
 use crate::os::listen::{Socket, SocketError, listen_unix, remove_stale};
+use crate::os::listen_fds::REGISTRY_NAME;
 use crate::supervisor::Supervisor;
 use crate::supervisor::child_process::{Setting, pair_of};
 use crate::supervisor::generation::Generation;

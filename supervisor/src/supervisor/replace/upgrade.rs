@@ -16,6 +16,7 @@ use nix::unistd::{Pid, dup2_stdin, execve};
 use super::upgrade_check::Probe;
 use super::upgrade_state;
 use crate::logging;
+use crate::os::environment::TAKE_OVER_VARIABLE;
 use crate::os::exit_status::End;
 use crate::supervisor::Supervisor;
 
@@ -121,10 +122,10 @@ impl Supervisor {
 /// This process's own, without the descriptors that it once took over, and with the word that there is a will.
 fn variables() -> impl Iterator<Item = io::Result<CString>> {
     let own = std::env::vars_os().filter(|(name, _)| {
-        let stale = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", upgrade_state::VARIABLE];
+        let stale = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", TAKE_OVER_VARIABLE];
         !stale.iter().any(|stale| name == stale)
     });
-    own.chain([(upgrade_state::VARIABLE.into(), "1".into())])
+    own.chain([(TAKE_OVER_VARIABLE.into(), "1".into())])
         .map(|(mut variable, value)| {
             variable.push("=");
             variable.push(value);

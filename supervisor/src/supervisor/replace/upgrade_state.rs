@@ -16,14 +16,13 @@ use serde::{Deserialize, Serialize};
 use crate::os::environment::Environment;
 use crate::os::fd_passing;
 use crate::os::listen::Socket;
-use crate::supervisor::child_process::{Child, Role, Setting};
+use crate::role::Role;
+use crate::supervisor::child_process::{Child, Setting};
 use crate::supervisor::generation::{Drain, Generation};
 use crate::supervisor::restart_policy::Life;
 
 /// Changes when an older binary's will can no longer be understood.
 pub(crate) const PROTOCOL: u32 = 1;
-/// Set for the binary that takes over.
-pub(crate) const VARIABLE: &str = "LOCKGATE_TAKE_OVER";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Text {
@@ -151,15 +150,10 @@ pub(crate) struct Heir {
     children: [Child; 2],
 }
 
-/// Whether this binary takes over from another.
-pub(crate) fn is_written(environment: &Environment) -> bool {
-    environment.value(VARIABLE).is_some()
-}
-
 impl Will {
     /// Opens the will, if there is one, and puts stdin back to what it was.
     pub(crate) fn open(environment: &Environment) -> io::Result<Option<Self>> {
-        if environment.value(VARIABLE).is_none() {
+        if !environment.is_taking_over() {
             return Ok(None);
         }
         let missing = || io::Error::new(io::ErrorKind::UnexpectedEof, "it is incomplete");

@@ -1,0 +1,23 @@
+//! The two child processes, as the supervisor and they themselves name them.
+
+/// Tells a child which instance it belongs to: one alone serves a storage root.
+pub(crate) const INSTANCE_VARIABLE: &str = "LOCKGATE_INSTANCE";
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The front door.
+    Proxy,
+    /// The registry behind it.
+    Registry,
+}
+
+impl Role {
+    /// Subcommand, log field and name in `status`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Registry => "registry",
+        }
+    }
+}
