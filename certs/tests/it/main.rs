@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are not test functions to clippy
 
 mod bundle;
+mod describe;
 mod handshake;
 mod harness;
 mod issue;
@@ -10,4 +11,3 @@ mod load;
 mod openssl;
 mod reload;
 mod renew;
-mod words;

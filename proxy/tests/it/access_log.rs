@@ -11,8 +11,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::client::{Http1, Http2};
-use crate::door::{Door, Options, SOON};
-use crate::registry::ok;
+use crate::harness::{Door, Options, SOON};
+use crate::scripted_registry::ok;
 
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 

@@ -5,8 +5,8 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::io::AsyncReadExt;
 
 use crate::client::{Http1, tls, untrusting_tls};
-use crate::door::{Door, Options};
-use crate::registry::ok;
+use crate::harness::{Door, Options};
+use crate::scripted_registry::ok;
 
 const ACME: &str =
     "  tls:\n    letsencrypt:\n      cachefile: acme\n      directoryurl: https://ca.lan/dir\n      hosts: [r.lan]\n";

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::door::{Door, SOON};
+use crate::harness::{Door, SOON};
 
 /// An answer.
 #[derive(Debug, Clone)]

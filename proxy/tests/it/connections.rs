@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::client::{Http1, Http2, tls};
-use crate::door::{Door, Options, SOON, issue};
-use crate::registry::{Reply, ok};
+use crate::harness::{Door, Options, SOON, issue};
+use crate::scripted_registry::{Reply, ok};
 
 #[tokio::test]
 async fn connections_beyond_the_limit_are_told_so() {

@@ -3,8 +3,8 @@
 use std::os::unix::fs::symlink;
 
 use crate::client::{Http1, Http2, request};
-use crate::door::Door;
-use crate::registry::{Registry, Reply};
+use crate::harness::Door;
+use crate::scripted_registry::{Registry, Reply};
 
 const BLOB: &str = "/v2/app/blobs/sha256:aa";
 
@@ -182,7 +182,7 @@ async fn what_cannot_be_sent_becomes_a_proper_error() {
 #[tokio::test]
 async fn a_client_cannot_ask_for_a_hand_off() {
     let door = Door::open().await;
-    let registry = door.registry(|_| crate::registry::ok("", "from the registry"));
+    let registry = door.registry(|_| crate::scripted_registry::ok("", "from the registry"));
     door.write_blob("sha256/aa/data", b"12345");
     let mut http1 = Http1::connect(&door).await;
     let forged = "X-Lockgate-Blob: 0 5 sha256/aa/data\r\nX-Accel-Redirect: /blobs/sha256/aa/data\r\n";

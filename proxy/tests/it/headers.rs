@@ -1,8 +1,8 @@
 //! Headers on their way in and out.
 
 use crate::client::{Http1, Http2, request};
-use crate::door::{Door, Options};
-use crate::registry::{Reply, ok};
+use crate::harness::{Door, Options};
+use crate::scripted_registry::{Reply, ok};
 
 #[tokio::test]
 async fn the_registry_is_told_where_a_request_comes_from() {

@@ -7,8 +7,8 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 
 use crate::client::{Answer, Http1, Http2, request};
-use crate::door::{Door, Options};
-use crate::registry::{Registry, Reply, ok};
+use crate::harness::{Door, Options};
+use crate::scripted_registry::{Registry, Reply, ok};
 
 const ATTACKER: [u8; 4] = [127, 0, 0, 66];
 

@@ -4,18 +4,18 @@
 
 mod access_log;
 mod acme;
-mod bodies;
 mod client;
 mod connections;
-mod door;
-mod failures;
-mod floods;
+mod docroot;
+mod h2_floods;
 mod handoff;
+mod harness;
 mod headers;
 mod in_flight;
-mod pages;
 mod plain_http;
-mod registry;
-mod requests;
-mod slow;
-mod uploads;
+mod refused_requests;
+mod registry_failures;
+mod scripted_registry;
+mod slow_bodies;
+mod slow_clients;
+mod upload_bodies;

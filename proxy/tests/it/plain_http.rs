@@ -7,8 +7,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client::{Answer, Http1, Http2};
-use crate::door::{Door, Options};
-use crate::registry::ok;
+use crate::harness::{Door, Options};
+use crate::scripted_registry::ok;
 
 const SENTENCE: &str = "the client sent an HTTP request to an HTTPS port, use ";
 

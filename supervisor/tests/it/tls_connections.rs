@@ -24,7 +24,7 @@ const KIB_PER_CONNECTION: u64 = 48;
 #[test]
 fn two_thousand_idle_tls_connections_are_held_through_a_push_and_a_pull() {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "connections::thousands", "--ignored", "--nocapture"])
+        .args(["--exact", "tls_connections::thousands", "--ignored", "--nocapture"])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);

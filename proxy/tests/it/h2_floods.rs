@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::{Http1, Http2, tls};
-use crate::door::{Door, SOON};
-use crate::registry::ok;
+use crate::harness::{Door, SOON};
+use crate::scripted_registry::ok;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
@@ -55,7 +55,7 @@ async fn long_pulls_and_pushes_over_h2_are_no_flood() {
     let door = Door::open().await;
     let length = 64 * 1024 * 1024;
     let _registry = door.registry(move |seen| match seen.method.as_str() {
-        "GET" => crate::registry::Reply::Raw(format!(
+        "GET" => crate::scripted_registry::Reply::Raw(format!(
             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Lockgate-Blob: 0 {length} big\r\n\r\n"
         )),
         _ => ok("", &seen.body_length.to_string()),

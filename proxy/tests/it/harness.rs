@@ -12,7 +12,7 @@ use lockgate_proxy::{Control, Entrance, RunError, run};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::registry::{Registry, Reply, Seen};
+use crate::scripted_registry::{Registry, Reply, Seen};
 
 /// How long anything may take that should be immediate.
 pub(crate) const SOON: Duration = Duration::from_secs(10);

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::client::{Http1, Http2, request};
-use crate::door::Door;
-use crate::registry::{Registry, Reply, Seen, ok};
+use crate::harness::Door;
+use crate::scripted_registry::{Registry, Reply, Seen, ok};
 
 const UNAUTHORISED: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"r\"\r\n\
      Content-Type: application/json\r\nDocker-Distribution-Api-Version: registry/2.0\r\nContent-Length: 75\r\n\r\n\

@@ -26,7 +26,7 @@ fn wrong_logins_by_the_dozen_hinder_nobody_and_take_bounded_memory() {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "api_logins::a_pull_amid_wrong_logins",
+            "api_login_memory::a_pull_amid_wrong_logins",
             "--ignored",
             "--nocapture",
         ])

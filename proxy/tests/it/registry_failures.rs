@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::client::{Http1, Http2, request};
-use crate::door::{Door, Options};
-use crate::registry::{Registry, Reply, ok};
+use crate::harness::{Door, Options};
+use crate::scripted_registry::{Registry, Reply, ok};
 
 fn impatient() -> Options {
     Options::http("  limits:\n    backendwait: 500ms\n")
@@ -51,7 +51,7 @@ async fn requests_wait_for_a_registry_that_comes_back() {
         get.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
         send.send(patch).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let handler = |seen: &crate::registry::Seen| ok("", &format!("{} {}", seen.method, seen.body_length));
+        let handler = |seen: &crate::scripted_registry::Seen| ok("", &format!("{} {}", seen.method, seen.body_length));
         let _registry = match held {
             None => door.registry(handler),
             Some(held) => {

@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 
 use crate::client::Http1;
-use crate::door::{Door, Options};
-use crate::registry::ok;
+use crate::harness::{Door, Options};
+use crate::scripted_registry::ok;
 
 const HUNDRED: usize = 100;
 

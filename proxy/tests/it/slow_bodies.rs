@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::client::{Http1, Http2, request};
-use crate::door::{Door, Options, SOON};
-use crate::registry::{Registry, Reply, ok};
+use crate::harness::{Door, Options, SOON};
+use crate::scripted_registry::{Registry, Reply, ok};
 
 const REFUSAL: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: 55\r\n\
     WWW-Authenticate: Bearer realm=\"x\"\r\nX-Lockgate-User: admin\r\nDocker-Distribution-Api-Version: registry/2.0\r\n\r\n\

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use crate::client::{Http1, Http2, request};
-use crate::door::{Door, Options, SOON};
-use crate::registry::ok;
+use crate::harness::{Door, Options, SOON};
+use crate::scripted_registry::ok;
 
 /// What a request may have.
 const FIELDS: usize = 88;
@@ -189,7 +189,7 @@ async fn a_client_that_takes_nothing_ends() {
     let door = Door::open_with(Options::http("  limits:\n    idletimeout: 1s\n")).await;
     let length = 64 * 1024 * 1024;
     let registry = door.registry(move |_| {
-        crate::registry::Reply::Raw(format!(
+        crate::scripted_registry::Reply::Raw(format!(
             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Lockgate-Blob: 0 {length} big\r\n\r\n"
         ))
     });

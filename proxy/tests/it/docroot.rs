@@ -1,8 +1,8 @@
 //! What the front door answers itself: files, the authority's certificate, redirects.
 
 use crate::client::{Http1, Http2};
-use crate::door::{Door, Options};
-use crate::registry::ok;
+use crate::harness::{Door, Options};
+use crate::scripted_registry::ok;
 
 /// proves: MAKINA-17
 #[tokio::test]
