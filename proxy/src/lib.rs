@@ -1,9 +1,9 @@
-//! The front door: TLS in, HTTP/1.1 over a Unix socket out, blob bodies straight from their files.
+//! The proxy: TLS in, HTTP/1.1 over a Unix socket out, blob bodies straight from their files.
 //!
 //! ```text
 //! run
 //!  ├─ downstream   connections: server, tls, socket, transport, frames; head: is it a request, in time, unambiguous
-//!  ├─ request      service: the phases; headers, body, settings, docroot, redirect, error_page, access_log
+//!  ├─ request      service: the phases; headers, body, settings, docroot, redirect, error_response, access_log
 //!  ├─ upstream     connect: the registry, waiting for it; ask, retry; resume: going on with uploads
 //!  └─ blob         handoff: bodies from their files; root_dir: opening beneath a directory alone
 //! ```
@@ -18,5 +18,5 @@ mod run;
 mod run_error;
 mod upstream;
 
-pub use run::{Control, Entrance, QUIET_TARGETS, Reloaded, run};
+pub use run::{Control, ProxyListener, QUIET_TARGETS, Reloaded, run};
 pub use run_error::RunError;

@@ -1,4 +1,4 @@
-//! The door of the crate: a configuration and listening sockets in, a served front door out.
+//! The door of the crate: a configuration and listening sockets in, a served proxy out.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,13 +13,13 @@ use lockgate_config::{Config, Home};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::blob::buffers::Buffers;
-use crate::downstream::server::{Door, Server};
+use crate::blob::buffers::BufferPool;
+use crate::downstream::server::{ListenerPurpose, Server};
 use crate::downstream::tls::Tls;
-use crate::request::in_flight::Gauge;
+use crate::request::in_flight::InFlight;
 use crate::request::service::Service;
-use crate::request::settings::Settings;
-use crate::request::shutdown::Ending;
+use crate::request::settings::ProxySettings;
+use crate::request::shutdown::Shutdown;
 use crate::run_error::RunError;
 use crate::upstream::connect::Upstream;
 
@@ -28,7 +28,7 @@ const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An open, listening, non-blocking socket, and what it is for.
 #[derive(Debug)]
-pub enum Entrance {
+pub enum ProxyListener {
     /// `http.addr`: TLS when `http.tls` is set, plain otherwise.
     Public(TcpListener),
     /// `http.redirecthttps`: answers 301 to https.
@@ -54,34 +54,34 @@ pub struct Control {
     pub reloaded: Reloaded,
 }
 
-/// Targets whose log lines repeat what the front door says itself, or blame it for what clients do (a scanner's broken
+/// Targets whose log lines repeat what the proxy says itself, or blame it for what clients do (a scanner's broken
 /// h2 preface is an error to Pingora). A subscriber should leave them out unless somebody debugs Pingora.
 pub const QUIET_TARGETS: &[&str] = &["pingora_core", "pingora_proxy"];
 
 /// Serves until told to drain. Runs on the tokio runtime that it is called on.
-pub async fn run(config: Config, home: Home, entrances: Vec<Entrance>, control: Control) -> Result<(), RunError> {
+pub async fn run(config: Config, home: Home, listeners: Vec<ProxyListener>, control: Control) -> Result<(), RunError> {
     // Pingora would install ring, which comes with it.
     lockgate_certs::install_provider();
-    let settings = Arc::new(ArcSwap::from_pointee(Settings::new(&config, &home)?));
+    let settings = Arc::new(ArcSwap::from_pointee(ProxySettings::new(&config, &home)?));
     let tls = Tls::new(&config, &home)?.map(Arc::new);
     let service = Service {
         settings: settings.clone(),
         upstream: Upstream::new(control.upstream)?,
-        requests: Gauge::default(),
-        buffers: Buffers::default(),
-        ending: watch::Sender::new(Ending::No),
+        requests: InFlight::default(),
+        buffers: BufferPool::default(),
+        shutdown: watch::Sender::new(Shutdown::No),
     };
     let server = Arc::new(Server::new(service, tls.clone()));
-    let accepting = open(&server, entrances)?;
+    let accepting = open(&server, listeners)?;
     (control.ready)();
 
-    let following = follow(control.reload, control.reloaded, &settings, tls.as_deref(), &home);
+    let watching = watch_changes(control.reload, control.reloaded, &settings, tls.as_deref(), &home);
     tokio::select! {
         () = end(&server, control.drain, control.leave) => {}
-        never = following => match never {},
+        never = watching => match never {},
     }
-    for door in accepting {
-        door.abort();
+    for task in accepting {
+        task.abort();
     }
     Ok(())
 }
@@ -98,32 +98,32 @@ async fn end(server: &Server, mut drain: impl Future<Output = ()> + Unpin, leave
     }
 }
 
-fn open(server: &Arc<Server>, entrances: Vec<Entrance>) -> Result<Vec<JoinHandle<()>>, RunError> {
-    let public_port = entrances.iter().find_map(|entrance| match entrance {
-        Entrance::Public(listener) => listener.local_addr().ok().map(|address| address.port()),
-        Entrance::Redirect(_) => None,
+fn open(server: &Arc<Server>, listeners: Vec<ProxyListener>) -> Result<Vec<JoinHandle<()>>, RunError> {
+    let public_port = listeners.iter().find_map(|listener| match listener {
+        ProxyListener::Public(listener) => listener.local_addr().ok().map(|address| address.port()),
+        ProxyListener::Redirect(_) => None,
     });
     let mut accepting = Vec::new();
-    for entrance in entrances {
-        let (listener, door) = match entrance {
-            Entrance::Public(listener) => {
+    for listener in listeners {
+        let (listener, purpose) = match listener {
+            ProxyListener::Public(listener) => {
                 let port = listener.local_addr().map_err(RunError::Serve)?.port();
-                (listener, Door::Public(port))
+                (listener, ListenerPurpose::Public(port))
             }
-            Entrance::Redirect(listener) => (listener, Door::Redirect(public_port.unwrap_or(443))),
+            ProxyListener::Redirect(listener) => (listener, ListenerPurpose::Redirect(public_port.unwrap_or(443))),
         };
         listener.set_nonblocking(true).map_err(RunError::Serve)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(RunError::Serve)?;
-        accepting.push(tokio::spawn(server.clone().accept(listener, door)));
+        accepting.push(tokio::spawn(server.clone().accept(listener, purpose)));
     }
     Ok(accepting)
 }
 
 /// Follows changed certificates and new configurations for ever.
-async fn follow(
+async fn watch_changes(
     mut reload: mpsc::Receiver<Config>,
     reloaded: Reloaded,
-    settings: &ArcSwap<Settings>,
+    settings: &ArcSwap<ProxySettings>,
     tls: Option<&Tls>,
     home: &Home,
 ) -> Infallible {
@@ -131,7 +131,7 @@ async fn follow(
     loop {
         tokio::select! {
             Some(config) = reload.recv() => {
-                let applied = go_on_with(&config, settings, tls, home);
+                let applied = apply_config(&config, settings, tls, home);
                 match &applied {
                     Ok(()) => tracing::info!("the configuration was reloaded"),
                     Err(error) => tracing::error!(%error, "the new configuration cannot be used, the old one goes on"),
@@ -143,8 +143,13 @@ async fn follow(
     }
 }
 
-fn go_on_with(config: &Config, settings: &ArcSwap<Settings>, tls: Option<&Tls>, home: &Home) -> Result<(), RunError> {
-    let new = Settings::new(config, home)?;
+fn apply_config(
+    config: &Config,
+    settings: &ArcSwap<ProxySettings>,
+    tls: Option<&Tls>,
+    home: &Home,
+) -> Result<(), RunError> {
+    let new = ProxySettings::new(config, home)?;
     match tls {
         Some(tls) if config.http.tls.is_some() => tls.reload(config, home)?,
         None if config.http.tls.is_none() => {}

@@ -1,4 +1,4 @@
-//! Why the front door stays shut.
+//! Why the proxy stays shut.
 
 /// Why the proxy cannot run.
 #[derive(Debug, thiserror::Error)]

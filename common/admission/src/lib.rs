@@ -1,18 +1,18 @@
 //! How many requests may be in flight: in all, and from one client network.
 //!
 //! ```text
-//! request ──▶ a place among those of its network ──▶ a place among all ──▶ served
+//! request ──▶ a permit of its network ──▶ a permit of all ──▶ served
 //!                        └── waits for one, `wait` at most ──┴──▶ refused
 //! ```
 //!
-//! Half of the places are open to everybody, the other half to clients that are signed in: who they are is remembered from
+//! Half of the permits are for everybody, the other half to clients that are signed in: who they are is remembered from
 //! answers to earlier requests ([`Admission::remember`]), since finding it out takes the very work that is bounded here.
-//! Of a network's own places the other half is for credentials that were good before; among all, for each network
+//! Of a network's own permits the other half is for credentials that were good before; among all, for each network
 //! that somebody signed in from, so that a login, which begins without credentials, finds its way.
 
-mod known;
 mod network;
-mod places;
+mod permit_pool;
+mod recent_logins;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,19 +22,19 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::known::Known;
-pub use crate::network::Network;
-use crate::places::Places;
+pub use crate::network::ClientNetwork;
+use crate::permit_pool::PermitPool;
+use crate::recent_logins::RecentLogins;
 
-/// A line about places that are all taken is logged this often at most.
-const LINE_INTERVAL: Duration = Duration::from_secs(10);
+/// A warning that all permits are taken is logged this often at most.
+const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How many requests may be in flight, and how long one more waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     /// In all.
     pub requests: usize,
-    /// From one [`Network`].
+    /// From one [`ClientNetwork`].
     pub network_requests: usize,
     /// Before a request is refused.
     pub wait: Duration,
@@ -45,7 +45,7 @@ pub struct Bounds {
 /// Whose request it is, as far as that is known before it is served.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
-    network: Network,
+    network: ClientNetwork,
     /// Of the credentials that came along.
     credentials: Option<u64>,
     /// Whether they were good before.
@@ -54,13 +54,13 @@ pub struct Caller {
     known_network: bool,
 }
 
-/// A request waited in vain; its message is for the client.
+/// A request that waited in vain for a permit. The message is for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Full {
-    /// For a place of its network.
+pub enum Overloaded {
+    /// No permit of its network became free.
     #[error("too many requests from your network are being served, try again")]
     Network,
-    /// For a place at all.
+    /// No permit at all became free.
     #[error("too many requests are being served, try again")]
     All,
 }
@@ -69,10 +69,10 @@ pub enum Full {
 #[derive(Debug)]
 pub struct Admission {
     bounds: Bounds,
-    all: Places,
-    networks: Mutex<HashMap<Network, Arc<Places>>>,
-    known: Known,
-    last_line: Mutex<Option<Instant>>,
+    all: PermitPool,
+    networks: Mutex<HashMap<ClientNetwork, Arc<PermitPool>>>,
+    known: RecentLogins,
+    last_warning: Mutex<Option<Instant>>,
 }
 
 /// A request that is in flight until this is dropped.
@@ -87,10 +87,10 @@ impl Admission {
     /// Nothing is in flight yet.
     pub fn new(bounds: Bounds) -> Self {
         Self {
-            all: Places::new(bounds.requests),
+            all: PermitPool::new(bounds.requests),
             networks: Mutex::default(),
-            known: Known::default(),
-            last_line: Mutex::default(),
+            known: RecentLogins::default(),
+            last_warning: Mutex::default(),
             bounds,
         }
     }
@@ -102,7 +102,7 @@ impl Admission {
 
     /// Who asks: `authorization` is the header's value.
     pub fn caller(&self, client: IpAddr, authorization: Option<&[u8]>) -> Caller {
-        let network = Network::of(client);
+        let network = ClientNetwork::of(client);
         let credentials = authorization.map(|value| self.known.credentials(value));
         Caller {
             network,
@@ -117,24 +117,24 @@ impl Admission {
         self.known.remember(caller.credentials, caller.network);
     }
 
-    /// Waits for a place.
-    pub async fn enter(self: &Arc<Self>, caller: &Caller) -> Result<Permit, Full> {
+    /// Waits for a permit.
+    pub async fn acquire(self: &Arc<Self>, caller: &Caller) -> Result<Permit, Overloaded> {
         let deadline = Instant::now() + self.bounds.wait;
-        let (entry, places) = self.network(caller.network);
-        let network = match places.try_take(caller.signed_in) {
-            Some(place) => place,
+        let (entry, permits) = self.network(caller.network);
+        let network = match permits.try_acquire(caller.signed_in) {
+            Some(permit) => permit,
             None => {
-                self.tell_network(caller.network);
-                let place = places.take(caller.signed_in, deadline).await;
-                place.ok_or(Full::Network)?
+                self.warn_network_full(caller.network);
+                let permit = permits.acquire(caller.signed_in, deadline).await;
+                permit.ok_or(Overloaded::Network)?
             }
         };
         let reserved = caller.signed_in || caller.known_network;
-        let all = match self.all.try_take(reserved) {
-            Some(place) => place,
+        let all = match self.all.try_acquire(reserved) {
+            Some(permit) => permit,
             None => {
-                self.tell_all();
-                self.all.take(reserved, deadline).await.ok_or(Full::All)?
+                self.warn_all_full();
+                self.all.acquire(reserved, deadline).await.ok_or(Overloaded::All)?
             }
         };
         Ok(Permit {
@@ -144,22 +144,22 @@ impl Admission {
         })
     }
 
-    fn network(self: &Arc<Self>, network: Network) -> (Entry, Arc<Places>) {
+    fn network(self: &Arc<Self>, network: ClientNetwork) -> (Entry, Arc<PermitPool>) {
         let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = networks
+        let permits = networks
             .entry(network)
-            .or_insert_with(|| Arc::new(Places::new(self.bounds.network_requests)))
+            .or_insert_with(|| Arc::new(PermitPool::new(self.bounds.network_requests)))
             .clone();
         let entry = Entry {
             admission: self.clone(),
             network,
-            _places: places.clone(),
+            _permits: permits.clone(),
         };
-        (entry, places)
+        (entry, permits)
     }
 
-    fn tell_network(&self, network: Network) {
-        if self.is_line_due() {
+    fn warn_network_full(&self, network: ClientNetwork) {
+        if self.may_warn() {
             tracing::warn!(
                 %network,
                 "{network} has as many requests in flight as http.limits.maxnetworkrequests = {} lets one network have (half \
@@ -170,8 +170,8 @@ impl Admission {
         }
     }
 
-    fn tell_all(&self) {
-        if self.is_line_due() {
+    fn warn_all_full(&self) {
+        if self.may_warn() {
             tracing::warn!(
                 "as many requests are in flight as http.limits.maxrequests = {} allows (half of them from networks without \
                  a login); further ones wait",
@@ -180,9 +180,9 @@ impl Admission {
         }
     }
 
-    fn is_line_due(&self) -> bool {
-        let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = last.is_none_or(|last| last.elapsed() >= LINE_INTERVAL);
+    fn may_warn(&self) -> bool {
+        let mut last = self.last_warning.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| last.elapsed() >= WARN_INTERVAL);
         if is_due {
             *last = Some(Instant::now());
         }
@@ -194,8 +194,8 @@ impl Admission {
 #[derive(Debug)]
 struct Entry {
     admission: Arc<Admission>,
-    network: Network,
-    _places: Arc<Places>,
+    network: ClientNetwork,
+    _permits: Arc<PermitPool>,
 }
 
 impl Drop for Entry {
@@ -204,7 +204,7 @@ impl Drop for Entry {
         // This one and the map's: clones are made under the lock alone.
         if networks
             .get(&self.network)
-            .is_some_and(|places| Arc::strong_count(places) <= 2)
+            .is_some_and(|permits| Arc::strong_count(permits) <= 2)
         {
             networks.remove(&self.network);
         }

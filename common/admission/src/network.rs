@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// An IPv4 address, or the /64 of an IPv6 address: what a provider gives to one customer at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Network(IpAddr);
+pub struct ClientNetwork(IpAddr);
 
-impl Network {
+impl ClientNetwork {
     /// Where `client` belongs.
     pub fn of(client: IpAddr) -> Self {
         Self(match client.to_canonical() {
@@ -17,7 +17,7 @@ impl Network {
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for ClientNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V4(address) => address.fmt(f),
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn an_address_and_a_64_are_one_network() {
-        let shown = |address: &str| Network::of(address.parse().unwrap()).to_string();
+        let shown = |address: &str| ClientNetwork::of(address.parse().unwrap()).to_string();
         assert_eq!(shown("10.1.2.3"), "10.1.2.3");
         assert_eq!(shown("::ffff:10.1.2.3"), "10.1.2.3");
         assert_eq!(shown("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");

@@ -33,7 +33,7 @@ fn signed_in(admission: &Admission, number: u8) -> Caller {
 /// Fills every place that `caller` may have.
 async fn fill(admission: &Arc<Admission>, caller: &Caller) -> Vec<Permit> {
     let mut permits = Vec::new();
-    while let Ok(Ok(permit)) = tokio::time::timeout(Duration::from_millis(1), admission.enter(caller)).await {
+    while let Ok(Ok(permit)) = tokio::time::timeout(Duration::from_millis(1), admission.acquire(caller)).await {
         permits.push(permit);
     }
     permits
@@ -46,9 +46,9 @@ async fn a_network_has_its_share_and_leaves_the_others_theirs() {
     let held = fill(&admission, &attacker).await;
     assert_eq!(held.len(), 4, "half is for those who are signed in");
     let began = Instant::now();
-    assert_eq!(admission.enter(&attacker).await.unwrap_err(), Full::Network);
+    assert_eq!(admission.acquire(&attacker).await.unwrap_err(), Overloaded::Network);
     assert_eq!(began.elapsed(), WAIT, "it waited before it was refused");
-    assert!(admission.enter(&stranger(&admission, 2)).await.is_ok());
+    assert!(admission.acquire(&stranger(&admission, 2)).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,7 +58,7 @@ async fn who_waits_gets_the_next_place() {
     let held = fill(&admission, &caller).await;
     let waiting = tokio::spawn({
         let admission = admission.clone();
-        async move { admission.enter(&caller).await }
+        async move { admission.acquire(&caller).await }
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!waiting.is_finished());
@@ -73,11 +73,11 @@ async fn no_more_wait_than_there_are_places() {
     let _held = fill(&admission, &caller).await;
     for _ in 0..4 {
         let admission = admission.clone();
-        tokio::spawn(async move { admission.enter(&caller).await });
+        tokio::spawn(async move { admission.acquire(&caller).await });
     }
     tokio::task::yield_now().await;
     let began = Instant::now();
-    assert_eq!(admission.enter(&caller).await.unwrap_err(), Full::Network);
+    assert_eq!(admission.acquire(&caller).await.unwrap_err(), Overloaded::Network);
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
@@ -90,7 +90,10 @@ async fn strangers_cannot_take_the_share_of_those_who_are_signed_in() {
         held.extend(fill(&admission, &stranger(&admission, number)).await);
     }
     assert_eq!(held.len(), 4);
-    assert_eq!(admission.enter(&stranger(&admission, 9)).await.unwrap_err(), Full::All);
+    assert_eq!(
+        admission.acquire(&stranger(&admission, 9)).await.unwrap_err(),
+        Overloaded::All
+    );
 
     let owner = signed_in(&admission, 20);
     let neighbour = stranger(&admission, 20);
@@ -100,12 +103,12 @@ async fn strangers_cannot_take_the_share_of_those_who_are_signed_in() {
         2,
         "a network that somebody signed in from has its share for all"
     );
-    assert!(admission.enter(&owner).await.is_ok());
+    assert!(admission.acquire(&owner).await.is_ok());
     // Elsewhere the same credentials are as good.
     let away = admission.caller(client(30), Some(b"Bearer x"));
-    assert!(admission.enter(&away).await.is_ok());
+    assert!(admission.acquire(&away).await.is_ok());
     let guessed = admission.caller(client(30), Some(b"Bearer y"));
-    assert_eq!(admission.enter(&guessed).await.unwrap_err(), Full::All);
+    assert_eq!(admission.acquire(&guessed).await.unwrap_err(), Overloaded::All);
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,10 +127,10 @@ async fn without_accounts_nobody_is_a_stranger() {
 #[tokio::test(start_paused = true)]
 async fn one_place_is_for_everybody() {
     let admission = admission(1, 1);
-    let permit = admission.enter(&stranger(&admission, 1)).await.unwrap();
-    assert!(admission.enter(&stranger(&admission, 2)).await.is_err());
+    let permit = admission.acquire(&stranger(&admission, 1)).await.unwrap();
+    assert!(admission.acquire(&stranger(&admission, 2)).await.is_err());
     drop(permit);
-    assert!(admission.enter(&stranger(&admission, 2)).await.is_ok());
+    assert!(admission.acquire(&stranger(&admission, 2)).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,7 +138,7 @@ async fn networks_without_requests_are_forgotten() {
     let admission = admission(100, 4);
     let mut permits = Vec::new();
     for number in 0..50 {
-        permits.push(admission.enter(&stranger(&admission, number)).await.unwrap());
+        permits.push(admission.acquire(&stranger(&admission, number)).await.unwrap());
     }
     assert_eq!(admission.networks.lock().unwrap().len(), 50);
     drop(permits);
@@ -143,7 +146,7 @@ async fn networks_without_requests_are_forgotten() {
     // One that waited in vain leaves nothing either.
     let caller = stranger(&admission, 1);
     let held = fill(&admission, &caller).await;
-    assert!(admission.enter(&caller).await.is_err());
+    assert!(admission.acquire(&caller).await.is_err());
     drop(held);
     assert!(admission.networks.lock().unwrap().is_empty());
 }

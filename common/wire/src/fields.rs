@@ -2,7 +2,7 @@
 
 /// Forwarded headers as they came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fields<'a> {
+pub struct ForwardedFields<'a> {
     pub(crate) forwarded_for: Vec<&'a [u8]>,
     pub(crate) forwarded: Vec<&'a [u8]>,
     pub(crate) proto: Option<&'a str>,
@@ -12,7 +12,7 @@ pub struct Fields<'a> {
     pub(crate) has_legacy: bool,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> ForwardedFields<'a> {
     /// Picks them out of all `fields` of a request: names in lower case, lines in their order.
     pub fn new(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut found = Self::default();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// What one proxy said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Element<'a> {
+pub(crate) struct ForwardedElement<'a> {
     pub(crate) client: Option<Cow<'a, str>>,
     pub(crate) proto: Option<Cow<'a, str>>,
     pub(crate) host: Option<Cow<'a, str>>,
@@ -14,7 +14,7 @@ pub(crate) struct Element<'a> {
 /// nobody knows which part of the rest the client wrote and which its proxies.
 ///
 /// Values that should be quoted (`host=a:5000`, `for=[::1]`) are taken without quotes too: proxies send them that way.
-pub(crate) fn elements<'a>(lines: &[&'a [u8]]) -> Option<Vec<Element<'a>>> {
+pub(crate) fn elements<'a>(lines: &[&'a [u8]]) -> Option<Vec<ForwardedElement<'a>>> {
     let mut elements = Vec::new();
     for line in lines {
         let mut rest = std::str::from_utf8(line).ok()?.trim_matches(SPACE);
@@ -35,8 +35,8 @@ pub(crate) fn elements<'a>(lines: &[&'a [u8]]) -> Option<Vec<Element<'a>>> {
 const SPACE: [char; 2] = [' ', '\t'];
 
 /// The first element of `text`, and what follows it.
-fn element(text: &str) -> Option<(Option<Element<'_>>, &str)> {
-    let mut element = Element::default();
+fn element(text: &str) -> Option<(Option<ForwardedElement<'_>>, &str)> {
+    let mut element = ForwardedElement::default();
     let mut is_empty = true;
     let mut rest = text;
     loop {

@@ -9,6 +9,6 @@ pub mod internal;
 mod multipart;
 mod origin;
 
-pub use fields::Fields;
+pub use fields::ForwardedFields;
 pub use multipart::{InvalidMultipart, Multipart};
 pub use origin::{Origin, Peer, Scheme, authority};

@@ -14,8 +14,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::uri::Authority;
 
 use crate::chain;
-use crate::fields::Fields;
-use crate::forwarded::{self, Element};
+use crate::fields::ForwardedFields;
+use crate::forwarded::{self, ForwardedElement};
 
 /// How the client speaks to the outermost proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +56,16 @@ pub struct Origin {
 
 impl Origin {
     /// Reads it from the `fields` of a request from `peer`, which was for `host` (the header, or h2's authority).
-    pub fn new(fields: &Fields<'_>, host: Option<&str>, peer: Peer, is_trusted: impl Fn(IpAddr) -> bool) -> Self {
+    pub fn new(
+        fields: &ForwardedFields<'_>,
+        host: Option<&str>,
+        peer: Peer,
+        is_trusted: impl Fn(IpAddr) -> bool,
+    ) -> Self {
         let address = peer.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical();
         let is_believed = peer.is_own_proxy || is_trusted(address);
         let elements = forwarded::elements(&fields.forwarded).unwrap_or_default();
-        let claims = [Told::by_fields(fields), Told::by_elements(&elements)];
+        let claims = [Claims::by_fields(fields), Claims::by_elements(&elements)];
         let is_https_claimed = claims.iter().any(|claim| claim.scheme == Some(Scheme::Https));
 
         let [by_fields, by_elements] = claims;
@@ -73,7 +78,7 @@ impl Origin {
                 let hops = elements.iter().rev().map(|element| element.client.as_deref());
                 (by_elements, chain::client(hops, address, is_trusted))
             }
-            false => (Told::default(), address),
+            false => (Claims::default(), address),
         };
         let host = told.host.or_else(|| authority(host?));
         let is_https_port = host.as_ref().and_then(Authority::port_u16) == Some(443);
@@ -148,16 +153,16 @@ impl fmt::Display for Scheme {
 
 /// What forwarded headers say of the public URL.
 #[derive(Default)]
-struct Told {
+struct Claims {
     scheme: Option<Scheme>,
     host: Option<Authority>,
     port: Option<u16>,
 }
 
-impl Told {
+impl Claims {
     /// An nginx that sends `X-Forwarded-Port: 443` terminates TLS, whether it sends no `X-Forwarded-Proto` or, behind
     /// another one, that of its own plain listener.
-    fn by_fields(fields: &Fields<'_>) -> Self {
+    fn by_fields(fields: &ForwardedFields<'_>) -> Self {
         let scheme = fields.proto.and_then(Scheme::read);
         Self {
             scheme: match fields.port {
@@ -169,7 +174,7 @@ impl Told {
         }
     }
 
-    fn by_elements(elements: &[Element<'_>]) -> Self {
+    fn by_elements(elements: &[ForwardedElement<'_>]) -> Self {
         Self {
             scheme: elements
                 .iter()

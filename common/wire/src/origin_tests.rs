@@ -15,8 +15,8 @@ fn is_trusted(address: IpAddr) -> bool {
 const NGINX: &str = "10.0.0.1";
 const STRANGER: &str = "192.0.2.7";
 
-fn fields<'a>(lines: &[(&'a str, &'a str)]) -> Fields<'a> {
-    Fields::new(lines.iter().map(|&(name, value)| (name, value.as_bytes())))
+fn fields<'a>(lines: &[(&'a str, &'a str)]) -> ForwardedFields<'a> {
+    ForwardedFields::new(lines.iter().map(|&(name, value)| (name, value.as_bytes())))
 }
 
 fn peer(address: &str) -> Peer {

@@ -8,17 +8,17 @@ use bytes::Bytes;
 pub(crate) const BUFFER_SIZE: usize = 64 * 1024;
 
 /// Buffers kept for later at most: 4 MiB. More than that are in use only while many transfers run at once.
-const KEPT: usize = 64;
+const MAX_KEPT: usize = 64;
 
 /// Where buffers come from and go back to.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Buffers(Arc<Mutex<Vec<Box<[u8]>>>>);
+pub(crate) struct BufferPool(Arc<Mutex<Vec<Box<[u8]>>>>);
 
-impl Buffers {
+impl BufferPool {
     /// A buffer of [`BUFFER_SIZE`] bytes with any content.
-    pub(crate) fn take(&self) -> Buffer {
+    pub(crate) fn take(&self) -> PooledBuffer {
         let kept = self.0.lock().expect("no code panics while it holds the lock").pop();
-        Buffer {
+        PooledBuffer {
             bytes: kept.unwrap_or_else(|| vec![0; BUFFER_SIZE].into_boxed_slice()),
             home: self.clone(),
         }
@@ -27,35 +27,35 @@ impl Buffers {
 
 /// One buffer; goes back where it came from when dropped.
 #[derive(Debug)]
-pub(crate) struct Buffer {
+pub(crate) struct PooledBuffer {
     bytes: Box<[u8]>,
-    home: Buffers,
+    home: BufferPool,
 }
 
-impl Buffer {
+impl PooledBuffer {
     /// The first `length` bytes, without copying. The buffer is used again when the last clone of them is gone.
     pub(crate) fn freeze(self, length: usize) -> Bytes {
         Bytes::from_owner(self).slice(..length)
     }
 }
 
-impl AsRef<[u8]> for Buffer {
+impl AsRef<[u8]> for PooledBuffer {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl AsMut<[u8]> for Buffer {
+impl AsMut<[u8]> for PooledBuffer {
     fn as_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 }
 
-impl Drop for Buffer {
+impl Drop for PooledBuffer {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         let mut kept = self.home.0.lock().expect("no code panics while it holds the lock");
-        if kept.len() < KEPT {
+        if kept.len() < MAX_KEPT {
             kept.push(bytes);
         }
     }
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_buffer_is_used_again_when_its_last_clone_is_gone() {
-        let buffers = Buffers::default();
+        let buffers = BufferPool::default();
         let buffer = buffers.take();
         let address = buffer.as_ref().as_ptr();
         let bytes = buffer.freeze(3);

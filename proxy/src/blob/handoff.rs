@@ -1,4 +1,4 @@
-//! Blob hand-off: the registry names a file, an offset and a length, and the front door streams them.
+//! Blob hand-off: the registry names a file, an offset and a length, and the proxy streams them.
 
 use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
@@ -13,8 +13,8 @@ use pingora_proxy::Session;
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 
-use crate::blob::buffers::{BUFFER_SIZE, Buffer, Buffers};
-use crate::blob::root_dir::{Opened, Root};
+use crate::blob::buffers::{BUFFER_SIZE, BufferPool, PooledBuffer};
+use crate::blob::root_dir::{OpenFile, RootDir};
 
 /// How far ahead the kernel is asked to read once the page cache has missed.
 const READ_AHEAD: u64 = 2 * 1024 * 1024;
@@ -108,8 +108,8 @@ impl Handoff {
     }
 
     /// Opens the file, so that a missing one can still become a proper answer.
-    pub(crate) fn open(self, root: &Root) -> Result<Blob, OpenError> {
-        let Opened { file, size, .. } = match root.open(&self.path) {
+    pub(crate) fn open(self, root: &RootDir) -> Result<FileBody, OpenError> {
+        let OpenFile { file, size, .. } = match root.open(&self.path) {
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(OpenError::Missing(self.path)),
             Err(source) => {
@@ -134,7 +134,7 @@ impl Handoff {
                 expected: range.end,
             });
         }
-        Ok(Blob {
+        Ok(FileBody {
             file: Arc::new(file),
             offset: range.start,
             end: range.end,
@@ -146,7 +146,7 @@ impl Handoff {
 
 /// An open file and what is left to send of it.
 #[derive(Debug)]
-pub(crate) struct Blob {
+pub(crate) struct FileBody {
     file: Arc<std::fs::File>,
     offset: u64,
     end: u64,
@@ -155,9 +155,9 @@ pub(crate) struct Blob {
     parts: Option<Box<Multipart>>,
 }
 
-impl Blob {
+impl FileBody {
     /// All of `opened`.
-    pub(crate) fn whole(opened: Opened) -> Self {
+    pub(crate) fn whole(opened: OpenFile) -> Self {
         Self {
             file: Arc::new(opened.file),
             offset: 0,
@@ -168,7 +168,7 @@ impl Blob {
     }
 
     /// Sends it as the body of the answer whose header is written already.
-    pub(crate) async fn send(mut self, session: &mut Session, buffers: &Buffers) -> Result<()> {
+    pub(crate) async fn send(mut self, session: &mut Session, buffers: &BufferPool) -> Result<()> {
         let Some(multipart) = self.parts.take() else {
             return self.send_rest(session, buffers, true).await;
         };
@@ -181,7 +181,7 @@ impl Blob {
     }
 
     /// Sends what is left; `ends`: nothing follows it.
-    async fn send_rest(&mut self, session: &mut Session, buffers: &Buffers, ends: bool) -> Result<()> {
+    async fn send_rest(&mut self, session: &mut Session, buffers: &BufferPool, ends: bool) -> Result<()> {
         while self.offset < self.end {
             let chunk = self
                 .read(buffers)
@@ -197,7 +197,7 @@ impl Blob {
     }
 
     /// Reads the next piece: inline when the page cache has it, on a blocking thread otherwise.
-    async fn read(&mut self, buffers: &Buffers) -> io::Result<Bytes> {
+    async fn read(&mut self, buffers: &BufferPool) -> io::Result<Bytes> {
         let wanted = usize::try_from(self.end - self.offset)
             .unwrap_or(usize::MAX)
             .min(BUFFER_SIZE);
@@ -232,7 +232,7 @@ impl Blob {
         }
     }
 
-    async fn read_blocking(&self, mut buffer: Buffer, wanted: usize) -> io::Result<(Buffer, usize)> {
+    async fn read_blocking(&self, mut buffer: PooledBuffer, wanted: usize) -> io::Result<(PooledBuffer, usize)> {
         let (file, offset) = (self.file.clone(), self.offset);
         let ahead = (self.end - offset).min(READ_AHEAD);
         let read = tokio::task::spawn_blocking(move || {
@@ -298,14 +298,14 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let content: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
         fs::write(place.path().join("data"), &content).unwrap();
-        let root = Root::new(place.path().to_owned());
+        let root = RootDir::new(place.path().to_owned());
         for inline in [true, false] {
             for (offset, length) in [(0, content.len()), (1, 0), (70_001, 131_072), (content.len() - 1, 1)] {
                 let mut blob = handoff(&format!("{offset} {length} data")).open(&root).unwrap();
                 blob.inline = inline;
                 let mut read = Vec::new();
                 while blob.offset < blob.end {
-                    read.extend_from_slice(&blob.read(&Buffers::default()).await.unwrap());
+                    read.extend_from_slice(&blob.read(&BufferPool::default()).await.unwrap());
                 }
                 assert!(read == content[offset..offset + length], "{offset} {length} {inline}");
             }
@@ -316,7 +316,7 @@ mod tests {
     fn a_missing_and_a_short_file_are_told_apart() {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("data"), "12345").unwrap();
-        let root = Root::new(place.path().to_owned());
+        let root = RootDir::new(place.path().to_owned());
         assert!(handoff("2 3 data").open(&root).is_ok());
         assert!(matches!(
             handoff("2 4 data").open(&root),

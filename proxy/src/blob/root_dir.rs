@@ -15,7 +15,7 @@ use rustix::io::Errno;
 /// The directory itself may be a symbolic link, which is how people move their data. Beneath it no link, `..` or
 /// mount trick leads out.
 #[derive(Debug)]
-pub(crate) struct Root {
+pub(crate) struct RootDir {
     path: PathBuf,
     directory: Mutex<Option<Arc<OwnedFd>>>,
     lacks_openat2: AtomicBool,
@@ -23,7 +23,7 @@ pub(crate) struct Root {
 
 /// A regular file, and its size when it was opened.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct OpenFile {
     /// Open for reading.
     pub(crate) file: File,
     /// Bytes.
@@ -38,7 +38,7 @@ const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK);
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-impl Root {
+impl RootDir {
     /// The directory `path`; nothing is opened yet.
     pub(crate) fn new(path: PathBuf) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl Root {
     }
 
     /// Opens the regular file `relative`. What is no regular file, or lies elsewhere, is `NotFound`.
-    pub(crate) fn open(&self, relative: &Path) -> io::Result<Opened> {
+    pub(crate) fn open(&self, relative: &Path) -> io::Result<OpenFile> {
         let not_found = || io::Error::from(io::ErrorKind::NotFound);
         if relative.as_os_str().is_empty() || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(not_found());
@@ -78,7 +78,7 @@ impl Root {
             return Err(not_found());
         }
         let modified = (stat.st_mtime, stat.st_mtime_nsec);
-        Ok(Opened {
+        Ok(OpenFile {
             file: File::from(file),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             modified,
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    fn tree() -> (tempfile::TempDir, Root) {
+    fn tree() -> (tempfile::TempDir, RootDir) {
         let place = tempfile::tempdir().unwrap();
         let blobs = place.path().join("blobs");
         fs::create_dir_all(blobs.join("sha256/aa")).unwrap();
@@ -147,7 +147,7 @@ mod tests {
         symlink("/etc", blobs.join("sha256/etc")).unwrap();
         symlink(place.path(), blobs.join("sha256/up")).unwrap();
         rustix::fs::mkfifoat(CWD, blobs.join("pipe"), Mode::from_raw_mode(0o600)).unwrap();
-        (place, Root::new(blobs))
+        (place, RootDir::new(blobs))
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn the_directory_itself_may_be_a_link_and_may_come_later() {
         let place = tempfile::tempdir().unwrap();
-        let root = Root::new(place.path().join("link"));
+        let root = RootDir::new(place.path().join("link"));
         assert_eq!(
             root.open(Path::new("file")).unwrap_err().kind(),
             io::ErrorKind::NotFound

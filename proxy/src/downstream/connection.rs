@@ -23,12 +23,12 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::downstream::frames::Frames;
+use crate::downstream::frames::FrameBudget;
 use crate::downstream::transport::Transport;
-use crate::downstream::write_timeout::Stall;
-use crate::request::in_flight::Slot;
-use crate::request::limits::LINGER_TIME;
-use crate::request::peer::Peer;
+use crate::downstream::write_timeout::WriteTimeout;
+use crate::request::connection_info::ConnectionInfo;
+use crate::request::in_flight::InFlightGuard;
+use crate::request::limits::LINGER_TIMEOUT;
 
 /// Writes up to this size wait for what follows them, or for a flush.
 const COALESCED: usize = 8 * 1024;
@@ -36,19 +36,19 @@ const COALESCED: usize = 8 * 1024;
 /// A connection, ready for HTTP.
 pub(crate) struct Connection {
     transport: Option<Transport>,
-    peer: Arc<Peer>,
+    peer: Arc<ConnectionInfo>,
     digest: Option<Arc<ProxyDigest>>,
     http2: bool,
-    frames: Option<Frames>,
+    frames: Option<FrameBudget>,
     ahead: BytesMut,
     unsent: BytesMut,
-    stall: Stall,
-    slot: Option<Slot>,
+    write_timeout: WriteTimeout,
+    guard: Option<InFlightGuard>,
 }
 
 impl Connection {
-    /// `idle`: how long a write may make no progress. `slot` is held until the socket is closed.
-    pub(crate) fn new(transport: Transport, peer: Arc<Peer>, idle: Duration, slot: Slot) -> Self {
+    /// `idle`: how long a write may make no progress. `guard` is held until the socket is closed.
+    pub(crate) fn new(transport: Transport, peer: Arc<ConnectionInfo>, idle: Duration, guard: InFlightGuard) -> Self {
         let http2 = match &transport {
             Transport::Plain(_) => false,
             Transport::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
@@ -58,11 +58,11 @@ impl Connection {
             digest: digest(&peer),
             peer,
             http2,
-            frames: http2.then(Frames::new),
+            frames: http2.then(FrameBudget::new),
             ahead: BytesMut::new(),
             unsent: BytesMut::new(),
-            stall: Stall::new(idle),
-            slot: Some(slot),
+            write_timeout: WriteTimeout::new(idle),
+            guard: Some(guard),
         }
     }
 
@@ -77,7 +77,7 @@ impl Connection {
     }
 
     /// What requests may know about this connection.
-    pub(crate) fn peer(&self) -> &Arc<Peer> {
+    pub(crate) fn peer(&self) -> &Arc<ConnectionInfo> {
         &self.peer
     }
 
@@ -105,7 +105,7 @@ impl Connection {
 
     /// Tells the client that nothing more will be sent.
     pub(crate) async fn close(mut self) {
-        let _ = tokio::time::timeout(LINGER_TIME, AsyncWriteExt::shutdown(&mut self)).await;
+        let _ = tokio::time::timeout(LINGER_TIMEOUT, AsyncWriteExt::shutdown(&mut self)).await;
     }
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -151,7 +151,7 @@ impl Connection {
     }
 }
 
-fn digest(peer: &Arc<Peer>) -> Option<Arc<ProxyDigest>> {
+fn digest(peer: &Arc<ConnectionInfo>) -> Option<Arc<ProxyDigest>> {
     let response = Box::new(ResponseHeader::build(200, Some(0)).ok()?);
     Some(Arc::new(ProxyDigest::new(response, Some(Box::new(peer.clone())))))
 }
@@ -165,10 +165,10 @@ impl Drop for Connection {
         }
         if let (Some(transport), Ok(runtime)) = (self.transport.take(), tokio::runtime::Handle::try_current()) {
             let unsent = std::mem::take(&mut self.unsent);
-            let slot = self.slot.take();
+            let guard = self.guard.take();
             runtime.spawn(async move {
                 transport.linger(unsent).await;
-                drop(slot);
+                drop(guard);
             });
         }
     }
@@ -193,7 +193,7 @@ impl AsyncRead for Connection {
             };
         }
         if let Some(frames) = &mut this.frames
-            && frames.takes_turn()
+            && frames.should_yield()
         {
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -205,10 +205,10 @@ impl AsyncRead for Connection {
         ready!(transport.poll_read(cx, out))?;
         if let Some(frames) = &mut this.frames {
             frames.read(&out.filled()[before..]);
-            if let Some(farewell) = frames.farewell() {
+            if let Some(goaway) = frames.goaway() {
                 tracing::debug!(remote = %this.peer.remote, "an h2 client floods with useless frames, it is sent away");
                 this.frames = None;
-                this.unsent.extend_from_slice(&farewell);
+                this.unsent.extend_from_slice(&goaway);
                 // What was not read would reset the connection, and the farewell be lost.
                 this.peer.answered_early.store(true, Ordering::Relaxed);
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
@@ -240,7 +240,7 @@ impl AsyncWrite for Connection {
         if let (Some(frames), Poll::Ready(Ok(bytes))) = (&mut this.frames, &written) {
             frames.sent(*bytes);
         }
-        this.stall.watch(cx, written)
+        this.write_timeout.watch(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -256,7 +256,7 @@ impl AsyncWrite for Connection {
             },
             unfinished => unfinished,
         };
-        this.stall.watch(cx, flushed)
+        this.write_timeout.watch(cx, flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -268,7 +268,7 @@ impl AsyncWrite for Connection {
             },
             unfinished => unfinished,
         };
-        this.stall.watch(cx, shut)
+        this.write_timeout.watch(cx, shut)
     }
 }
 
@@ -306,7 +306,7 @@ impl GetTimingDigest for Connection {
 }
 
 impl GetProxyDigest for Connection {
-    /// The one place in Pingora's digest that carries data of our own, for HTTP/1.1 and h2 alike: the [`Peer`].
+    /// The one place in Pingora's digest that carries data of our own, for HTTP/1.1 and h2 alike: the [`ConnectionInfo`].
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
         self.digest.clone()
     }

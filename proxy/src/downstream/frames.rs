@@ -16,14 +16,14 @@ const REFILL: u32 = 100;
 const REFILL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a request brings: clients set priorities, and end or give up streams.
-const OF_A_REQUEST: u32 = 20;
+const REQUEST_REFILL: u32 = 20;
 
 /// Bytes sent to the client for which it may send one: clients that open their window in the smallest steps known do so twice
 /// in 4 KiB.
-const SENT_BYTES: usize = 512;
+const BYTES_PER_REFILL: usize = 512;
 
 /// After so many in a row other connections have their turn.
-const TURN: u32 = 64;
+const MAX_IN_A_ROW: u32 = 64;
 
 /// "PRI * HTTP/2.0" and what follows it (RFC 9113 section 3.4).
 const PREFACE: usize = 24;
@@ -34,7 +34,7 @@ const HEADERS: u8 = 1;
 
 /// What is known of one connection.
 #[derive(Debug)]
-pub(crate) struct Frames {
+pub(crate) struct FrameBudget {
     budget: u32,
     filled: Instant,
     /// Of the preface, or of the payload of a frame.
@@ -46,7 +46,7 @@ pub(crate) struct Frames {
     sent: usize,
 }
 
-impl Frames {
+impl FrameBudget {
     pub(crate) fn new() -> Self {
         Self {
             budget: BUDGET,
@@ -85,7 +85,7 @@ impl Frames {
         match kind {
             HEADERS => {
                 self.last_stream = self.last_stream.max(u32::from_be_bytes(stream) & (u32::MAX >> 1));
-                self.fill(OF_A_REQUEST);
+                self.fill(REQUEST_REFILL);
             }
             DATA if self.skip > 0 => self.fill(1),
             _ => {
@@ -101,13 +101,13 @@ impl Frames {
     /// So many bytes were sent to the client.
     pub(crate) fn sent(&mut self, bytes: usize) {
         let sent = self.sent + bytes;
-        self.sent = sent % SENT_BYTES;
-        self.fill(u32::try_from(sent / SENT_BYTES).unwrap_or(BUDGET));
+        self.sent = sent % BYTES_PER_REFILL;
+        self.fill(u32::try_from(sent / BYTES_PER_REFILL).unwrap_or(BUDGET));
     }
 
     /// Whether others have their turn now; asked before more is read.
-    pub(crate) fn takes_turn(&mut self) -> bool {
-        let takes = self.in_a_row >= TURN;
+    pub(crate) fn should_yield(&mut self) -> bool {
+        let takes = self.in_a_row >= MAX_IN_A_ROW;
         if takes {
             self.in_a_row = 0;
         }
@@ -115,7 +115,7 @@ impl Frames {
     }
 
     /// The GOAWAY with ENHANCE_YOUR_CALM for a client that has used up what it had.
-    pub(crate) fn farewell(&self) -> Option<[u8; HEADER + 8]> {
+    pub(crate) fn goaway(&self) -> Option<[u8; HEADER + 8]> {
         if self.budget > 0 {
             return None;
         }
@@ -155,8 +155,8 @@ mod tests {
         frame
     }
 
-    fn begun() -> Frames {
-        let mut frames = Frames::new();
+    fn begun() -> FrameBudget {
+        let mut frames = FrameBudget::new();
         frames.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         frames
     }
@@ -170,22 +170,22 @@ mod tests {
             for bytes in flood[..flood.len() - 14].chunks(7) {
                 frames.read(bytes);
             }
-            assert_eq!(frames.farewell(), None, "{kind}");
+            assert_eq!(frames.goaway(), None, "{kind}");
             frames.read(&flood[..14 * 2]);
-            let goaway = frames.farewell().unwrap();
+            let goaway = frames.goaway().unwrap();
             assert_eq!(goaway, [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0xb], "{kind}");
             frames.read(&frame(HEADERS, 7, 30));
-            assert!(frames.farewell().is_some(), "{kind}");
+            assert!(frames.goaway().is_some(), "{kind}");
         }
         let mut frames = begun();
         frames.read(&frame(DATA, 1, 0).repeat(BUDGET as usize));
-        assert!(frames.farewell().is_some(), "empty DATA");
+        assert!(frames.goaway().is_some(), "empty DATA");
     }
 
     #[tokio::test(start_paused = true)]
     async fn useful_ones_what_is_sent_and_time_fill_the_budget() {
         let mut frames = begun();
-        let flood = |frames: &mut Frames, number: u32| frames.read(&frame(8, 1, 4).repeat(number as usize));
+        let flood = |frames: &mut FrameBudget, number: u32| frames.read(&frame(8, 1, 4).repeat(number as usize));
         // A pull: two window updates for 4 KiB.
         for _ in 0..2 * BUDGET {
             frames.sent(4096);
@@ -199,23 +199,23 @@ mod tests {
         // Requests.
         for stream in 0..2 * BUDGET {
             frames.read(&frame(HEADERS, stream, 30));
-            flood(&mut frames, OF_A_REQUEST);
+            flood(&mut frames, REQUEST_REFILL);
         }
         for _ in 0..100 {
             tokio::time::advance(REFILL_INTERVAL).await;
             flood(&mut frames, REFILL);
         }
-        assert_eq!(frames.farewell(), None);
+        assert_eq!(frames.goaway(), None);
         flood(&mut frames, BUDGET);
-        assert!(frames.farewell().is_some());
+        assert!(frames.goaway().is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn many_in_a_row_let_others_have_their_turn() {
         let mut frames = begun();
-        frames.read(&frame(8, 0, 4).repeat(TURN as usize - 1));
-        assert!(!frames.takes_turn());
+        frames.read(&frame(8, 0, 4).repeat(MAX_IN_A_ROW as usize - 1));
+        assert!(!frames.should_yield());
         frames.read(&frame(8, 0, 4));
-        assert!(frames.takes_turn() && !frames.takes_turn());
+        assert!(frames.should_yield() && !frames.should_yield());
     }
 }

@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::downstream::connection::Connection;
-use crate::downstream::limits::HEAD_TIME;
-use crate::request::head_error::Fault;
-use crate::request::shutdown::Ending;
+use crate::downstream::limits::HEAD_TIMEOUT;
+use crate::request::head_error::HeadError;
+use crate::request::shutdown::Shutdown;
 
 mod scan;
 
@@ -21,43 +21,47 @@ use scan::{Progress, Scan};
 
 /// What came.
 #[derive(Debug)]
-pub(crate) enum Head {
+pub(crate) enum ReceivedHead {
     /// A whole head, with the empty line that ends it.
-    Request(BytesMut),
+    Complete(BytesMut),
     /// The client left, or stayed silent for too long.
     Gone,
     /// A head that is not passed on.
-    Refused(Fault),
+    Refused(HeadError),
 }
 
 /// Reads the next head from `connection`. `idle` is how long a connection may rest before its next request;
-/// `ending` says when no further requests are wanted.
-pub(crate) async fn read(connection: &mut Connection, idle: Duration, ending: &mut watch::Receiver<Ending>) -> Head {
+/// `shutdown` says when no further requests are wanted.
+pub(crate) async fn read(
+    connection: &mut Connection,
+    idle: Duration,
+    shutdown: &mut watch::Receiver<Shutdown>,
+) -> ReceivedHead {
     let mut scan = Scan::default();
     let mut began = (!connection.ahead().is_empty()).then(Instant::now);
     let rests_since = Instant::now();
     loop {
         match scan.advance(connection.ahead()) {
-            Progress::Complete(length) => return Head::Request(connection.ahead().split_to(length)),
-            Progress::Refused(fault) => return Head::Refused(fault),
+            Progress::Complete(length) => return ReceivedHead::Complete(connection.ahead().split_to(length)),
+            Progress::Refused(error) => return ReceivedHead::Refused(error),
             Progress::Partial => {}
         }
-        let grace = ending.borrow_and_update().grace();
+        let grace = shutdown.borrow_and_update().grace();
         let deadline = match (began, grace) {
-            (Some(began), _) => began + HEAD_TIME.min(idle),
+            (Some(began), _) => began + HEAD_TIMEOUT.min(idle),
             (None, Some(grace)) => Instant::now() + grace.min(idle),
             (None, None) => rests_since + idle,
         };
         let read = tokio::select! {
             read = timeout_at(deadline, connection.read_ahead()) => read,
             // A new deadline; nothing was read.
-            Ok(()) = ending.changed() => continue,
+            Ok(()) = shutdown.changed() => continue,
         };
         match read {
-            Ok(Ok(0)) | Ok(Err(_)) => return Head::Gone,
+            Ok(Ok(0)) | Ok(Err(_)) => return ReceivedHead::Gone,
             Ok(Ok(_)) => began = began.or_else(|| Some(Instant::now())),
-            Err(_) if began.is_some() => return Head::Refused(Fault::TooSlow),
-            Err(_) => return Head::Gone,
+            Err(_) if began.is_some() => return ReceivedHead::Refused(HeadError::TooSlow),
+            Err(_) => return ReceivedHead::Gone,
         }
     }
 }

@@ -3,9 +3,9 @@
 use http::Uri;
 use lockgate_config::PublicUrl;
 
-use crate::request::error_page::ErrorPage;
+use crate::request::error_response::ErrorResponse;
 use crate::request::redirect::{named_host, public, target, with_port};
-use crate::request::settings::Settings;
+use crate::request::settings::ProxySettings;
 
 /// What nginx and Go's net/http answer, too.
 pub(crate) const STATUS: u16 = 400;
@@ -19,14 +19,14 @@ pub(crate) fn begins(byte: Option<u8>) -> bool {
 }
 
 /// The whole answer to the request whose head is `head`, which arrived at `port`.
-pub(crate) fn answer(head: &[u8], settings: &Settings, port: u16) -> Vec<u8> {
+pub(crate) fn answer(head: &[u8], settings: &ProxySettings, port: u16) -> Vec<u8> {
     let target = target(head);
     let path = target.as_ref().map_or("/", Uri::path);
     let message = match url(head, path, settings.host.as_ref(), port) {
         Some(url) => format!("the client sent an HTTP request to an HTTPS port, use {url}"),
         None => "the client sent an HTTP request to an HTTPS port, use an https:// URL".to_owned(),
     };
-    let page = ErrorPage::new(STATUS, &message);
+    let page = ErrorResponse::new(STATUS, &message);
     let mut answer = if settings.is_api(path) {
         page.to_http1()
     } else {

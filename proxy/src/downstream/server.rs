@@ -19,29 +19,29 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::blob::buffers::Buffers;
+use crate::blob::buffers::BufferPool;
 use crate::downstream::connection::Connection;
-use crate::downstream::head::{self, Head};
+use crate::downstream::head::{self, ReceivedHead};
 use crate::downstream::limits::{
-    ACCEPT_PAUSE, H2_CONNECTION_WINDOW, H2_STREAM_WINDOW, HANDSHAKE_TIME, HEAD_SIZE, REFUSED_CONNECTIONS,
+    ACCEPT_BACKOFF, H2_CONNECTION_WINDOW, H2_STREAM_WINDOW, HANDSHAKE_TIMEOUT, MAX_HEAD_SIZE, MAX_REFUSED_CONNECTIONS,
 };
 use crate::downstream::plain_http;
-use crate::downstream::socket::Socket;
+use crate::downstream::socket::BufferedSocket;
 use crate::downstream::tls::Tls;
 use crate::downstream::transport::Transport;
-use crate::request::error_page::ErrorPage;
-use crate::request::head_error::Fault;
-use crate::request::in_flight::Gauge;
+use crate::request::connection_info::ConnectionInfo;
+use crate::request::error_response::ErrorResponse;
+use crate::request::head_error::HeadError;
+use crate::request::in_flight::InFlight;
 use crate::request::limits::{DRAIN_GRACE, LEAVE_GRACE};
-use crate::request::peer::Peer;
 use crate::request::service::Service;
-use crate::request::settings::Settings;
-use crate::request::shutdown::Ending;
+use crate::request::settings::ProxySettings;
+use crate::request::shutdown::Shutdown;
 use crate::request::{access_log, redirect};
 
 /// What a listening socket is for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Door {
+pub(crate) enum ListenerPurpose {
     /// The registry, at this port.
     Public(u16),
     /// 301 to https at this port.
@@ -51,12 +51,12 @@ pub(crate) enum Door {
 /// Everything a connection needs.
 pub(crate) struct Server {
     proxy: Arc<HttpProxy<Service>>,
-    settings: Arc<ArcSwap<Settings>>,
+    settings: Arc<ArcSwap<ProxySettings>>,
     tls: Option<Arc<Tls>>,
-    buffers: Buffers,
-    connections: Gauge,
-    requests: Gauge,
-    ending: watch::Sender<Ending>,
+    buffers: BufferPool,
+    connections: InFlight,
+    requests: InFlight,
+    shutdown: watch::Sender<Shutdown>,
     /// The same for Pingora, which knows but one way to end.
     draining: watch::Sender<bool>,
     cut: watch::Sender<bool>,
@@ -72,11 +72,11 @@ impl Server {
             ca_file: Some("/dev/null".to_owned()),
             ..ServerConf::default()
         };
-        let (settings, buffers, requests, ending) = (
+        let (settings, buffers, requests, shutdown) = (
             service.settings.clone(),
             service.buffers.clone(),
             service.requests.clone(),
-            service.ending.clone(),
+            service.shutdown.clone(),
         );
         let mut proxy = http_proxy(&Arc::new(conf), service);
         let mut options = HttpServerOptions::default();
@@ -88,16 +88,16 @@ impl Server {
             settings,
             tls,
             buffers,
-            connections: Gauge::default(),
+            connections: InFlight::default(),
             requests,
-            ending,
+            shutdown,
             draining: watch::Sender::new(false),
             cut: watch::Sender::new(false),
         }
     }
 
     /// Accepts connections until drained.
-    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener, door: Door) {
+    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener, purpose: ListenerPurpose) {
         let mut draining = self.draining.subscribe();
         let mut is_exhausted = false;
         loop {
@@ -108,7 +108,7 @@ impl Server {
             match accepted {
                 Ok((tcp, remote)) => {
                     is_exhausted = false;
-                    self.clone().admit(tcp, remote, door);
+                    self.clone().admit(tcp, remote, purpose);
                 }
                 // The client was faster gone than accepted.
                 Err(error) if is_of_one_connection(&error) => {}
@@ -117,31 +117,31 @@ impl Server {
                     if !std::mem::replace(&mut is_exhausted, true) {
                         tracing::error!(%error, "no further connections can be accepted; trying on");
                     }
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
                 }
             }
         }
-        self.sweep(&listener, door);
+        self.accept_backlog(&listener, purpose);
     }
 
     /// Takes those who are connected already as far as they know: left alone, they would wait for nobody.
-    fn sweep(self: &Arc<Self>, listener: &TcpListener, door: Door) {
+    fn accept_backlog(self: &Arc<Self>, listener: &TcpListener, purpose: ListenerPurpose) {
         let mut context = Context::from_waker(Waker::noop());
         while let Poll::Ready(Ok((tcp, remote))) = listener.poll_accept(&mut context) {
-            self.clone().admit(tcp, remote, door);
+            self.clone().admit(tcp, remote, purpose);
         }
     }
 
     /// Accepts no more, and lets what is in flight end, however long it takes: others serve already.
     pub(crate) async fn leave(&self) {
-        self.end(Ending::Leaving);
+        self.end(Shutdown::Leaving);
         self.settled(LEAVE_GRACE).await;
         self.cut.send_replace(true);
     }
 
     /// Accepts no more, lets what is in flight end, cuts what is left after `http.draintimeout`.
     pub(crate) async fn drain(&self) {
-        self.end(Ending::Draining);
+        self.end(Shutdown::Draining);
         let deadline = self.settings.load().drain_timeout;
         tokio::select! {
             () = self.settled(DRAIN_GRACE) => {}
@@ -152,8 +152,8 @@ impl Server {
         self.cut.send_replace(true);
     }
 
-    fn end(&self, ending: Ending) {
-        self.ending.send_replace(ending);
+    fn end(&self, shutdown: Shutdown) {
+        self.shutdown.send_replace(shutdown);
         self.draining.send_replace(true);
     }
 
@@ -170,14 +170,14 @@ impl Server {
         }
     }
 
-    fn admit(self: Arc<Self>, tcp: TcpStream, remote: SocketAddr, door: Door) {
+    fn admit(self: Arc<Self>, tcp: TcpStream, remote: SocketAddr, purpose: ListenerPurpose) {
         let limit = self.settings.load().limits.max_connections;
         let open = self.connections.open();
-        if open >= limit.saturating_add(REFUSED_CONNECTIONS) {
+        if open >= limit.saturating_add(MAX_REFUSED_CONNECTIONS) {
             tracing::debug!(%remote, open, "too many connections, closed");
             return;
         }
-        let slot = self.connections.enter();
+        let guard = self.connections.enter();
         let mut cut = self.cut.subscribe();
         tokio::spawn(async move {
             let served = async {
@@ -186,9 +186,12 @@ impl Server {
                     return;
                 }
                 let idle = self.settings.load().limits.idle_timeout;
-                let socket = Socket::new(tcp, self.buffers.clone());
-                let (refused, tls) = (open >= limit, matches!(door, Door::Public(_)) && self.tls.is_some());
-                let peer = Arc::new(Peer {
+                let socket = BufferedSocket::new(tcp, self.buffers.clone());
+                let (refused, tls) = (
+                    open >= limit,
+                    matches!(purpose, ListenerPurpose::Public(_)) && self.tls.is_some(),
+                );
+                let peer = Arc::new(ConnectionInfo {
                     remote,
                     tls,
                     refused,
@@ -197,12 +200,14 @@ impl Server {
                 let Some(transport) = self.handshake(socket, &peer).await else {
                     return;
                 };
-                let connection = Connection::new(transport, peer, idle, slot);
-                match door {
-                    Door::Public(port) if tls && connection.is_plain() => self.ask_for_https(connection, port).await,
-                    Door::Public(_) if connection.is_http2() => self.serve_http2(connection).await,
-                    Door::Public(_) => self.serve_http1(connection).await,
-                    Door::Redirect(port) => self.serve_redirect(connection, port).await,
+                let connection = Connection::new(transport, peer, idle, guard);
+                match purpose {
+                    ListenerPurpose::Public(port) if tls && connection.is_plain() => {
+                        self.refuse_plain_http(connection, port).await
+                    }
+                    ListenerPurpose::Public(_) if connection.is_http2() => self.serve_http2(connection).await,
+                    ListenerPurpose::Public(_) => self.serve_http1(connection).await,
+                    ListenerPurpose::Redirect(port) => self.serve_redirect(connection, port).await,
                 }
             };
             tokio::select! {
@@ -212,7 +217,7 @@ impl Server {
         });
     }
 
-    async fn handshake(&self, mut socket: Socket, peer: &Peer) -> Option<Transport> {
+    async fn handshake(&self, mut socket: BufferedSocket, peer: &ConnectionInfo) -> Option<Transport> {
         let Some(tls) = self.tls.as_ref().filter(|_| peer.tls) else {
             return Some(Transport::Plain(socket));
         };
@@ -224,7 +229,7 @@ impl Server {
             let accepted = tls.accept(socket, challenges.as_deref()).await?;
             Ok::<_, io::Error>(accepted.map(|stream| Transport::Tls(Box::new(stream))))
         };
-        match timeout(HANDSHAKE_TIME, handshake).await {
+        match timeout(HANDSHAKE_TIMEOUT, handshake).await {
             Ok(Ok(transport)) => transport,
             // Scanners and clients that do not trust the certificate: common, and nobody's fault here.
             Ok(Err(error)) => {
@@ -251,14 +256,14 @@ impl Server {
     }
 
     async fn serve_http1(&self, mut connection: Connection) {
-        let (mut ending, draining) = (self.ending.subscribe(), self.draining.subscribe());
+        let (mut shutdown, draining) = (self.shutdown.subscribe(), self.draining.subscribe());
         let mut kept = None;
         loop {
             let idle = self.settings.load().limits.idle_timeout;
-            let head = match head::read(&mut connection, idle, &mut ending).await {
-                Head::Request(head) => head,
-                Head::Gone => return connection.close().await,
-                Head::Refused(fault) => return self.refuse(connection, fault).await,
+            let head = match head::read(&mut connection, idle, &mut shutdown).await {
+                ReceivedHead::Complete(head) => head,
+                ReceivedHead::Gone => return connection.close().await,
+                ReceivedHead::Refused(error) => return self.refuse(connection, error).await,
             };
             let mut session = ServerSession::new_http1(Box::new(connection));
             match kept.take() {
@@ -280,12 +285,12 @@ impl Server {
     }
 
     async fn serve_redirect(&self, mut connection: Connection, port: u16) {
-        let mut ending = self.ending.subscribe();
+        let mut shutdown = self.shutdown.subscribe();
         let settings = self.settings.load_full();
-        let head = match head::read(&mut connection, settings.limits.idle_timeout, &mut ending).await {
-            Head::Request(head) => head,
-            Head::Gone => return connection.close().await,
-            Head::Refused(fault) => return self.refuse(connection, fault).await,
+        let head = match head::read(&mut connection, settings.limits.idle_timeout, &mut shutdown).await {
+            ReceivedHead::Complete(head) => head,
+            ReceivedHead::Gone => return connection.close().await,
+            ReceivedHead::Refused(error) => return self.refuse(connection, error).await,
         };
         let (status, answer) = redirect::answer(&head, settings.host.as_ref(), port, settings.challenges.as_deref());
         if settings.access_log {
@@ -295,13 +300,13 @@ impl Server {
     }
 
     /// Answers plain HTTP where TLS is spoken.
-    async fn ask_for_https(&self, mut connection: Connection, port: u16) {
-        let mut ending = self.ending.subscribe();
+    async fn refuse_plain_http(&self, mut connection: Connection, port: u16) {
+        let mut shutdown = self.shutdown.subscribe();
         let settings = self.settings.load_full();
-        let head = match head::read(&mut connection, HANDSHAKE_TIME, &mut ending).await {
-            Head::Request(head) => head,
-            Head::Gone => return connection.close().await,
-            Head::Refused(fault) => return self.refuse(connection, fault).await,
+        let head = match head::read(&mut connection, HANDSHAKE_TIMEOUT, &mut shutdown).await {
+            ReceivedHead::Complete(head) => head,
+            ReceivedHead::Gone => return connection.close().await,
+            ReceivedHead::Refused(error) => return self.refuse(connection, error).await,
         };
         tracing::debug!(remote = %connection.peer().remote, "plain HTTP on the port for HTTPS");
         if settings.access_log {
@@ -310,13 +315,13 @@ impl Server {
         answer_and_close(connection, &plain_http::answer(&head, &settings, port)).await;
     }
 
-    async fn refuse(&self, connection: Connection, fault: Fault) {
-        let (remote, status) = (connection.peer().remote, fault.status());
-        tracing::debug!(%remote, status, reason = fault.message(), "refused");
+    async fn refuse(&self, connection: Connection, error: HeadError) {
+        let (remote, status) = (connection.peer().remote, error.status());
+        tracing::debug!(%remote, status, reason = error.message(), "refused");
         if self.settings.load().access_log {
             access_log::write_short(remote.ip(), None, status);
         }
-        answer_and_close(connection, &ErrorPage::new(status, fault.message()).to_http1()).await;
+        answer_and_close(connection, &ErrorResponse::new(status, error.message()).to_http1()).await;
     }
 }
 
@@ -365,6 +370,6 @@ fn h2_options() -> H2Options {
     let mut options = default_h2_options();
     options.initial_window_size(H2_STREAM_WINDOW);
     options.initial_connection_window_size(H2_CONNECTION_WINDOW);
-    options.max_header_list_size(u32::try_from(HEAD_SIZE).unwrap_or(u32::MAX));
+    options.max_header_list_size(u32::try_from(MAX_HEAD_SIZE).unwrap_or(u32::MAX));
     options
 }

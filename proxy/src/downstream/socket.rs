@@ -11,26 +11,26 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::blob::buffers::{BUFFER_SIZE, Buffer, Buffers};
+use crate::blob::buffers::{BUFFER_SIZE, BufferPool, PooledBuffer};
 
 /// A socket with what was read from it and not yet asked for.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub(crate) struct BufferedSocket {
     tcp: TcpStream,
-    buffers: Buffers,
+    buffers: BufferPool,
     ahead: Option<Ahead>,
 }
 
 #[derive(Debug)]
 struct Ahead {
-    buffer: Buffer,
+    buffer: PooledBuffer,
     start: usize,
     end: usize,
 }
 
-impl Socket {
+impl BufferedSocket {
     /// Reads `tcp` through buffers of `buffers`.
-    pub(crate) fn new(tcp: TcpStream, buffers: Buffers) -> Self {
+    pub(crate) fn new(tcp: TcpStream, buffers: BufferPool) -> Self {
         Self {
             tcp,
             buffers,
@@ -60,13 +60,13 @@ impl Socket {
     }
 }
 
-impl AsRawFd for Socket {
+impl AsRawFd for BufferedSocket {
     fn as_raw_fd(&self) -> RawFd {
         self.tcp.as_raw_fd()
     }
 }
 
-impl AsyncRead for Socket {
+impl AsyncRead for BufferedSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.ahead.is_none() && out.remaining() >= BUFFER_SIZE {
@@ -85,7 +85,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl AsyncWrite for BufferedSocket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().tcp).poll_write(cx, data)
     }

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
-use crate::downstream::socket::Socket;
+use crate::downstream::socket::BufferedSocket;
 use crate::run_error::RunError;
 
 /// Accepts TLS.
@@ -28,34 +28,36 @@ pub(crate) struct Tls {
 impl Tls {
     /// `None` when `http.tls` is not set.
     pub(crate) fn new(config: &Config, home: &Home) -> Result<Option<Self>, RunError> {
-        let Some(wanted) = read(config, home) else {
+        let Some(settings) = tls_settings(config, home) else {
             return Ok(None);
         };
-        let resolver = Resolver::new(wanted.default, wanted.aliases).map_err(wrong)?;
-        let acceptor = acceptor(&resolver, &wanted.options)?;
+        let resolver = Resolver::new(settings.default, settings.aliases).map_err(certificate_error)?;
+        let acceptor = acceptor(&resolver, &settings.options)?;
         Ok(Some(Self {
             resolver,
-            options: Mutex::new(wanted.options),
+            options: Mutex::new(settings.options),
             acceptor: ArcSwap::from_pointee(acceptor),
         }))
     }
 
     /// Goes on with another configuration; with an error the old one stays.
     pub(crate) fn reload(&self, config: &Config, home: &Home) -> Result<(), RunError> {
-        let Some(wanted) = read(config, home) else {
+        let Some(settings) = tls_settings(config, home) else {
             return Ok(());
         };
         let mut options = self.options.lock().expect("no code panics while it holds the lock");
         // Sessions live as long as their configuration: a new one is made only when it must be.
-        let acceptor = if *options == wanted.options {
+        let acceptor = if *options == settings.options {
             None
         } else {
-            Some(acceptor(&self.resolver, &wanted.options)?)
+            Some(acceptor(&self.resolver, &settings.options)?)
         };
-        self.resolver.replace(wanted.default, wanted.aliases).map_err(wrong)?;
+        self.resolver
+            .replace(settings.default, settings.aliases)
+            .map_err(certificate_error)?;
         if let Some(acceptor) = acceptor {
             self.acceptor.store(Arc::new(acceptor));
-            *options = wanted.options;
+            *options = settings.options;
         }
         Ok(())
     }
@@ -64,9 +66,9 @@ impl Tls {
     /// where its answer is found, when certificates are ordered.
     pub(crate) async fn accept(
         &self,
-        socket: Socket,
+        socket: BufferedSocket,
         challenges: Option<&Path>,
-    ) -> io::Result<Option<TlsStream<Socket>>> {
+    ) -> io::Result<Option<TlsStream<BufferedSocket>>> {
         let acceptor = TlsAcceptor::clone(&self.acceptor.load());
         match challenges {
             None => acceptor.accept(socket).await.map(Some),
@@ -88,9 +90,9 @@ impl Tls {
 
 async fn accept_or_prove(
     acceptor: TlsAcceptor,
-    socket: Socket,
+    socket: BufferedSocket,
     challenges: &Path,
-) -> io::Result<Option<TlsStream<Socket>>> {
+) -> io::Result<Option<TlsStream<BufferedSocket>>> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
     let hello = start.client_hello();
     if !acme::is_asked(&hello) {
@@ -110,17 +112,17 @@ async fn accept_or_prove(
 fn acceptor(resolver: &Arc<Resolver>, options: &ServerOptions) -> Result<TlsAcceptor, RunError> {
     lockgate_certs::server_config(resolver.clone(), options)
         .map(TlsAcceptor::from)
-        .map_err(wrong)
+        .map_err(certificate_error)
 }
 
 /// What the configuration asks for.
-struct Wanted {
+struct TlsSettings {
     default: Pair,
     aliases: Vec<(String, Pair)>,
     options: ServerOptions,
 }
 
-fn read(config: &Config, home: &Home) -> Option<Wanted> {
+fn tls_settings(config: &Config, home: &Home) -> Option<TlsSettings> {
     let tls = config.http.tls.as_ref()?;
     let default = match &tls.certificate {
         CertificateSource::Files { certificate, key } => Pair {
@@ -154,13 +156,13 @@ fn read(config: &Config, home: &Home) -> Option<Wanted> {
         },
         http2: config.http.http2,
     };
-    Some(Wanted {
+    Some(TlsSettings {
         default,
         aliases: config.http.aliases.iter().map(alias).collect(),
         options,
     })
 }
 
-fn wrong(error: impl std::fmt::Display) -> RunError {
+fn certificate_error(error: impl std::fmt::Display) -> RunError {
     RunError::Certificate(error.to_string())
 }

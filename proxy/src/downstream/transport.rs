@@ -9,17 +9,17 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use crate::downstream::limits::LINGER_SIZE;
-use crate::downstream::socket::Socket;
-use crate::request::limits::LINGER_TIME;
+use crate::downstream::limits::MAX_LINGER_SIZE;
+use crate::downstream::socket::BufferedSocket;
+use crate::request::limits::LINGER_TIMEOUT;
 
 /// The socket, encrypted or not.
 #[derive(Debug)]
 pub(crate) enum Transport {
     /// `http.tls` is not set.
-    Plain(Socket),
+    Plain(BufferedSocket),
     /// TLS is established.
-    Tls(Box<TlsStream<Socket>>),
+    Tls(Box<TlsStream<BufferedSocket>>),
 }
 
 impl Transport {
@@ -67,7 +67,7 @@ impl Transport {
                 Self::Tls(stream) => linger(*stream, unsent).await,
             }
         };
-        let _ = tokio::time::timeout(LINGER_TIME, lingering).await;
+        let _ = tokio::time::timeout(LINGER_TIMEOUT, lingering).await;
     }
 }
 
@@ -76,7 +76,7 @@ async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin, unsent: BytesMu
     stream.shutdown().await?;
     let mut waste = vec![0; 16 * 1024];
     let mut read = 0;
-    while read < LINGER_SIZE {
+    while read < MAX_LINGER_SIZE {
         match stream.read(&mut waste).await? {
             0 => break,
             length => read += length,

@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 /// Ends writes that make no progress. The timer is set once per idle time, not once per write.
-pub(crate) struct Stall {
+pub(crate) struct WriteTimeout {
     idle: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     progressed: bool,
 }
 
-impl Stall {
+impl WriteTimeout {
     /// After `idle` a write that waits is over; it may take twice as long to notice.
     pub(crate) fn new(idle: Duration) -> Self {
         Self {
@@ -55,19 +55,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_a_write_without_progress_ends() {
-        let mut stall = Stall::new(Duration::from_secs(60));
+        let mut write_timeout = WriteTimeout::new(Duration::from_secs(60));
         let began = Instant::now();
         for _ in 0..10 {
             let slow = tokio::time::sleep(Duration::from_secs(59));
             tokio::pin!(slow);
             let written = poll_fn(|cx| {
                 let outcome = slow.as_mut().poll(cx).map(Ok);
-                stall.watch(cx, outcome)
+                write_timeout.watch(cx, outcome)
             });
             written.await.unwrap();
         }
         assert_eq!(began.elapsed().as_secs(), 590);
-        let stuck = poll_fn(|cx| stall.watch::<()>(cx, Poll::Pending)).await.unwrap_err();
+        let stuck = poll_fn(|cx| write_timeout.watch::<()>(cx, Poll::Pending))
+            .await
+            .unwrap_err();
         assert_eq!(stuck.kind(), io::ErrorKind::TimedOut);
         assert!(began.elapsed().as_secs() <= 590 + 120);
     }

@@ -7,16 +7,16 @@ use std::time::Instant;
 
 use pingora_proxy::Session;
 
-use crate::request::context::Request;
+use crate::request::context::RequestContext;
 
 /// Nobody took the answer: the client was gone. nginx's number for it.
 const CLIENT_GONE: u16 = 499;
 
 /// Writes the line for a request that is over.
-pub(crate) fn write(session: &Session, request: &Request) {
+pub(crate) fn write(session: &Session, request: &RequestContext) {
     let header = session.req_header();
     let answer = session.response_written().map(|answer| answer.status);
-    Line {
+    AccessLine {
         request_id: &request.id,
         client: request.client(),
         user: request.user.as_deref().unwrap_or("-"),
@@ -37,7 +37,7 @@ pub(crate) fn write_short(client: IpAddr, head: Option<&[u8]>, status: u16) {
     let text = head.and_then(|head| std::str::from_utf8(head).ok()).unwrap_or_default();
     let mut parts = text.split([' ', '\r']);
     let (method, target) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    Line {
+    AccessLine {
         request_id: "-",
         client: client.to_canonical(),
         user: "-",
@@ -51,7 +51,7 @@ pub(crate) fn write_short(client: IpAddr, head: Option<&[u8]>, status: u16) {
     .write();
 }
 
-struct Line<'a> {
+struct AccessLine<'a> {
     request_id: &'a str,
     client: IpAddr,
     user: &'a str,
@@ -63,7 +63,7 @@ struct Line<'a> {
     protocol: &'a str,
 }
 
-impl Line<'_> {
+impl AccessLine<'_> {
     fn write(self) {
         let Self {
             method, path, status, ..

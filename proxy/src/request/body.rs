@@ -1,7 +1,7 @@
 //! The body of a request, before the registry is asked anything.
 //!
 //! A small one is read whole: one that never comes then costs the registry nothing. A larger one belongs to a blob or a
-//! manifest, and the registry says first whether it would take it ([`crate::upstream::ask::is_wanted`]).
+//! manifest, and the registry says first whether it would take it ([`crate::upstream::ask::accepts_body`]).
 
 use std::time::Duration;
 
@@ -12,39 +12,39 @@ use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType, Result};
 use tokio::time::timeout;
 
-use crate::request::head_error::Fault;
-use crate::request::limits::SMALL_BODY;
+use crate::request::head_error::HeadError;
+use crate::request::limits::MAX_BUFFERED_BODY;
 
 /// How the body of a request gets to the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Arrival {
+pub(crate) enum BodyMode {
     /// All of it is here: Pingora has it, and sends it again where that is needed.
-    Whole,
+    Buffered,
     /// It streams once the registry wants it.
-    Streams,
+    Streamed,
 }
 
 /// Reads the body of `session`'s request if it is small; `within` is how long that may take in all.
-pub(crate) async fn receive(session: &mut ServerSession, within: Duration) -> Result<Arrival> {
+pub(crate) async fn receive(session: &mut ServerSession, within: Duration) -> Result<BodyMode> {
     if session.is_body_empty() {
-        return Ok(Arrival::Whole);
+        return Ok(BodyMode::Buffered);
     }
     let length = length(session.req_header());
-    let is_small = length.is_some_and(|length| length <= SMALL_BODY as u64);
+    let is_small = length.is_some_and(|length| length <= MAX_BUFFERED_BODY as u64);
     // A client that waits for a word gets it from the registry.
     let waits = session.get_header("expect").is_some();
     if (!is_small || waits) && carries_content(session.req_header()) {
-        return Ok(Arrival::Streams);
+        return Ok(BodyMode::Streamed);
     }
     if length.is_some() && !is_small {
-        return Err(Fault::BodyTooLarge.into_error());
+        return Err(HeadError::BodyTooLarge.into_error());
     }
     session.enable_retry_buffering();
     if waits {
         session.write_continue_response().await.map_err(Error::into_down)?;
     }
     match timeout(within, read(session)).await {
-        Ok(read) => read.map(|()| Arrival::Whole),
+        Ok(read) => read.map(|()| BodyMode::Buffered),
         Err(_) => Err(Error::new_down(ErrorType::ReadTimedout)),
     }
 }
@@ -53,8 +53,8 @@ async fn read(session: &mut ServerSession) -> Result<()> {
     let mut length = 0;
     while let Some(piece) = session.read_request_body().await.map_err(Error::into_down)? {
         length += piece.len();
-        if length > SMALL_BODY {
-            return Err(Fault::BodyTooLarge.into_error());
+        if length > MAX_BUFFERED_BODY {
+            return Err(HeadError::BodyTooLarge.into_error());
         }
     }
     Ok(())

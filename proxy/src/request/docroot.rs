@@ -8,20 +8,20 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
-use crate::blob::buffers::Buffers;
-use crate::blob::handoff::Blob;
-use crate::blob::root_dir::{Opened, Root};
-use crate::request::settings::Settings;
+use crate::blob::buffers::BufferPool;
+use crate::blob::handoff::FileBody;
+use crate::blob::root_dir::{OpenFile, RootDir};
+use crate::request::settings::ProxySettings;
 
 /// A file to serve.
 #[derive(Debug)]
-pub(crate) struct Page {
-    opened: Opened,
+pub(crate) struct StaticFile {
+    opened: OpenFile,
     media_type: &'static str,
 }
 
 /// Finds the file that `session` asks for. `None`: the registry shall answer.
-pub(crate) fn find(session: &Session, settings: &Settings) -> Option<Page> {
+pub(crate) fn find(session: &Session, settings: &ProxySettings) -> Option<StaticFile> {
     let root = settings.docroot.as_deref()?;
     let request = session.req_header();
     if !matches!(request.method, Method::GET | Method::HEAD) {
@@ -34,13 +34,13 @@ pub(crate) fn find(session: &Session, settings: &Settings) -> Option<Page> {
     open(root, path)
 }
 
-fn open(root: &Root, path: &str) -> Option<Page> {
+fn open(root: &RootDir, path: &str) -> Option<StaticFile> {
     let mut relative = relative(path)?;
     if path.ends_with('/') {
         relative.push("index.html");
     }
     let opened = root.open(&relative).ok()?;
-    Some(Page {
+    Some(StaticFile {
         opened,
         media_type: media_type(&relative),
     })
@@ -78,9 +78,14 @@ fn decode(path: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-impl Page {
+impl StaticFile {
     /// Sends the file, or 304 when the client has it.
-    pub(crate) async fn send(self, session: &mut Session, settings: &Settings, buffers: &Buffers) -> Result<()> {
+    pub(crate) async fn send(
+        self,
+        session: &mut Session,
+        settings: &ProxySettings,
+        buffers: &BufferPool,
+    ) -> Result<()> {
         let (seconds, nanoseconds) = self.opened.modified;
         let etag = format!("\"{:x}-{seconds:x}{nanoseconds:08x}\"", self.opened.size);
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
@@ -102,7 +107,7 @@ impl Page {
         let has_body = !is_known && self.opened.size > 0 && session.req_header().method == Method::GET;
         session.write_response_header(Box::new(header), !has_body).await?;
         if has_body {
-            Blob::whole(self.opened).send(session, buffers).await
+            FileBody::whole(self.opened).send(session, buffers).await
         } else {
             session.write_response_body(None, true).await
         }
@@ -123,7 +128,11 @@ fn is_known(session: &Session, etag: &str, modified: SystemTime) -> bool {
 }
 
 fn media_type(path: &Path) -> &'static str {
-    match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
+    match path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default()
+    {
         "html" | "htm" => "text/html; charset=utf-8",
         "css" => "text/css; charset=utf-8",
         "js" | "mjs" => "text/javascript; charset=utf-8",
@@ -160,7 +169,7 @@ mod tests {
         fs::write(place.path().join("root/index.html"), "index").unwrap();
         fs::write(place.path().join("root/.htpasswd"), "secret").unwrap();
         fs::write(place.path().join("root/sub dir/a.css"), "a").unwrap();
-        let root = Root::new(place.path().join("root"));
+        let root = RootDir::new(place.path().join("root"));
         assert_eq!(open(&root, "/").unwrap().media_type, "text/html; charset=utf-8");
         assert_eq!(
             open(&root, "/sub%20dir/a.css").unwrap().media_type,

@@ -22,7 +22,7 @@ pub(crate) fn answer(error: &Error, request_is_complete: bool) -> Option<(u16, C
             | ErrorType::H2Error,
         ) => return None,
         (ErrorSource::Downstream, _) => (400, "the request is malformed"),
-        (ErrorSource::Internal | ErrorSource::Unset, _) => (500, "the front door failed; its log says why"),
+        (ErrorSource::Internal | ErrorSource::Unset, _) => (500, "the proxy failed; its log says why"),
     };
     Some((status, message.into()))
 }

@@ -4,7 +4,7 @@ use pingora::{Error, ErrorType};
 
 /// Why a head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum HeadError {
     /// 400, with what is wrong.
     Malformed(&'static str),
     /// 405: this is no forward proxy.
@@ -21,7 +21,7 @@ pub(crate) enum Fault {
     TooManyFields,
 }
 
-impl Fault {
+impl HeadError {
     /// The status to answer.
     pub(crate) fn status(self) -> u16 {
         match self {

@@ -1,16 +1,16 @@
-//! What the registry is told about a request's origin, and which headers cross the front door in neither direction.
+//! What the registry is told about a request's origin, and which headers cross the proxy in neither direction.
 
 use std::net::IpAddr;
 
 use http::uri::Authority;
 use http::{HeaderName, Version};
 use lockgate_config::Network;
-use lockgate_wire::{Fields, Origin, Scheme, authority, internal};
+use lockgate_wire::{ForwardedFields, Origin, Scheme, authority, internal};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use crate::request::limits::HOST_SIZE;
-use crate::request::peer::Peer;
+use crate::request::connection_info::ConnectionInfo;
+use crate::request::limits::MAX_HOST_SIZE;
 
 /// Who asks, and under which name the client knows us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub(crate) struct Forwarded(Origin);
 
 impl Forwarded {
     /// Reads it from `request`; of what the request itself claims, who is among `trusted` is believed.
-    pub(crate) fn new(request: &RequestHeader, peer: &Peer, trusted: &[Network]) -> Self {
-        let fields = Fields::new(
+    pub(crate) fn new(request: &RequestHeader, peer: &ConnectionInfo, trusted: &[Network]) -> Self {
+        let fields = ForwardedFields::new(
             request
                 .headers
                 .iter()
@@ -70,7 +70,7 @@ impl Forwarded {
 /// Whether `request` names the host it is for, as RFC 9112 section 3.2 demands.
 pub(crate) fn names_host(request: &RequestHeader) -> bool {
     match named_host(request) {
-        Some(host) => host.len() <= HOST_SIZE && authority(host).is_some(),
+        Some(host) => host.len() <= MAX_HOST_SIZE && authority(host).is_some(),
         None => request.version < Version::HTTP_11 && !request.headers.contains_key(http::header::HOST),
     }
 }
@@ -148,8 +148,8 @@ mod tests {
 
     use super::*;
 
-    fn peer(remote: &str) -> Peer {
-        Peer {
+    fn peer(remote: &str) -> ConnectionInfo {
+        ConnectionInfo {
             remote: remote.parse().unwrap(),
             tls: true,
             refused: false,

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 /// Counts what is open and says when nothing is.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Gauge(Arc<Counted>);
+pub(crate) struct InFlight(Arc<Counted>);
 
 #[derive(Debug, Default)]
 struct Counted {
@@ -15,11 +15,11 @@ struct Counted {
     none: Notify,
 }
 
-impl Gauge {
+impl InFlight {
     /// One more, until the slot is dropped.
-    pub(crate) fn enter(&self) -> Slot {
+    pub(crate) fn enter(&self) -> InFlightGuard {
         self.0.open.fetch_add(1, Ordering::AcqRel);
-        Slot(self.clone())
+        InFlightGuard(self.clone())
     }
 
     /// How many are open.
@@ -41,11 +41,11 @@ impl Gauge {
     }
 }
 
-/// A place taken in a [`Gauge`].
+/// A place taken in a [`InFlight`].
 #[derive(Debug)]
-pub(crate) struct Slot(Gauge);
+pub(crate) struct InFlightGuard(InFlight);
 
-impl Drop for Slot {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         if self.0.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.0.none.notify_waiters();
@@ -59,12 +59,12 @@ mod tests {
 
     #[tokio::test]
     async fn empty_completes_when_the_last_slot_is_dropped() {
-        let gauge = Gauge::default();
-        gauge.empty().await;
-        let (first, second) = (gauge.enter(), gauge.enter());
+        let in_flight = InFlight::default();
+        in_flight.empty().await;
+        let (first, second) = (in_flight.enter(), in_flight.enter());
         let waiting = tokio::spawn({
-            let gauge = gauge.clone();
-            async move { gauge.empty().await }
+            let in_flight = in_flight.clone();
+            async move { in_flight.empty().await }
         });
         drop(first);
         tokio::task::yield_now().await;

@@ -7,7 +7,7 @@ use lockgate_certs::acme;
 use lockgate_config::PublicUrl;
 use lockgate_wire::authority;
 
-use crate::request::error_page::ErrorPage;
+use crate::request::error_response::ErrorResponse;
 
 /// RFC 8555 section 8.3.
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
@@ -21,7 +21,7 @@ pub(crate) fn answer(head: &[u8], host: Option<&PublicUrl>, port: u16, challenge
     let Some(location) = location(head, host, port) else {
         return (
             400,
-            ErrorPage::new(400, "the request names no host to redirect to").to_http1(),
+            ErrorResponse::new(400, "the request names no host to redirect to").to_http1(),
         );
     };
     let answer = format!(
@@ -40,7 +40,7 @@ fn challenge(head: &[u8]) -> Option<&str> {
 
 fn challenge_answer(key_authorization: Option<Vec<u8>>) -> (u16, Vec<u8>) {
     let Some(body) = key_authorization else {
-        return (404, ErrorPage::new(404, "no such challenge").to_http1());
+        return (404, ErrorResponse::new(404, "no such challenge").to_http1());
     };
     let mut answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONNECTION, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, StatusCode};
-use lockgate_admission::Full;
+use lockgate_admission::Overloaded;
 use lockgate_certs::trust::CERTIFICATE_URL_PATH;
 use lockgate_wire::internal;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -18,52 +18,52 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use tokio::sync::watch;
 
-use crate::blob::buffers::Buffers;
+use crate::blob::buffers::BufferPool;
 use crate::blob::handoff::{Handoff, OpenError};
-use crate::request::body::{self, Arrival};
-use crate::request::context::Request;
-use crate::request::error_page::{self, ErrorPage};
-use crate::request::head_error::Fault;
+use crate::request::body::{self, BodyMode};
+use crate::request::connection_info::ConnectionInfo;
+use crate::request::context::RequestContext;
+use crate::request::error_response::{self, ErrorResponse};
+use crate::request::head_error::HeadError;
 use crate::request::headers::{self, Forwarded};
-use crate::request::in_flight::Gauge;
-use crate::request::limits::{FIELDS, LINGER_TIME, URI_SIZE};
-use crate::request::peer::Peer;
-use crate::request::settings::Settings;
-use crate::request::shutdown::Ending;
+use crate::request::in_flight::InFlight;
+use crate::request::limits::{LINGER_TIMEOUT, MAX_FIELDS, MAX_URI_SIZE};
+use crate::request::settings::ProxySettings;
+use crate::request::shutdown::Shutdown;
 use crate::request::target::check_target;
 use crate::request::{access_log, docroot, failure};
-use crate::upstream::ask::{self, Answer};
+use crate::upstream::ask::{self, UpstreamResponse};
 use crate::upstream::connect::Upstream;
-use crate::upstream::limits::{CATCH_UP, REPEATS};
-use crate::upstream::resume::{self, Passing};
-use crate::upstream::retry::{self, Body, may_repeat};
+use crate::upstream::limits::{MAX_RETRIES, RESUME_TIMEOUT};
+use crate::upstream::resume::{self, ReplayBuffer};
+use crate::upstream::retry::{self, RequestBody, may_repeat};
 
-/// The front door as Pingora drives it.
+/// The proxy as Pingora drives it.
 pub(crate) struct Service {
     /// Of requests that begin now.
-    pub(crate) settings: Arc<ArcSwap<Settings>>,
+    pub(crate) settings: Arc<ArcSwap<ProxySettings>>,
     /// Where they go.
     pub(crate) upstream: Upstream,
     /// How many there are.
-    pub(crate) requests: Gauge,
-    /// For bodies that the front door sends itself.
-    pub(crate) buffers: Buffers,
+    pub(crate) requests: InFlight,
+    /// For bodies that the proxy sends itself.
+    pub(crate) buffers: BufferPool,
     /// Whether further requests are wanted.
-    pub(crate) ending: watch::Sender<Ending>,
+    pub(crate) shutdown: watch::Sender<Shutdown>,
 }
 
-impl Request {
+impl RequestContext {
     /// Waits for its turn among the requests in flight.
-    async fn enter(&mut self, session: &Session) -> std::result::Result<(), Full> {
+    async fn enter(&mut self, session: &Session) -> std::result::Result<(), Overloaded> {
         let authorization = session.get_header(AUTHORIZATION).map(HeaderValue::as_bytes);
         let admission = &self.settings.admission;
         let caller = admission.caller(self.client(), authorization);
-        self.permit = Some(admission.enter(&caller).await?);
+        self.permit = Some(admission.acquire(&caller).await?);
         self.caller = Some(caller);
         Ok(())
     }
 
-    async fn refuse(&mut self, session: &mut Session, page: ErrorPage<'_>) -> Result<()> {
+    async fn refuse(&mut self, session: &mut Session, page: ErrorResponse<'_>) -> Result<()> {
         self.is_answered = true;
         close_if_unread(session);
         page.send(session, &self.settings).await
@@ -72,7 +72,7 @@ impl Request {
     /// Ends the request with `answer`, which came before its body: Pingora would go on to wait for that, over h2 for ever.
     fn end_with(&mut self, session: &mut Session, answer: &mut ResponseHeader, is_empty: bool) -> Result<()> {
         let headers = answer.headers.iter();
-        self.refusal = Some(Answer {
+        self.refusal = Some(UpstreamResponse {
             status: answer.status,
             headers: headers.map(|(name, value)| (name.clone(), value.clone())).collect(),
             body: BytesMut::new(),
@@ -86,7 +86,7 @@ impl Request {
     }
 
     /// Answers as the registry did.
-    async fn pass_on(&mut self, session: &mut Session, answer: Answer) -> Result<()> {
+    async fn pass_on(&mut self, session: &mut Session, answer: UpstreamResponse) -> Result<()> {
         self.is_answered = true;
         close_if_unread(session);
         let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len()))?;
@@ -98,16 +98,16 @@ impl Request {
         self.user = headers::take_internal(&mut header).or(self.user.take());
         header.insert_header("Content-Length", answer.body.len())?;
         self.settings.add_headers(&mut header)?;
-        error_page::send(session, header, answer.body.freeze()).await
+        error_response::send(session, header, answer.body.freeze()).await
     }
 }
 
 #[async_trait]
 impl ProxyHttp for Service {
-    type CTX = Request;
+    type CTX = RequestContext;
 
-    fn new_ctx(&self) -> Request {
-        Request {
+    fn new_ctx(&self) -> RequestContext {
+        RequestContext {
             id: uuid::Uuid::new_v4().simple().to_string(),
             began: Instant::now(),
             user: None,
@@ -117,20 +117,20 @@ impl ProxyHttp for Service {
             deadline: None,
             repeats: 0,
             upload: None,
-            arrival: Arrival::Whole,
+            body_mode: BodyMode::Buffered,
             refusal: None,
             is_answered: false,
             caller: None,
             permit: None,
-            _slot: self.requests.enter(),
+            _in_flight: self.requests.enter(),
         }
     }
 
-    async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> Result<()> {
+    async fn early_request_filter(&self, session: &mut Session, request: &mut RequestContext) -> Result<()> {
         let idle = request.settings.limits.idle_timeout;
         session.set_read_timeout(Some(idle));
         session.set_write_timeout(Some(idle));
-        session.set_total_drain_timeout(Some(LINGER_TIME));
+        session.set_total_drain_timeout(Some(LINGER_TIMEOUT));
         if session.get_header("expect").is_some() {
             // Pingora would take `100 Continue` for an early answer and close the connection after the final one.
             session.set_close_on_response_before_downstream_finish(false);
@@ -140,7 +140,7 @@ impl ProxyHttp for Service {
         // Nothing here speaks another protocol; left in, it would change how Pingora reads the body.
         header.remove_header("upgrade");
         let target = header.raw_path();
-        check(header).map_err(Fault::into_error)?;
+        check(header).map_err(HeadError::into_error)?;
         if !target.starts_with(b"/") && target != b"*" {
             // The absolute form of RFC 9112 section 3.2.2; its host was compared with Host already.
             header.set_uri(header.uri.clone());
@@ -151,19 +151,21 @@ impl ProxyHttp for Service {
         Ok(())
     }
 
-    async fn request_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, request: &mut RequestContext) -> Result<bool> {
         let is_probe = is_probe(session.req_header());
         if request.peer.as_ref().is_none_or(|peer| peer.refused) {
             session.set_keepalive(None);
             if !is_probe {
                 request
-                    .refuse(session, ErrorPage::new(503, "too many connections, try again"))
+                    .refuse(session, ErrorResponse::new(503, "too many connections, try again"))
                     .await?;
                 return Ok(true);
             }
         }
-        if !is_probe && let Err(full) = request.enter(session).await {
-            request.refuse(session, ErrorPage::new(503, &full.to_string())).await?;
+        if !is_probe && let Err(overloaded) = request.enter(session).await {
+            request
+                .refuse(session, ErrorResponse::new(503, &overloaded.to_string()))
+                .await?;
             return Ok(true);
         }
         let settings = request.settings.clone();
@@ -176,21 +178,21 @@ impl ProxyHttp for Service {
                 Err(error) => {
                     tracing::error!(path = %authority.display(), %error, "the authority's certificate cannot be read");
                     request
-                        .refuse(session, ErrorPage::new(500, "the certificate cannot be read"))
+                        .refuse(session, ErrorResponse::new(500, "the certificate cannot be read"))
                         .await?;
                 }
             }
             return Ok(true);
         }
-        if let Some(page) = docroot::find(session, &settings) {
-            page.send(session, &settings, &self.buffers).await?;
+        if let Some(file) = docroot::find(session, &settings) {
+            file.send(session, &settings, &self.buffers).await?;
             return Ok(true);
         }
-        request.arrival = body::receive(session.as_downstream_mut(), settings.limits.body_timeout).await?;
+        request.body_mode = body::receive(session.as_downstream_mut(), settings.limits.body_timeout).await?;
         Ok(false)
     }
 
-    async fn upstream_peer(&self, _: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, _: &mut Session, request: &mut RequestContext) -> Result<Box<HttpPeer>> {
         let wait = request.settings.limits.backend_wait;
         let deadline = request.deadline.unwrap_or_else(|| tokio::time::Instant::now() + wait);
         self.upstream.peer(deadline, request.repeats > 0)
@@ -200,23 +202,23 @@ impl ProxyHttp for Service {
         &self,
         session: &mut Session,
         upstream: &mut RequestHeader,
-        request: &mut Request,
+        request: &mut RequestContext,
     ) -> Result<()> {
         match &request.forwarded {
             Some(forwarded) => forwarded.write(upstream, &request.id)?,
             None => return Err(Error::new_in(ErrorType::InternalError)),
         }
         if request.upload.is_some() {
-            self.go_on(session, upstream, request).await
+            self.resume_upload(session, upstream, request).await
         } else {
-            match request.arrival {
+            match request.body_mode {
                 // It was answered `100 Continue` here.
-                Arrival::Whole => drop(upstream.remove_header("expect")),
-                Arrival::Streams => self.ask_first(upstream, request).await?,
+                BodyMode::Buffered => drop(upstream.remove_header("expect")),
+                BodyMode::Streamed => self.ask_first(upstream, request).await?,
             }
             if resume::appends(&upstream.method, upstream.uri.path()) && !session.is_body_empty() {
                 let deadline = tokio::time::Instant::now() + request.settings.limits.backend_wait;
-                request.upload = Passing::begin(&self.upstream, upstream, deadline).await;
+                request.upload = ReplayBuffer::begin(&self.upstream, upstream, deadline).await;
             }
             Ok(())
         }
@@ -227,7 +229,7 @@ impl ProxyHttp for Service {
         _: &mut Session,
         piece: &mut Option<Bytes>,
         is_end: bool,
-        request: &mut Request,
+        request: &mut RequestContext,
     ) -> Result<()> {
         if request.is_answered {
             // The rest of the body is nobody's any more; the connection reads a bounded part of it when it closes.
@@ -239,12 +241,12 @@ impl ProxyHttp for Service {
             *piece = None;
         }
         if let Some(upload) = &mut request.upload
-            && let Some(passing) = piece
+            && let Some(bytes) = piece
         {
             if std::mem::take(&mut upload.drops_repeat) {
                 *piece = (!is_end).then(Bytes::new);
             } else {
-                upload.pass(passing);
+                upload.pass(bytes);
             }
         }
         Ok(())
@@ -254,7 +256,7 @@ impl ProxyHttp for Service {
         &self,
         _: &mut Session,
         answer: &mut ResponseHeader,
-        _: &mut Request,
+        _: &mut RequestContext,
     ) -> Result<()> {
         if retry::hangs_up(answer) {
             // With an error the connection is not used again.
@@ -268,12 +270,12 @@ impl ProxyHttp for Service {
         &self,
         session: &mut Session,
         answer: &mut ResponseHeader,
-        request: &mut Request,
+        request: &mut RequestContext,
     ) -> Result<()> {
         if answer.status.is_informational() {
             return Ok(());
         }
-        if *self.ending.borrow() != Ending::No {
+        if *self.shutdown.borrow() != Shutdown::No {
             // The request began before: Pingora still thinks of another one on this connection.
             session.set_keepalive(None);
         }
@@ -290,7 +292,7 @@ impl ProxyHttp for Service {
         if is_empty || matches!(answer.status.as_u16(), 204 | 304) {
             request.is_answered = true;
         }
-        if request.arrival == Arrival::Streams && answer.status.as_u16() >= 300 && !session.is_body_done() {
+        if request.body_mode == BodyMode::Streamed && answer.status.as_u16() >= 300 && !session.is_body_done() {
             return request.end_with(session, answer, is_empty);
         }
         if let Some(handoff) = handoff.filter(|_| answer.status.is_success()) {
@@ -307,7 +309,7 @@ impl ProxyHttp for Service {
         _: &mut Session,
         piece: &mut Option<Bytes>,
         is_end: bool,
-        request: &mut Request,
+        request: &mut RequestContext,
     ) -> Result<Option<std::time::Duration>> {
         request.is_answered |= is_end;
         if let Some(refusal) = &mut request.refusal {
@@ -324,7 +326,7 @@ impl ProxyHttp for Service {
         _: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        request: &mut Request,
+        request: &mut RequestContext,
         _: bool,
     ) -> Box<Error> {
         let is_cut = *error.esource() == ErrorSource::Upstream
@@ -332,10 +334,10 @@ impl ProxyHttp for Service {
                 error.etype(),
                 ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::InvalidHTTPHeader
             );
-        let body = Body::of(session);
+        let body = RequestBody::of(session);
         let header = session.req_header();
         let now = tokio::time::Instant::now();
-        if request.upload.as_mut().is_some_and(Passing::failed) {
+        if request.upload.as_mut().is_some_and(ReplayBuffer::failed) {
             // It got further since the last time: it may be sent again as if this were the first.
             (request.deadline, request.repeats) = (None, 0);
         }
@@ -349,7 +351,7 @@ impl ProxyHttp for Service {
             && (request.upload.is_some()
                 || may_repeat(&header.method, header.uri.path(), body)
                 || (retry::was_never_read(&error) && body.is_harmless_with(&header.method)))
-            && request.repeats < REPEATS
+            && request.repeats < MAX_RETRIES
             && now < deadline;
         error.set_retry(repeat);
         if repeat {
@@ -359,7 +361,7 @@ impl ProxyHttp for Service {
         error
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, request: &mut Request) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, request: &mut RequestContext) -> FailToProxy {
         let mut failed = FailToProxy {
             error_code: 0,
             can_reuse_downstream: false,
@@ -386,13 +388,13 @@ impl ProxyHttp for Service {
         }
         failed.error_code = status;
         session.set_keepalive(None);
-        if let Err(error) = request.refuse(session, ErrorPage::new(status, &message)).await {
+        if let Err(error) = request.refuse(session, ErrorResponse::new(status, &message)).await {
             tracing::debug!(request_id = %request.id, %error, "the client left before it was answered");
         }
         failed
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, request: &mut Request) {
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, request: &mut RequestContext) {
         if let Some(peer) = &request.peer
             && !session.is_http2()
             && !session.is_body_done()
@@ -405,20 +407,20 @@ impl ProxyHttp for Service {
     }
 
     /// What fails is logged in [`Self::fail_to_proxy`], once.
-    fn suppress_error_log(&self, _: &Session, _: &Request, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &RequestContext, _: &Error) -> bool {
         true
     }
 
-    fn suppress_proxy_warn_log(&self, _: &Session, _: &Request, _: &Error, _: ProxyWarnLogContext) -> bool {
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &RequestContext, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
 }
 
 impl Service {
     /// Asks the registry whether it wants the body before anything of it is sent.
-    async fn ask_first(&self, upstream: &RequestHeader, request: &mut Request) -> Result<()> {
+    async fn ask_first(&self, upstream: &RequestHeader, request: &mut RequestContext) -> Result<()> {
         let deadline = tokio::time::Instant::now() + request.settings.limits.backend_wait;
-        match ask::is_wanted(&self.upstream, upstream, deadline).await {
+        match ask::accepts_body(&self.upstream, upstream, deadline).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(refusal)) => {
                 let status = refusal.status;
@@ -431,11 +433,16 @@ impl Service {
     }
 
     /// Makes `upstream`, whose body was on its way to a registry that went away, a request for the rest of it.
-    async fn go_on(&self, session: &mut Session, upstream: &mut RequestHeader, request: &mut Request) -> Result<()> {
+    async fn resume_upload(
+        &self,
+        session: &mut Session,
+        upstream: &mut RequestHeader,
+        request: &mut RequestContext,
+    ) -> Result<()> {
         let Some(upload) = &mut request.upload else {
             return Ok(());
         };
-        let deadline = tokio::time::Instant::now() + CATCH_UP;
+        let deadline = tokio::time::Instant::now() + RESUME_TIMEOUT;
         // A body that was read whole before is done when it has set out as well.
         let is_done = session.is_body_done() && (upload.has_passed() || session.is_body_empty());
         if let Err(error) = upload.catch_up(&self.upstream, upstream, is_done, deadline).await {
@@ -452,7 +459,7 @@ impl Service {
         handoff: &str,
         session: &mut Session,
         answer: &mut ResponseHeader,
-        request: &mut Request,
+        request: &mut RequestContext,
     ) -> Result<()> {
         let opened = handoff
             .parse::<Handoff>()
@@ -466,7 +473,7 @@ impl Service {
             Err(error) => {
                 tracing::error!(request_id = %request.id, error, "the registry's hand-off cannot be read");
                 return request
-                    .refuse(session, ErrorPage::new(500, "the blob cannot be read"))
+                    .refuse(session, ErrorResponse::new(500, "the blob cannot be read"))
                     .await;
             }
         };
@@ -474,16 +481,16 @@ impl Service {
             Ok(blob) => blob,
             Err(error @ OpenError::Missing(_)) => {
                 tracing::error!(request_id = %request.id, %error, "a blob that the registry knows is missing");
-                let page = ErrorPage {
+                let page = ErrorResponse {
                     code: "BLOB_UNKNOWN",
-                    ..ErrorPage::new(404, "blob unknown to registry")
+                    ..ErrorResponse::new(404, "blob unknown to registry")
                 };
                 return request.refuse(session, page).await;
             }
             Err(error) => {
                 tracing::error!(request_id = %request.id, %error, "a blob cannot be read");
                 return request
-                    .refuse(session, ErrorPage::new(500, "the blob cannot be read"))
+                    .refuse(session, ErrorResponse::new(500, "the blob cannot be read"))
                     .await;
             }
         };
@@ -514,16 +521,18 @@ fn is_probe(header: &RequestHeader) -> bool {
 }
 
 /// What of a head is refused that Pingora understood, over HTTP/1.1 or h2.
-fn check(header: &RequestHeader) -> std::result::Result<(), Fault> {
+fn check(header: &RequestHeader) -> std::result::Result<(), HeadError> {
     let target = header.raw_path();
-    if target.len() > URI_SIZE {
-        return Err(Fault::UriTooLong);
+    if target.len() > MAX_URI_SIZE {
+        return Err(HeadError::UriTooLong);
     }
-    if header.headers.len() > FIELDS {
-        return Err(Fault::TooManyFields);
+    if header.headers.len() > MAX_FIELDS {
+        return Err(HeadError::TooManyFields);
     }
     if !headers::names_host(header) {
-        return Err(Fault::Malformed("the request's Host is missing, malformed or too long"));
+        return Err(HeadError::Malformed(
+            "the request's Host is missing, malformed or too long",
+        ));
     }
     check_target(target)
 }
@@ -535,15 +544,19 @@ fn close_if_unread(session: &mut Session) {
     }
 }
 
-async fn send_certificate(session: &mut Session, settings: &Settings, certificate: Bytes) -> Result<()> {
+async fn send_certificate(session: &mut Session, settings: &ProxySettings, certificate: Bytes) -> Result<()> {
     let mut header = ResponseHeader::build(200, Some(4))?;
     header.insert_header("Content-Type", "application/x-pem-file")?;
     header.insert_header("Content-Length", certificate.len())?;
     settings.add_headers(&mut header)?;
-    error_page::send(session, header, certificate).await
+    error_response::send(session, header, certificate).await
 }
 
-fn peer(session: &Session) -> Option<Arc<Peer>> {
+fn peer(session: &Session) -> Option<Arc<ConnectionInfo>> {
     let digest = session.digest()?.proxy_digest.as_ref()?;
-    digest.user_data.as_ref()?.downcast_ref::<Arc<Peer>>().cloned()
+    digest
+        .user_data
+        .as_ref()?
+        .downcast_ref::<Arc<ConnectionInfo>>()
+        .cloned()
 }

@@ -1,4 +1,4 @@
-//! What the configuration means for the front door; replaced as a whole when it is reloaded.
+//! What the configuration means for the proxy; replaced as a whole when it is reloaded.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use lockgate_config::{CertificateSource, Config, Home, Limits, Network, PublicUr
 use pingora::http::ResponseHeader;
 use rustix::process::{Resource, getrlimit};
 
-use crate::blob::root_dir::Root;
+use crate::blob::root_dir::RootDir;
 use crate::run_error::RunError;
 
 /// Everything a request may need to know. A request keeps the settings it began with.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct ProxySettings {
     /// `http.limits`
     pub(crate) limits: Limits,
     /// Of the requests in flight.
@@ -29,9 +29,9 @@ pub(crate) struct Settings {
     /// `log.accesslog`
     pub(crate) access_log: bool,
     /// Where hand-offs are opened.
-    pub(crate) blobs: Arc<Root>,
+    pub(crate) blobs: Arc<RootDir>,
     /// `http.docroot`
-    pub(crate) docroot: Option<Arc<Root>>,
+    pub(crate) docroot: Option<Arc<RootDir>>,
     /// The authority's certificate, offered to whoever does not trust it yet; with `http.tls.auto`.
     pub(crate) authority: Option<PathBuf>,
     /// Answers to ACME challenges; with `http.tls.letsencrypt`.
@@ -40,8 +40,8 @@ pub(crate) struct Settings {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Settings {
-    /// Takes from `config` what concerns the front door.
+impl ProxySettings {
+    /// Takes from `config` what concerns the proxy.
     pub(crate) fn new(config: &Config, home: &Home) -> Result<Self, RunError> {
         let http = &config.http;
         let source = http.tls.as_ref().map(|tls| &tls.certificate);
@@ -60,7 +60,7 @@ impl Settings {
             trusted_proxies: http.trusted_proxies.clone(),
             host: http.host.clone(),
             access_log: config.log.access,
-            blobs: Arc::new(Root::new(config.storage.root.join("docker/registry/v2/blobs"))),
+            blobs: Arc::new(RootDir::new(config.storage.root.join("docker/registry/v2/blobs"))),
             docroot: docroot(config)?,
             authority: auto.then(|| home.ca_certificate()),
             challenges: acme.then(|| home.challenges()),
@@ -121,11 +121,11 @@ fn headers(config: &Config) -> Result<Vec<(HeaderName, HeaderValue)>, RunError> 
     Ok(headers)
 }
 
-fn docroot(config: &Config) -> Result<Option<Arc<Root>>, RunError> {
+fn docroot(config: &Config) -> Result<Option<Arc<RootDir>>, RunError> {
     let Some(path) = &config.http.docroot else {
         return Ok(None);
     };
-    let root = Root::new(path.clone());
+    let root = RootDir::new(path.clone());
     root.check().map_err(|error| RunError::Configuration {
         key: "http.docroot".to_owned(),
         reason: format!("{}: {error}", path.display()),

@@ -1,4 +1,4 @@
-//! How the front door ends, if it does.
+//! How the proxy ends, if it does.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::request::limits::{DRAIN_GRACE, LEAVE_GRACE};
 
 /// Whether further requests are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum Shutdown {
     /// They are.
     No,
     /// Others serve already: what is here is finished, however long it takes.
@@ -15,7 +15,7 @@ pub(crate) enum Ending {
     Draining,
 }
 
-impl Ending {
+impl Shutdown {
     /// How long a connection may rest before it is closed; `None` = as usual.
     pub(crate) fn grace(self) -> Option<Duration> {
         match self {

@@ -2,14 +2,14 @@
 
 use http::Uri;
 
-use crate::request::head_error::Fault;
+use crate::request::head_error::HeadError;
 
 /// Whether the registry would understand `target`: a path, `*`, or an absolute URL, of characters that RFC 3986 allows
 /// there. The registry hangs up on anything else.
-pub(crate) fn check_target(target: &[u8]) -> Result<(), Fault> {
-    let wrong = Fault::Malformed("the request target is neither a path, which starts with /, nor an http URL");
+pub(crate) fn check_target(target: &[u8]) -> Result<(), HeadError> {
+    let wrong = HeadError::Malformed("the request target is neither a path, which starts with /, nor an http URL");
     let uri = Uri::try_from(target).map_err(|_| {
-        Fault::Malformed("the request target is no path or URL, or has characters that must be percent-encoded")
+        HeadError::Malformed("the request target is no path or URL, or has characters that must be percent-encoded")
     })?;
     match uri.scheme_str() {
         None if target.starts_with(b"/") || target == b"*" => Ok(()),

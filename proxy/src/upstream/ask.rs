@@ -11,13 +11,13 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::upstream::connect::Upstream;
-use crate::upstream::limits::UPSTREAM_PAUSE_MOST;
+use crate::upstream::limits::MAX_CONNECT_BACKOFF;
 
 /// An answer's head, and its body, are no longer.
-const ANSWER: usize = 64 * 1024;
+const MAX_RESPONSE_SIZE: usize = 64 * 1024;
 
 /// Fields that belong to one sending of a body.
-const OF_THE_BODY: [HeaderName; 5] = [
+const BODY_FIELDS: [HeaderName; 5] = [
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
     header::CONTENT_RANGE,
@@ -27,7 +27,7 @@ const OF_THE_BODY: [HeaderName; 5] = [
 
 /// What the registry answered.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct UpstreamResponse {
     /// The status of it.
     pub(crate) status: StatusCode,
     /// Its fields, those that frame it included.
@@ -36,7 +36,7 @@ pub(crate) struct Answer {
     pub(crate) body: BytesMut,
 }
 
-impl Answer {
+impl UpstreamResponse {
     /// The first value of `name`.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(header, _)| header.as_str() == name)?;
@@ -46,15 +46,15 @@ impl Answer {
 
 /// Whether the registry would take the body of `request`; its refusal when it would not. The body waits meanwhile, as after
 /// `Expect: 100-continue` (RFC 9110 section 10.1.1).
-pub(crate) async fn is_wanted(
+pub(crate) async fn accepts_body(
     upstream: &Upstream,
     request: &RequestHeader,
     deadline: Instant,
-) -> io::Result<Result<(), Answer>> {
+) -> io::Result<Result<(), UpstreamResponse>> {
     let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
     let line = format!("{} {target}", request.method);
     let check = format!("{CHECK}: head\r\n");
-    let answer = patiently(deadline, || ask(upstream, request, &line, &check, b"")).await?;
+    let answer = retry_until(deadline, || ask(upstream, request, &line, &check, b"")).await?;
     Ok(match answer.status {
         status if status.is_success() => Ok(()),
         _ => Err(answer),
@@ -62,7 +62,7 @@ pub(crate) async fn is_wanted(
 }
 
 /// Tries until `deadline`, since the registry may go away once more; an error of another kind is final.
-pub(crate) async fn patiently<T, F: Future<Output = io::Result<T>>>(
+pub(crate) async fn retry_until<T, F: Future<Output = io::Result<T>>>(
     deadline: Instant,
     attempt: impl Fn() -> F,
 ) -> io::Result<T> {
@@ -70,7 +70,7 @@ pub(crate) async fn patiently<T, F: Future<Output = io::Result<T>>>(
         match timeout_at(deadline, attempt()).await? {
             Err(error) if error.kind() != ErrorKind::Other && Instant::now() < deadline => {
                 tracing::debug!(%error, "the registry went away, asking it again");
-                sleep(UPSTREAM_PAUSE_MOST).await;
+                sleep(MAX_CONNECT_BACKOFF).await;
             }
             ended => return ended,
         }
@@ -84,11 +84,11 @@ pub(crate) async fn ask(
     line: &str,
     fields: &str,
     body: &[u8],
-) -> io::Result<Answer> {
+) -> io::Result<UpstreamResponse> {
     let mut stream = UnixStream::connect(upstream.path()).await?;
     let mut head = format!("{line} HTTP/1.1\r\n").into_bytes();
     for (name, value) in &request.headers {
-        if !OF_THE_BODY.contains(name) && name != header::CONNECTION {
+        if !BODY_FIELDS.contains(name) && name != header::CONNECTION {
             head.extend_from_slice(name.as_str().as_bytes());
             head.extend_from_slice(b": ");
             head.extend_from_slice(value.as_bytes());
@@ -101,7 +101,7 @@ pub(crate) async fn ask(
     read(&mut stream).await
 }
 
-async fn read(stream: &mut UnixStream) -> io::Result<Answer> {
+async fn read(stream: &mut UnixStream) -> io::Result<UpstreamResponse> {
     let mut bytes = Vec::with_capacity(1024);
     let end = loop {
         if let Some(end) = memchr::memmem::find(&bytes, b"\r\n\r\n") {
@@ -124,18 +124,18 @@ async fn read(stream: &mut UnixStream) -> io::Result<Answer> {
 }
 
 async fn more(stream: &mut UnixStream, bytes: &mut Vec<u8>) -> io::Result<()> {
-    if bytes.len() > 2 * ANSWER || stream.read_buf(bytes).await? == 0 {
+    if bytes.len() > 2 * MAX_RESPONSE_SIZE || stream.read_buf(bytes).await? == 0 {
         return Err(ErrorKind::UnexpectedEof.into());
     }
     Ok(())
 }
 
-fn parse(head: &[u8]) -> Option<Answer> {
+fn parse(head: &[u8]) -> Option<UpstreamResponse> {
     let mut lines = std::str::from_utf8(head).ok()?.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let fields = lines.filter_map(|line| line.split_once(':'));
     let headers = fields.map(|(name, value)| Some((name.parse().ok()?, value.trim().parse().ok()?)));
-    Some(Answer {
+    Some(UpstreamResponse {
         status,
         headers: headers.collect::<Option<_>>()?,
         body: BytesMut::new(),

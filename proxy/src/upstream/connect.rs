@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::run_error::RunError;
-use crate::upstream::limits::{UPSTREAM_IDLE, UPSTREAM_PAUSE, UPSTREAM_PAUSE_MOST, UPSTREAM_SILENCE};
+use crate::upstream::limits::{CONNECT_BACKOFF, MAX_CONNECT_BACKOFF, UPSTREAM_IDLE_TIMEOUT, UPSTREAM_READ_TIMEOUT};
 
 /// The registry's socket.
 #[derive(Debug, Clone)]
@@ -48,16 +48,16 @@ impl Upstream {
             .to_str()
             .ok_or_else(|| Error::explain(ErrorType::InternalError, "socket path"))?;
         let mut peer = HttpPeer::new_uds(path, false, String::new())?;
-        peer.options.idle_timeout = Some(UPSTREAM_IDLE);
+        peer.options.idle_timeout = Some(UPSTREAM_IDLE_TIMEOUT);
         if anew {
             // A pool of its own, which is empty; and nobody will look there for the connection.
             peer.group_key = uuid::Uuid::new_v4().as_u64_pair().0;
             peer.options.idle_timeout = Some(Duration::from_millis(1));
         }
-        peer.options.read_timeout = Some(UPSTREAM_SILENCE);
-        peer.options.write_timeout = Some(UPSTREAM_SILENCE);
+        peer.options.read_timeout = Some(UPSTREAM_READ_TIMEOUT);
+        peer.options.write_timeout = Some(UPSTREAM_READ_TIMEOUT);
         peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
-        peer.options.custom_l4 = Some(Arc::new(Patient {
+        peer.options.custom_l4 = Some(Arc::new(WaitingConnector {
             path: self.path.clone(),
             deadline,
         }));
@@ -71,15 +71,15 @@ impl Upstream {
 /// registry lives. Each new connection therefore asks once whether somebody is there, before a request that could not
 /// be repeated is sent on it.
 #[derive(Debug)]
-struct Patient {
+struct WaitingConnector {
     path: Arc<PathBuf>,
     deadline: Instant,
 }
 
 #[async_trait]
-impl L4Connect for Patient {
+impl L4Connect for WaitingConnector {
     async fn connect(&self, _: &SocketAddr) -> Result<Stream> {
-        let mut pause = UPSTREAM_PAUSE;
+        let mut pause = CONNECT_BACKOFF;
         loop {
             match timeout_at(self.deadline, connect(&self.path)).await {
                 Ok(Ok(stream)) => return Ok(Stream::from(stream)),
@@ -89,7 +89,7 @@ impl L4Connect for Patient {
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "the registry is away, trying again");
                     sleep_until(self.deadline.min(Instant::now() + pause)).await;
-                    pause = (pause * 2).min(UPSTREAM_PAUSE_MOST);
+                    pause = (pause * 2).min(MAX_CONNECT_BACKOFF);
                 }
                 Err(_) => return Error::e_explain(ErrorType::ConnectTimedout, "the registry is away"),
             }

@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 /// Upstream connections rest in the pool for less than the registry's keep-alive of 75 s.
-pub(crate) const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
+pub(crate) const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// No byte from the registry for this long: 504. Finishing an upload waits for the disk in that time.
-pub(crate) const UPSTREAM_SILENCE: Duration = Duration::from_secs(120);
+pub(crate) const UPSTREAM_READ_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// First pause between attempts to reach a registry that is away; each further one is twice as long.
-pub(crate) const UPSTREAM_PAUSE: Duration = Duration::from_millis(10);
+pub(crate) const CONNECT_BACKOFF: Duration = Duration::from_millis(10);
 
 /// The longest pause between two attempts.
-pub(crate) const UPSTREAM_PAUSE_MOST: Duration = Duration::from_millis(250);
+pub(crate) const MAX_CONNECT_BACKOFF: Duration = Duration::from_millis(250);
 
 /// How often a request is sent again: a request that kills the registry must not do so for ever.
-pub(crate) const REPEATS: u32 = 3;
+pub(crate) const MAX_RETRIES: u32 = 3;
 
 /// How long an upload that is gone on with may take to catch up: the registry hashes what it has of it again.
-pub(crate) const CATCH_UP: Duration = UPSTREAM_SILENCE;
+pub(crate) const RESUME_TIMEOUT: Duration = UPSTREAM_READ_TIMEOUT;

@@ -19,16 +19,16 @@ use lockgate_wire::internal::OFFSET;
 use pingora::http::RequestHeader;
 use tokio::time::Instant;
 
-use crate::upstream::ask::{ask, patiently};
+use crate::upstream::ask::{ask, retry_until};
 use crate::upstream::connect::Upstream;
 
 /// Bytes on the way at most: Pingora's pipe (0.3 MiB), the socket (0.2), and in the registry actix's buffers and the
 /// upload's batches (1.3); and half as much again.
-const KEPT: usize = 3 * 1024 * 1024;
+const MAX_REPLAY_SIZE: usize = 3 * 1024 * 1024;
 
 /// An upload whose body is passing through.
 #[derive(Debug)]
-pub(crate) struct Passing {
+pub(crate) struct ReplayBuffer {
     /// Where the upload stands when the registry has everything that came so far.
     end: u64,
     /// The last pieces that came, and their length.
@@ -46,7 +46,7 @@ pub(crate) fn appends(method: &Method, path: &str) -> bool {
     !id.is_empty() && (method == Method::PATCH || method == Method::PUT)
 }
 
-impl Passing {
+impl ReplayBuffer {
     /// The body of `request` begins, of which the registry has nothing yet. `None` where the upload cannot be asked for
     /// before `deadline`: the request itself will bring out why.
     pub(crate) async fn begin(upstream: &Upstream, request: &RequestHeader, deadline: Instant) -> Option<Self> {
@@ -56,9 +56,9 @@ impl Passing {
         });
         let end = match announced {
             Some(first) => first?,
-            None => match patiently(deadline, || standing(upstream, request)).await {
-                Ok(Standing::At(offset)) => offset,
-                Ok(Standing::Unknown) | Err(_) => return None,
+            None => match retry_until(deadline, || upload_offset(upstream, request)).await {
+                Ok(UploadOffset::At(offset)) => offset,
+                Ok(UploadOffset::Unknown) | Err(_) => return None,
             },
         };
         Some(Self {
@@ -76,7 +76,7 @@ impl Passing {
         self.length += piece.len();
         self.kept.push_back(piece.clone());
         while let Some(first) = self.kept.front()
-            && self.length - first.len() >= KEPT
+            && self.length - first.len() >= MAX_REPLAY_SIZE
         {
             self.length -= first.len();
             self.kept.pop_front();
@@ -102,18 +102,18 @@ impl Passing {
         is_done: bool,
         deadline: Instant,
     ) -> io::Result<()> {
-        patiently(deadline, || self.send_rest(upstream, request, is_done)).await?;
+        retry_until(deadline, || self.send_rest(upstream, request, is_done)).await?;
         self.shorten(request, is_done)
     }
 
     async fn send_rest(&self, upstream: &Upstream, request: &RequestHeader, is_done: bool) -> io::Result<()> {
-        match standing(upstream, request).await? {
-            Standing::At(offset) if offset < self.end => self.send_missing(upstream, request, offset).await,
-            Standing::At(offset) if offset == self.end => Ok(()),
+        match upload_offset(upstream, request).await? {
+            UploadOffset::At(offset) if offset < self.end => self.send_missing(upstream, request, offset).await,
+            UploadOffset::At(offset) if offset == self.end => Ok(()),
             // It ended, and its answer was lost: sent again, without a body, it gets the same answer.
-            Standing::Unknown if is_done && request.method == Method::PUT => Ok(()),
-            Standing::At(offset) => Err(hopeless(format!("it stands at {offset}, not {}", self.end))),
-            Standing::Unknown => Err(hopeless("it is unknown now".to_owned())),
+            UploadOffset::Unknown if is_done && request.method == Method::PUT => Ok(()),
+            UploadOffset::At(offset) => Err(hopeless(format!("it stands at {offset}, not {}", self.end))),
+            UploadOffset::Unknown => Err(hopeless("it is unknown now".to_owned())),
         }
     }
 
@@ -175,17 +175,17 @@ fn hopeless(why: String) -> io::Error {
     io::Error::other(format!("the upload cannot be gone on with: {why}"))
 }
 
-enum Standing {
+enum UploadOffset {
     At(u64),
     Unknown,
 }
 
-async fn standing(upstream: &Upstream, request: &RequestHeader) -> io::Result<Standing> {
+async fn upload_offset(upstream: &Upstream, request: &RequestHeader) -> io::Result<UploadOffset> {
     let answer = ask(upstream, request, &line("GET", request), "", b"").await?;
     let offset = answer.header(OFFSET).and_then(|offset| offset.parse().ok());
     match (answer.status, offset) {
-        (StatusCode::NO_CONTENT, Some(offset)) => Ok(Standing::At(offset)),
-        (StatusCode::NOT_FOUND, _) => Ok(Standing::Unknown),
+        (StatusCode::NO_CONTENT, Some(offset)) => Ok(UploadOffset::At(offset)),
+        (StatusCode::NOT_FOUND, _) => Ok(UploadOffset::Unknown),
         (status, _) => Err(hopeless(format!(
             "asked where it stands, the registry answers {status}"
         ))),
@@ -200,8 +200,8 @@ fn line(method: &str, request: &RequestHeader) -> String {
 mod tests {
     use super::*;
 
-    fn passing(end: u64) -> Passing {
-        Passing {
+    fn replay(end: u64) -> ReplayBuffer {
+        ReplayBuffer {
             end,
             kept: VecDeque::new(),
             length: 0,
@@ -226,23 +226,23 @@ mod tests {
 
     #[test]
     fn the_last_bytes_are_kept_and_no_more() {
-        let mut passing = passing(7);
+        let mut replay = replay(7);
         let piece = Bytes::from(vec![1; 64 * 1024]);
         for _ in 0..1000 {
-            passing.pass(&piece);
+            replay.pass(&piece);
         }
-        assert_eq!(passing.end, 7 + 1000 * 64 * 1024);
-        assert_eq!(passing.length, KEPT);
-        assert_eq!(passing.kept.iter().map(Bytes::len).sum::<usize>(), KEPT);
+        assert_eq!(replay.end, 7 + 1000 * 64 * 1024);
+        assert_eq!(replay.length, MAX_REPLAY_SIZE);
+        assert_eq!(replay.kept.iter().map(Bytes::len).sum::<usize>(), MAX_REPLAY_SIZE);
     }
 
     #[test]
     fn progress_is_what_came_since_the_last_failure() {
-        let mut passing = passing(0);
-        assert!(passing.failed());
-        assert!(!passing.failed());
-        passing.pass(&Bytes::from_static(b"x"));
-        assert!(passing.failed());
+        let mut replay = replay(0);
+        assert!(replay.failed());
+        assert!(!replay.failed());
+        replay.pass(&Bytes::from_static(b"x"));
+        assert!(replay.failed());
     }
 
     #[test]
@@ -252,11 +252,11 @@ mod tests {
         request.insert_header("Content-Range", "10-109").unwrap();
         request.insert_header("Expect", "100-continue").unwrap();
         let mut done = request.clone();
-        passing(60).shorten(&mut request, false).unwrap();
+        replay(60).shorten(&mut request, false).unwrap();
         assert_eq!(request.headers["content-range"], "60-109");
         assert_eq!(request.headers["transfer-encoding"], "chunked");
         assert!(!request.headers.contains_key("content-length") && !request.headers.contains_key("expect"));
-        passing(110).shorten(&mut done, true).unwrap();
+        replay(110).shorten(&mut done, true).unwrap();
         assert_eq!(done.headers["content-length"], "0");
         assert!(!done.headers.contains_key("content-range"));
     }

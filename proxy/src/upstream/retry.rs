@@ -14,15 +14,15 @@ const API_VERSION: &str = "docker-distribution-api-version";
 /// The registry may have acted on it before it went away. Reading twice, starting a second upload, getting a second token,
 /// or storing the same manifest twice harms nobody; appending a chunk twice would destroy an upload, and a second DELETE would report
 /// 404 for a success. `body` says what the request carries.
-pub(crate) fn may_repeat(method: &http::Method, path: &str, body: Body) -> bool {
+pub(crate) fn may_repeat(method: &http::Method, path: &str, body: RequestBody) -> bool {
     let is_upload = path.contains("/blobs/uploads/");
     match (method.as_str(), body) {
-        (_, Body::Lost) => false,
+        (_, RequestBody::Truncated) => false,
         ("GET" | "HEAD" | "OPTIONS", _) => true,
-        ("POST", Body::None) => is_upload,
-        ("PUT", Body::None) => is_upload,
-        ("POST", Body::Kept) => !is_upload,
-        ("PUT", Body::Kept) => path.contains("/manifests/"),
+        ("POST", RequestBody::None) => is_upload,
+        ("PUT", RequestBody::None) => is_upload,
+        ("POST", RequestBody::Buffered) => !is_upload,
+        ("PUT", RequestBody::Buffered) => path.contains("/manifests/"),
         _ => false,
     }
 }
@@ -42,24 +42,24 @@ pub(crate) fn was_never_read(error: &Error) -> bool {
 
 /// What a request carries, as far as sending it again goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Body {
+pub(crate) enum RequestBody {
     /// Nothing.
     None,
     /// All that was sent of it is still there: Pingora keeps 64 KiB.
-    Kept,
+    Buffered,
     /// It was larger than what is kept.
-    Lost,
+    Truncated,
 }
 
-impl Body {
+impl RequestBody {
     /// Looks at `session`.
     pub(crate) fn of(session: &mut Session) -> Self {
         if session.is_body_empty() {
             Self::None
         } else if session.retry_buffer_truncated() {
-            Self::Lost
+            Self::Truncated
         } else {
-            Self::Kept
+            Self::Buffered
         }
     }
 
@@ -68,8 +68,8 @@ impl Body {
     pub(crate) fn is_harmless_with(self, method: &http::Method) -> bool {
         match self {
             Self::None => true,
-            Self::Kept => method == http::Method::POST,
-            Self::Lost => false,
+            Self::Buffered => method == http::Method::POST,
+            Self::Truncated => false,
         }
     }
 }
@@ -91,9 +91,14 @@ mod tests {
             assert_eq!(was_never_read(&error.into_up()), expected, "{kind}");
         }
         assert!(!was_never_read(&Error::new_up(ErrorType::ConnectionClosed)));
-        let harmless = |body: Body, method: http::Method| body.is_harmless_with(&method);
-        assert!(harmless(Body::None, http::Method::DELETE) && harmless(Body::Kept, http::Method::POST));
-        assert!(!harmless(Body::Kept, http::Method::DELETE) && !harmless(Body::Lost, http::Method::POST));
+        let harmless = |body: RequestBody, method: http::Method| body.is_harmless_with(&method);
+        assert!(
+            harmless(RequestBody::None, http::Method::DELETE) && harmless(RequestBody::Buffered, http::Method::POST)
+        );
+        assert!(
+            !harmless(RequestBody::Buffered, http::Method::DELETE)
+                && !harmless(RequestBody::Truncated, http::Method::POST)
+        );
     }
 
     #[test]
@@ -102,20 +107,20 @@ mod tests {
         let upload = "/v2/team/app/blobs/uploads/1-2-3";
         let manifest = "/v2/team/app/manifests/latest";
         for (method, path, body, expected) in [
-            ("GET", "/v2/", Body::None, true),
-            ("HEAD", manifest, Body::None, true),
-            ("POST", uploads, Body::None, true),
-            ("POST", uploads, Body::Kept, false),
-            ("POST", "/auth/token", Body::Kept, true),
-            ("POST", "/auth/token", Body::Lost, false),
-            ("PATCH", upload, Body::None, false),
-            ("PATCH", upload, Body::Kept, false),
-            ("PUT", upload, Body::None, true),
-            ("PUT", upload, Body::Kept, false),
-            ("PUT", manifest, Body::Kept, true),
-            ("PUT", manifest, Body::Lost, false),
-            ("DELETE", manifest, Body::None, false),
-            ("DELETE", upload, Body::None, false),
+            ("GET", "/v2/", RequestBody::None, true),
+            ("HEAD", manifest, RequestBody::None, true),
+            ("POST", uploads, RequestBody::None, true),
+            ("POST", uploads, RequestBody::Buffered, false),
+            ("POST", "/auth/token", RequestBody::Buffered, true),
+            ("POST", "/auth/token", RequestBody::Truncated, false),
+            ("PATCH", upload, RequestBody::None, false),
+            ("PATCH", upload, RequestBody::Buffered, false),
+            ("PUT", upload, RequestBody::None, true),
+            ("PUT", upload, RequestBody::Buffered, false),
+            ("PUT", manifest, RequestBody::Buffered, true),
+            ("PUT", manifest, RequestBody::Truncated, false),
+            ("DELETE", manifest, RequestBody::None, false),
+            ("DELETE", upload, RequestBody::None, false),
         ] {
             let method = http::Method::from_bytes(method.as_bytes()).unwrap();
             assert_eq!(may_repeat(&method, path, body), expected, "{method} {path} {body:?}");

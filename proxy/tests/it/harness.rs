@@ -8,7 +8,7 @@ use std::time::Duration;
 use lockgate_certs::files::{Existing, write_private, write_public};
 use lockgate_certs::{Authority, LeafRequest, Subject};
 use lockgate_config::{Config, Home};
-use lockgate_proxy::{Control, Entrance, RunError, run};
+use lockgate_proxy::{Control, ProxyListener, RunError, run};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -89,7 +89,7 @@ impl Door {
             reload: reloads,
             reloaded: Box::new(drop),
         };
-        let entrances = vec![Entrance::Public(public), Entrance::Redirect(redirect)];
+        let entrances = vec![ProxyListener::Public(public), ProxyListener::Redirect(redirect)];
         let running = tokio::spawn(run(config, home.clone(), entrances, control));
         is_ready.await.expect("the front door runs");
         Self {

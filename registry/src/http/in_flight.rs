@@ -33,7 +33,7 @@ pub(crate) async fn wait(
     };
     let authorization = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
     let caller = admission.caller(origin.client, authorization);
-    let permit = admission.enter(&caller).await.map_err(ApiError::full)?;
+    let permit = admission.acquire(&caller).await.map_err(ApiError::full)?;
     Ok(Some(Turn {
         admission,
         caller,

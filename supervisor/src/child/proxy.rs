@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use lockgate_config::{Address, Config};
-use lockgate_proxy::{Control, Entrance};
+use lockgate_proxy::{Control, ProxyListener};
 use tokio::sync::mpsc::Receiver;
 
 use super::{Call, Half, ServeError};
@@ -37,7 +37,7 @@ pub(crate) fn serve(call: Call, upstream: PathBuf) -> Result<(), ServeError> {
 fn serve_half(
     half: &Half,
     reload: Receiver<Config>,
-    entrances: Vec<Entrance>,
+    entrances: Vec<ProxyListener>,
     upstream: PathBuf,
 ) -> Result<(), ServeError> {
     lockgate_certs::install_provider();
@@ -58,7 +58,7 @@ fn serve_half(
     super::run(half, super::runtime()?, serving)
 }
 
-fn entrances(call: &Call, config: &Config) -> Result<Vec<Entrance>, ServeError> {
+fn entrances(call: &Call, config: &Config) -> Result<Vec<ProxyListener>, ServeError> {
     let mut inherited = Inherited::of_process(&call.environment);
     let http = &config.http;
     let mut open = |name, address: &Address| match inherited.tcp(name).map_err(ServeError::Inherited)? {
@@ -66,9 +66,9 @@ fn entrances(call: &Call, config: &Config) -> Result<Vec<Entrance>, ServeError> 
         None => listen(address),
     };
     let public = open(PUBLIC_NAME, &http.addr)?;
-    let mut entrances = vec![Entrance::Public(public)];
+    let mut entrances = vec![ProxyListener::Public(public)];
     if let Some(address) = &http.redirect_https {
-        entrances.push(Entrance::Redirect(open(REDIRECT_NAME, address)?));
+        entrances.push(ProxyListener::Redirect(open(REDIRECT_NAME, address)?));
     }
     Ok(entrances)
 }

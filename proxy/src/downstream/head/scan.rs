@@ -3,9 +3,9 @@
 
 use bytes::{Buf, BytesMut};
 
-use crate::downstream::limits::HEAD_SIZE;
-use crate::request::head_error::Fault;
-use crate::request::limits::{FIELDS, URI_SIZE};
+use crate::downstream::limits::MAX_HEAD_SIZE;
+use crate::request::head_error::HeadError;
+use crate::request::limits::{MAX_FIELDS, MAX_URI_SIZE};
 use crate::request::target::check_target;
 
 /// How far a head was looked at.
@@ -26,7 +26,7 @@ pub(super) struct Scan {
 pub(super) enum Progress {
     Complete(usize),
     Partial,
-    Refused(Fault),
+    Refused(HeadError),
 }
 
 impl Scan {
@@ -39,59 +39,59 @@ impl Scan {
         while let Some(found) = memchr::memchr(b'\n', &bytes[self.searched..]) {
             let end = self.searched + found;
             let Some(line) = bytes[self.line_start..end].strip_suffix(b"\r") else {
-                return Progress::Refused(Fault::Malformed("a line of the header ends with LF alone"));
+                return Progress::Refused(HeadError::Malformed("a line of the header ends with LF alone"));
             };
             if line.is_empty() {
                 return self.complete(end + 1);
             }
-            if let Err(fault) = self.line(line) {
-                return Progress::Refused(fault);
+            if let Err(error) = self.line(line) {
+                return Progress::Refused(error);
             }
             self.lines += 1;
             self.line_start = end + 1;
             self.searched = end + 1;
         }
         self.searched = bytes.len();
-        if self.lines == 0 && bytes.len() > URI_SIZE + 32 {
-            return Progress::Refused(Fault::UriTooLong);
+        if self.lines == 0 && bytes.len() > MAX_URI_SIZE + 32 {
+            return Progress::Refused(HeadError::UriTooLong);
         }
-        if bytes.len() > HEAD_SIZE {
-            return Progress::Refused(Fault::TooLarge);
+        if bytes.len() > MAX_HEAD_SIZE {
+            return Progress::Refused(HeadError::TooLarge);
         }
         Progress::Partial
     }
 
     fn complete(&self, length: usize) -> Progress {
-        if length > HEAD_SIZE {
-            return Progress::Refused(Fault::TooLarge);
+        if length > MAX_HEAD_SIZE {
+            return Progress::Refused(HeadError::TooLarge);
         }
         Progress::Complete(length)
     }
 
-    fn line(&mut self, line: &[u8]) -> Result<(), Fault> {
+    fn line(&mut self, line: &[u8]) -> Result<(), HeadError> {
         if line.contains(&b'\r') {
-            return Err(Fault::Malformed("the header contains a lone CR"));
+            return Err(HeadError::Malformed("the header contains a lone CR"));
         }
         if self.lines == 0 {
             return self.request_line(line);
         }
-        if self.lines > FIELDS {
-            return Err(Fault::TooManyFields);
+        if self.lines > MAX_FIELDS {
+            return Err(HeadError::TooManyFields);
         }
         if line.starts_with(b" ") || line.starts_with(b"\t") {
-            return Err(Fault::Malformed("a header field is folded over several lines"));
+            return Err(HeadError::Malformed("a header field is folded over several lines"));
         }
         let Some(colon) = memchr::memchr(b':', line) else {
-            return Err(Fault::Malformed("a header field has no colon"));
+            return Err(HeadError::Malformed("a header field has no colon"));
         };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if !is_token(name) {
-            return Err(Fault::Malformed(
+            return Err(HeadError::Malformed(
                 "a header field's name is empty, followed by a space, or has odd characters",
             ));
         }
         if value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
-            return Err(Fault::Malformed("a header field's value has control characters"));
+            return Err(HeadError::Malformed("a header field's value has control characters"));
         }
         if name.eq_ignore_ascii_case(b"host") {
             self.host(value)?;
@@ -99,24 +99,24 @@ impl Scan {
         self.framing(name, value)
     }
 
-    fn request_line(&mut self, line: &[u8]) -> Result<(), Fault> {
+    fn request_line(&mut self, line: &[u8]) -> Result<(), HeadError> {
         if line.starts_with(b"CONNECT ") {
-            return Err(Fault::Connect);
+            return Err(HeadError::Connect);
         }
         let parts: Vec<&[u8]> = line.splitn(4, |&byte| byte == b' ').collect();
         let &[method, target, version @ (b"HTTP/1.1" | b"HTTP/1.0")] = parts.as_slice() else {
-            return Err(Fault::Malformed("the request line is not `METHOD target HTTP/1.1`"));
+            return Err(HeadError::Malformed("the request line is not `METHOD target HTTP/1.1`"));
         };
         self.is_http_10 = version == b"HTTP/1.0";
         if !is_token(method) {
-            return Err(Fault::Malformed("there is no such method"));
+            return Err(HeadError::Malformed("there is no such method"));
         }
-        if target.len() > URI_SIZE {
-            return Err(Fault::UriTooLong);
+        if target.len() > MAX_URI_SIZE {
+            return Err(HeadError::UriTooLong);
         }
         // Pingora would escape them, and so hide from the registry what the client sent.
         if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
-            return Err(Fault::Malformed(
+            return Err(HeadError::Malformed(
                 "the request target contains bytes that must be percent-encoded",
             ));
         }
@@ -130,49 +130,50 @@ impl Scan {
 
     /// What the request is for is said once. RFC 9112 section 3.2.2 lets a target that is a whole URL win; who looks at
     /// Host alone would see another request.
-    fn host(&mut self, host: &[u8]) -> Result<(), Fault> {
+    fn host(&mut self, host: &[u8]) -> Result<(), HeadError> {
         self.hosts += 1;
         if self.hosts > 1 {
-            return Err(Fault::Malformed("a request names its host in one Host field"));
+            return Err(HeadError::Malformed("a request names its host in one Host field"));
         }
         if host.contains(&b'@') {
             return Err(USER_IN_HOST);
         }
         match &self.authority {
             Some(authority) if **authority != *host => {
-                Err(Fault::Malformed("the request target and Host name different hosts"))
+                Err(HeadError::Malformed("the request target and Host name different hosts"))
             }
             _ => Ok(()),
         }
     }
 
     /// What says how long the body is must say it once.
-    fn framing(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    fn framing(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         if name.eq_ignore_ascii_case(b"content-length") {
             self.content_lengths += 1;
             let number = std::str::from_utf8(value)
                 .ok()
                 .and_then(|value| value.parse::<u64>().ok());
             if number.is_none() || !value.iter().all(u8::is_ascii_digit) {
-                return Err(Fault::Malformed("Content-Length is not a number"));
+                return Err(HeadError::Malformed("Content-Length is not a number"));
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.transfer_encodings += 1;
             if self.is_http_10 {
-                return Err(Fault::Malformed("HTTP/1.0 has no Transfer-Encoding"));
+                return Err(HeadError::Malformed("HTTP/1.0 has no Transfer-Encoding"));
             }
             if !value.eq_ignore_ascii_case(b"chunked") {
-                return Err(Fault::Malformed("the only Transfer-Encoding understood is chunked"));
+                return Err(HeadError::Malformed("the only Transfer-Encoding understood is chunked"));
             }
         }
         if self.content_lengths + self.transfer_encodings > 1 {
-            return Err(Fault::Malformed("the length of the body is given more than once"));
+            return Err(HeadError::Malformed("the length of the body is given more than once"));
         }
         Ok(())
     }
 }
 
-const USER_IN_HOST: Fault = Fault::Malformed("the host has a user name in front, which belongs into Authorization");
+const USER_IN_HOST: HeadError =
+    HeadError::Malformed("the host has a user name in front, which belongs into Authorization");
 
 /// RFC 9110 section 5.6.2.
 fn is_token(text: &[u8]) -> bool {
@@ -256,14 +257,14 @@ mod tests {
             "GET http://a?x HTTP/1.1\r\nHost: A\r\n\r\n",
         ] {
             assert!(
-                matches!(scan(head), Progress::Refused(Fault::Malformed(_))),
+                matches!(scan(head), Progress::Refused(HeadError::Malformed(_))),
                 "{head:?}: {:?}",
                 scan(head)
             );
         }
         assert_eq!(
             scan("CONNECT a:443 HTTP/1.1\r\n\r\n"),
-            Progress::Refused(Fault::Connect)
+            Progress::Refused(HeadError::Connect)
         );
     }
 
@@ -292,7 +293,7 @@ mod tests {
             "GET http://u@a/ HTTP/1.0\r\n\r\n",
         ] {
             assert!(
-                matches!(scan(head), Progress::Refused(Fault::Malformed(_))),
+                matches!(scan(head), Progress::Refused(HeadError::Malformed(_))),
                 "{head:?}: {:?}",
                 scan(head)
             );
@@ -311,31 +312,34 @@ mod tests {
 
     #[test]
     fn sizes_are_bounded_before_the_head_is_complete() {
-        let uri = "a".repeat(URI_SIZE);
+        let uri = "a".repeat(MAX_URI_SIZE);
         assert_eq!(
             scan(&format!("GET /{uri} HTTP/1.1\r\n\r\n")),
-            Progress::Refused(Fault::UriTooLong)
+            Progress::Refused(HeadError::UriTooLong)
         );
-        assert_eq!(scan(&format!("GET /{uri}{uri}")), Progress::Refused(Fault::UriTooLong));
+        assert_eq!(
+            scan(&format!("GET /{uri}{uri}")),
+            Progress::Refused(HeadError::UriTooLong)
+        );
         assert_eq!(scan(&format!("GET /{} HTTP/1.1\r\n", &uri[1..])), Progress::Partial);
-        let value = "a".repeat(HEAD_SIZE);
+        let value = "a".repeat(MAX_HEAD_SIZE);
         assert_eq!(
             scan(&format!("GET / HTTP/1.1\r\nX: {value}")),
-            Progress::Refused(Fault::TooLarge)
+            Progress::Refused(HeadError::TooLarge)
         );
         assert_eq!(
             scan(&format!("GET / HTTP/1.1\r\nX: {value}\r\n\r\n")),
-            Progress::Refused(Fault::TooLarge)
+            Progress::Refused(HeadError::TooLarge)
         );
-        for (fields, refused) in [(FIELDS, false), (FIELDS + 1, true), (97, true), (200, true)] {
+        for (fields, refused) in [(MAX_FIELDS, false), (MAX_FIELDS + 1, true), (97, true), (200, true)] {
             let fields = "X: a\r\n".repeat(fields);
             let scanned = scan(&format!("GET / HTTP/1.1\r\n{fields}\r\n"));
             assert_eq!(
-                scanned == Progress::Refused(Fault::TooManyFields),
+                scanned == Progress::Refused(HeadError::TooManyFields),
                 refused,
                 "{scanned:?}"
             );
         }
-        assert!(Fault::TooManyFields.message().contains(&format!(" {FIELDS} ")));
+        assert!(HeadError::TooManyFields.message().contains(&format!(" {MAX_FIELDS} ")));
     }
 }

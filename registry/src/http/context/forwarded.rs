@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use actix_web::http::header::{HOST, HeaderMap};
 use lockgate_config::{Network, PublicUrl};
-use lockgate_wire::{Fields, Peer, Scheme};
+use lockgate_wire::{ForwardedFields, Peer, Scheme};
 
 use crate::Front;
 
@@ -35,7 +35,7 @@ pub(crate) struct Origin {
 impl Trust {
     /// Reads the headers of one request from `peer` (`None` for a Unix socket).
     pub(crate) fn origin(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Origin {
-        let fields = Fields::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
+        let fields = ForwardedFields::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let peer = Peer {
             address: peer,

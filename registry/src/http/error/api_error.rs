@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_RANGE, HeaderName, HeaderValue, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
-use lockgate_admission::Full;
+use lockgate_admission::Overloaded;
 use serde_json::{Value, json};
 
 use super::code::Code;
@@ -219,7 +219,7 @@ impl ApiError {
     }
 
     /// 503: as many requests as may be are being served, and it waited for its turn.
-    pub(crate) fn full(full: Full) -> Self {
+    pub(crate) fn full(full: Overloaded) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, full.to_string()).with_header(RETRY_AFTER, "5")
     }
 

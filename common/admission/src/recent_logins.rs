@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::network::Network;
+use crate::network::ClientNetwork;
 
 /// How long somebody is remembered at least; twice as long at most.
-const REMEMBERED: Duration = Duration::from_secs(15 * 60);
+const REMEMBER_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// How many are remembered; only those who sign in take room.
-const MOST: usize = 16 * 1024;
+const MAX_REMEMBERED: usize = 16 * 1024;
 
 /// Credentials, as keyed hashes that mean nothing outside of this process, and networks.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct RecentLogins {
     hasher: RandomState,
-    credentials: Lately<u64>,
-    networks: Lately<Network>,
+    credentials: RecentSet<u64>,
+    networks: RecentSet<ClientNetwork>,
 }
 
-impl Known {
+impl RecentLogins {
     /// What stands for the value of an `Authorization` header.
     pub(crate) fn credentials(&self, value: &[u8]) -> u64 {
         self.hasher.hash_one(value)
@@ -33,11 +33,11 @@ impl Known {
         self.credentials.contains(&credentials)
     }
 
-    pub(crate) fn network(&self, network: Network) -> bool {
+    pub(crate) fn network(&self, network: ClientNetwork) -> bool {
         self.networks.contains(&network)
     }
 
-    pub(crate) fn remember(&self, credentials: Option<u64>, network: Network) {
+    pub(crate) fn remember(&self, credentials: Option<u64>, network: ClientNetwork) {
         if let Some(credentials) = credentials {
             self.credentials.insert(credentials);
         }
@@ -47,7 +47,7 @@ impl Known {
 
 /// What was inserted lately: the present set and the one before it.
 #[derive(Debug)]
-struct Lately<T>(RwLock<Sets<T>>);
+struct RecentSet<T>(RwLock<Sets<T>>);
 
 #[derive(Debug)]
 struct Sets<T> {
@@ -56,7 +56,7 @@ struct Sets<T> {
     since: Instant,
 }
 
-impl<T> Default for Lately<T> {
+impl<T> Default for RecentSet<T> {
     fn default() -> Self {
         Self(RwLock::new(Sets {
             present: HashSet::new(),
@@ -66,12 +66,12 @@ impl<T> Default for Lately<T> {
     }
 }
 
-impl<T: Hash + Eq> Lately<T> {
+impl<T: Hash + Eq> RecentSet<T> {
     fn contains(&self, item: &T) -> bool {
         let sets = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match sets.since.elapsed() {
-            age if age < REMEMBERED => sets.present.contains(item) || sets.before.contains(item),
-            age if age < 2 * REMEMBERED => sets.present.contains(item),
+            age if age < REMEMBER_TIME => sets.present.contains(item) || sets.before.contains(item),
+            age if age < 2 * REMEMBER_TIME => sets.present.contains(item),
             _ => false,
         }
     }
@@ -79,13 +79,13 @@ impl<T: Hash + Eq> Lately<T> {
     fn insert(&self, item: T) {
         let is_there = {
             let sets = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            sets.since.elapsed() < REMEMBERED && sets.present.contains(&item)
+            sets.since.elapsed() < REMEMBER_TIME && sets.present.contains(&item)
         };
         if is_there {
             return;
         }
         let mut sets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if sets.since.elapsed() >= REMEMBERED || sets.present.len() >= MOST {
+        if sets.since.elapsed() >= REMEMBER_TIME || sets.present.len() >= MAX_REMEMBERED {
             sets.before = std::mem::take(&mut sets.present);
             sets.since = Instant::now();
         }
@@ -99,28 +99,28 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_inserted_is_remembered_for_a_while() {
-        let lately = Lately::default();
+        let lately = RecentSet::default();
         lately.insert(1);
-        tokio::time::advance(REMEMBERED - Duration::from_secs(1)).await;
+        tokio::time::advance(REMEMBER_TIME - Duration::from_secs(1)).await;
         assert!(lately.contains(&1) && !lately.contains(&2));
         tokio::time::advance(Duration::from_secs(2)).await;
         lately.insert(2);
         assert!(lately.contains(&1) && lately.contains(&2));
-        tokio::time::advance(REMEMBERED).await;
+        tokio::time::advance(REMEMBER_TIME).await;
         assert!(!lately.contains(&1) && lately.contains(&2));
-        tokio::time::advance(REMEMBERED).await;
+        tokio::time::advance(REMEMBER_TIME).await;
         assert!(!lately.contains(&2));
     }
 
     #[test]
     fn as_many_are_remembered_as_there_is_room_for() {
-        let lately = Lately::default();
-        for item in 0..3 * MOST {
+        let lately = RecentSet::default();
+        for item in 0..3 * MAX_REMEMBERED {
             lately.insert(item);
         }
         let sets = lately.0.read().unwrap();
-        assert!(sets.present.len() + sets.before.len() <= 2 * MOST);
+        assert!(sets.present.len() + sets.before.len() <= 2 * MAX_REMEMBERED);
         drop(sets);
-        assert!(lately.contains(&(3 * MOST - 1)));
+        assert!(lately.contains(&(3 * MAX_REMEMBERED - 1)));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 /// What a request may know about the connection that it came through.
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub(crate) struct ConnectionInfo {
     /// The client, or the proxy in front of us.
     pub(crate) remote: SocketAddr,
     /// Whether the connection is encrypted.

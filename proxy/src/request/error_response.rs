@@ -1,4 +1,4 @@
-//! Error answers of the front door itself, in the registry's own form.
+//! Error answers of the proxy itself, in the registry's own form.
 //!
 //! The body is the distribution specification's ("Error Codes"): docker shows its message, and a client that knows
 //! the codes acts on them.
@@ -9,11 +9,11 @@ use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
 use crate::request::limits::RETRY_AFTER;
-use crate::request::settings::Settings;
+use crate::request::settings::ProxySettings;
 
 /// An answer that is not the registry's.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ErrorPage<'a> {
+pub(crate) struct ErrorResponse<'a> {
     /// 4xx or 5xx.
     pub(crate) status: u16,
     /// One of the specification's codes.
@@ -22,7 +22,7 @@ pub(crate) struct ErrorPage<'a> {
     pub(crate) message: &'a str,
 }
 
-impl<'a> ErrorPage<'a> {
+impl<'a> ErrorResponse<'a> {
     /// The answer for `status`, with the code that fits it best.
     pub(crate) fn new(status: u16, message: &'a str) -> Self {
         let code = match status {
@@ -67,7 +67,7 @@ impl<'a> ErrorPage<'a> {
     }
 
     /// Sends the answer.
-    pub(crate) async fn send(self, session: &mut Session, settings: &Settings) -> Result<()> {
+    pub(crate) async fn send(self, session: &mut Session, settings: &ProxySettings) -> Result<()> {
         let body = self.body();
         let mut header = ResponseHeader::build(self.status, Some(8))?;
         header.insert_header("Content-Type", "application/json")?;
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_whole_answer_is_well_formed() {
-        let answer = String::from_utf8(ErrorPage::new(431, "too \"large\"").to_http1()).unwrap();
+        let answer = String::from_utf8(ErrorResponse::new(431, "too \"large\"").to_http1()).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(
             head.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"),
