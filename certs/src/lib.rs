@@ -18,13 +18,13 @@ mod serve;
 pub mod trust;
 mod x509;
 
-pub use issue::{PrivateKeyPem, Subject, authority, bundle, leaf, machine, renewal};
-pub use serve::{Stamp, acme, reload, server};
+pub use issue::{IssueError, PrivateKeyPem, Subject, authority, bundle, leaf, machine, renewal};
+pub use serve::{Stamp, challenge, resolver, server};
 pub use x509::{HostName, HostNameError, fingerprint_sha256, install_provider, load, provider};
 
 pub use authority::Authority;
 pub use leaf::{Issued, KeyKind, LeafRequest};
 pub use load::{LoadError, Pair};
-pub use reload::{Event, Resolver};
 pub use renewal::{Reason, Validity, is_self_signed, renewal, validity};
-pub use server::{ClientAuth, MinimumVersion, ServerOptions, server_config};
+pub use resolver::{ReloadEvent, Resolver};
+pub use server::{ClientVerification, MinimumVersion, ServerOptions, server_config};

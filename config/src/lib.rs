@@ -17,9 +17,9 @@ mod raw;
 mod typed;
 mod units;
 
-pub use diagnostics::{LoadError, Mistake};
+pub use diagnostics::{Diagnostic, LoadError};
 pub use home::{Home, template};
 pub use pattern::{check_pattern, from_go_regex};
-pub use raw::{GaveWay, read_yaml, text};
+pub use raw::{OverriddenKey, read_yaml, text};
 pub use typed::*;
 pub use units::duration;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diagnostics::{Findings, LoadError, Mistake};
+use crate::diagnostics::{Diagnostic, Diagnostics, LoadError};
 use crate::raw::{self, Node, ROOT, text};
 use crate::typed::{Auth, Config, Health, Http, Log, Process, Section, Storage, Validation};
 
@@ -39,20 +39,20 @@ impl Config {
             source,
         };
         let base = directory(path).map_err(unreadable)?;
-        let mut root = raw::parse(bytes).map_err(|fault| LoadError::Syntax {
+        let mut root = raw::parse(bytes).map_err(|error| LoadError::Syntax {
             path: path.to_owned(),
-            line: fault.line,
-            column: fault.column,
-            message: fault.message,
+            line: error.line,
+            column: error.column,
+            message: error.message,
         })?;
 
-        let findings = Findings::new(base);
-        let variables = raw::override_from(environment, &mut root, &findings);
-        let gave_way = raw::give_way(&mut root);
-        raw::check(&root, &findings);
-        let mut config = read(path, &root, &findings);
+        let diagnostics = Diagnostics::new(base);
+        let variables = raw::override_from(environment, &mut root, &diagnostics);
+        let overridden = raw::remove_overridden(&mut root);
+        raw::check(&root, &diagnostics);
+        let mut config = read(path, &root, &diagnostics);
 
-        let (mut mistakes, mut warnings) = findings.into_parts();
+        let (mut mistakes, mut warnings) = diagnostics.into_parts();
         sort(&root, &mut mistakes);
         if !mistakes.is_empty() {
             return Err(LoadError::Mistakes {
@@ -63,14 +63,14 @@ impl Config {
         sort(&root, &mut warnings);
         config.warnings = warnings;
         config.variables = variables;
-        config.gave_way = gave_way;
+        config.overridden = overridden;
         Ok(config)
     }
 }
 
-/// The typed sections; mistakes go to `findings`, and defaults stand in for what is wrong.
-fn read(path: &Path, root: &Node, findings: &Findings) -> Config {
-    let root = Section::root(root, ROOT, findings);
+/// The typed sections; mistakes go to `diagnostics`, and defaults stand in for what is wrong.
+fn read(path: &Path, root: &Node, diagnostics: &Diagnostics) -> Config {
+    let root = Section::root(root, ROOT, diagnostics);
     version(&root);
     let http = Http::read(&root.section("http"));
     let auth = Auth::read(&root.section("auth"));
@@ -79,7 +79,7 @@ fn read(path: &Path, root: &Node, findings: &Findings) -> Config {
         path: path.to_owned(),
         warnings: Vec::new(),
         variables: Vec::new(),
-        gave_way: Vec::new(),
+        overridden: Vec::new(),
         log: Log::read(&root),
         storage: Storage::read(&root),
         http,
@@ -170,7 +170,7 @@ fn directory(path: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Into the order of the file's keys; a missing key stands where its section begins.
-fn sort(root: &Node, found: &mut [Mistake]) {
+fn sort(root: &Node, found: &mut [Diagnostic]) {
     let order = root.order();
     found.sort_by_cached_key(|mistake| {
         let mut key = mistake.key.as_str();

@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsage
 use rustls_pki_types::CertificateDer;
 use time::{Duration, OffsetDateTime};
 
-pub use super::error::Error;
+use super::error::IssueError;
 use super::leaf::{self, CLOCK_SKEW, Issued, LeafRequest};
 use super::private_key::PrivateKeyPem;
 use super::subject::Subject;
@@ -28,7 +28,7 @@ pub struct Authority {
 
 impl Authority {
     /// Makes a new authority: ECDSA P-256, ten years, good for leaves only (pathlen 0).
-    pub fn create(subject: &Subject) -> Result<Self, Error> {
+    pub fn create(subject: &Subject) -> Result<Self, IssueError> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         params.distinguished_name = subject.distinguished_name()?;
@@ -48,12 +48,12 @@ impl Authority {
 
     /// Reads an authority from PEM files, this program's own or another's. When the file goes on with the authorities
     /// above it, leaves are issued with all of them.
-    pub fn load(certificate: &Path, key: &Path) -> Result<Self, Error> {
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, IssueError> {
         let (chain, private) = load::authority(certificate, key)?;
         let chain_pem = chain.iter().map(|certificate| load::to_pem(&certificate.der)).collect();
         let parsed = chain[0].clone();
         if !parsed.authority {
-            return Err(Error::NotAnAuthority {
+            return Err(IssueError::NotAnAuthority {
                 path: certificate.to_owned(),
             });
         }
@@ -82,11 +82,11 @@ impl Authority {
     }
 
     /// Issues a leaf with a new key. It never outlives the authority.
-    pub fn issue(&self, request: &LeafRequest) -> Result<Issued, Error> {
-        let end =
-            OffsetDateTime::from_unix_timestamp(self.certificate.not_after).map_err(|_| Error::AuthorityExpired)?;
+    pub fn issue(&self, request: &LeafRequest) -> Result<Issued, IssueError> {
+        let end = OffsetDateTime::from_unix_timestamp(self.certificate.not_after)
+            .map_err(|_| IssueError::AuthorityExpired)?;
         if end <= OffsetDateTime::from(SystemTime::now()) {
-            return Err(Error::AuthorityExpired);
+            return Err(IssueError::AuthorityExpired);
         }
         let key = leaf::generate_key(request.key)?;
         let mut params = leaf::parameters(request)?;
@@ -95,7 +95,7 @@ impl Authority {
         let issued = params.signed_by(&key, &self.issuer)?;
         // Clients find the issuer by the bytes of its name; a generator that rewrote them would break the chain.
         if !parse_own(issued.der())?.names_as_issuer(&self.certificate) {
-            return Err(Error::AuthorityName {
+            return Err(IssueError::AuthorityName {
                 name: self.certificate.subject.clone(),
             });
         }
@@ -114,6 +114,6 @@ impl std::fmt::Debug for Authority {
     }
 }
 
-fn parse_own(der: &CertificateDer<'static>) -> Result<Certificate, Error> {
-    Certificate::parse(der.clone()).map_err(|_| Error::Generate(rcgen::Error::CouldNotParseCertificate))
+fn parse_own(der: &CertificateDer<'static>) -> Result<Certificate, IssueError> {
+    Certificate::parse(der.clone()).map_err(|_| IssueError::Generate(rcgen::Error::CouldNotParseCertificate))
 }

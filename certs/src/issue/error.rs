@@ -5,7 +5,7 @@ use crate::x509::load::LoadError;
 
 /// Why nothing was issued.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum IssueError {
     /// A field of the subject.
     #[error(transparent)]
     Subject(#[from] SubjectError),

@@ -9,7 +9,7 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-use super::error::Error;
+use super::error::IssueError;
 use super::machine;
 use super::private_key::PrivateKeyPem;
 use super::subject::Subject;
@@ -115,7 +115,7 @@ impl KeyKind {
 }
 
 /// Issues a leaf that signs itself, as `openssl req -x509` does: clients trust the very certificate.
-pub fn self_signed(request: &LeafRequest) -> Result<Issued, Error> {
+pub fn self_signed(request: &LeafRequest) -> Result<Issued, IssueError> {
     let key = generate_key(request.key)?;
     let certificate = parameters(request)?.self_signed(&key)?;
     Ok(Issued {
@@ -124,9 +124,9 @@ pub fn self_signed(request: &LeafRequest) -> Result<Issued, Error> {
     })
 }
 
-pub(crate) fn parameters(request: &LeafRequest) -> Result<CertificateParams, Error> {
+pub(crate) fn parameters(request: &LeafRequest) -> Result<CertificateParams, IssueError> {
     if !(1..=MOST_DAYS).contains(&request.days) {
-        return Err(Error::Days {
+        return Err(IssueError::Days {
             days: request.days,
             most: MOST_DAYS,
         });
@@ -157,16 +157,19 @@ pub(crate) fn generate_key(kind: KeyKind) -> Result<KeyPair, rcgen::Error> {
 }
 
 /// 127 random bits, positive and never 0 (RFC 5280 section 4.1.2.2): an authority needs no count of what it issued.
-pub(crate) fn random_serial() -> Result<SerialNumber, Error> {
+pub(crate) fn random_serial() -> Result<SerialNumber, IssueError> {
     let mut bytes = [0; 16];
-    provider().secure_random.fill(&mut bytes).map_err(|_| Error::Random)?;
+    provider()
+        .secure_random
+        .fill(&mut bytes)
+        .map_err(|_| IssueError::Random)?;
     bytes[0] = (bytes[0] & 0x7f) | 0x40;
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-fn alternative_names(request: &LeafRequest) -> Result<Vec<SanType>, Error> {
+fn alternative_names(request: &LeafRequest) -> Result<Vec<SanType>, IssueError> {
     if request.names.is_empty() && request.addresses.is_empty() {
-        return Err(Error::NoNames);
+        return Err(IssueError::NoNames);
     }
     let names = request
         .names
@@ -177,7 +180,7 @@ fn alternative_names(request: &LeafRequest) -> Result<Vec<SanType>, Error> {
 }
 
 /// The request's subject with a common name, which people look for although clients do not.
-fn named(request: &LeafRequest) -> Result<Subject, Error> {
+fn named(request: &LeafRequest) -> Result<Subject, IssueError> {
     let mut subject = request.subject.clone();
     if subject.common_name.is_none() {
         let name = request.names.first().map(ToString::to_string);
@@ -242,13 +245,13 @@ mod tests {
             names: vec![],
             ..request.clone()
         };
-        assert!(matches!(self_signed(&nameless), Err(Error::NoNames)));
+        assert!(matches!(self_signed(&nameless), Err(IssueError::NoNames)));
         for days in [0, MOST_DAYS + 1] {
             let request = LeafRequest {
                 days,
                 ..request.clone()
             };
-            assert!(matches!(self_signed(&request), Err(Error::Days { .. })));
+            assert!(matches!(self_signed(&request), Err(IssueError::Days { .. })));
         }
     }
 

@@ -9,5 +9,6 @@ mod private_key;
 pub mod renewal;
 mod subject;
 
+pub use error::IssueError;
 pub use private_key::PrivateKeyPem;
 pub use subject::Subject;

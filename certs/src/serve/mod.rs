@@ -1,7 +1,7 @@
 //! What a TLS server shows: certificates that follow their files, and answers to an ACME server's challenges.
 
-pub mod acme;
-pub mod reload;
+pub mod challenge;
+pub mod resolver;
 pub mod server;
 mod stamp;
 

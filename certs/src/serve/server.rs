@@ -19,7 +19,7 @@ pub struct ServerOptions {
     /// Older versions are refused.
     pub minimum: MinimumVersion,
     /// Whether clients show certificates of their own.
-    pub client_auth: ClientAuth,
+    pub client_auth: ClientVerification,
     /// Whether ALPN offers `h2` before `http/1.1`.
     pub http2: bool,
 }
@@ -36,7 +36,7 @@ pub enum MinimumVersion {
 
 /// Client certificates, verified against PEM bundles of authorities.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum ClientAuth {
+pub enum ClientVerification {
     /// None is asked for.
     #[default]
     None,
@@ -48,7 +48,7 @@ pub enum ClientAuth {
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ServerConfigError {
     /// A bundle of client authorities.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -76,7 +76,7 @@ pub enum Error {
 pub fn server_config(
     resolver: Arc<dyn ResolvesServerCert>,
     options: &ServerOptions,
-) -> Result<Arc<ServerConfig>, Error> {
+) -> Result<Arc<ServerConfig>, ServerConfigError> {
     let versions: &[&SupportedProtocolVersion] = match options.minimum {
         MinimumVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         MinimumVersion::Tls13 => &[&rustls::version::TLS13],
@@ -97,28 +97,31 @@ pub fn server_config(
 }
 
 /// Whether the bundle at `path` holds authorities that client certificates can be verified against.
-pub fn check_client_authorities(path: &Path) -> Result<(), Error> {
-    client_verifier(&ClientAuth::Required(vec![path.to_owned()])).map(drop)
+pub fn check_client_authorities(path: &Path) -> Result<(), ServerConfigError> {
+    client_verifier(&ClientVerification::Required(vec![path.to_owned()])).map(drop)
 }
 
-fn client_verifier(client_auth: &ClientAuth) -> Result<Option<Arc<dyn ClientCertVerifier>>, Error> {
-    let builder = |bundles| Ok::<_, Error>(WebPkiClientVerifier::builder_with_provider(roots(bundles)?, provider()));
+fn client_verifier(client_auth: &ClientVerification) -> Result<Option<Arc<dyn ClientCertVerifier>>, ServerConfigError> {
+    let builder =
+        |bundles| Ok::<_, ServerConfigError>(WebPkiClientVerifier::builder_with_provider(roots(bundles)?, provider()));
     Ok(match client_auth {
-        ClientAuth::None => None,
-        ClientAuth::IfGiven(bundles) => Some(builder(bundles)?.allow_unauthenticated().build()?),
-        ClientAuth::Required(bundles) => Some(builder(bundles)?.build()?),
+        ClientVerification::None => None,
+        ClientVerification::IfGiven(bundles) => Some(builder(bundles)?.allow_unauthenticated().build()?),
+        ClientVerification::Required(bundles) => Some(builder(bundles)?.build()?),
     })
 }
 
-fn roots(bundles: &[PathBuf]) -> Result<Arc<RootCertStore>, Error> {
+fn roots(bundles: &[PathBuf]) -> Result<Arc<RootCertStore>, ServerConfigError> {
     let mut roots = RootCertStore::empty();
     for path in bundles {
         for (index, certificate) in load::chain(path)?.into_iter().enumerate() {
-            roots.add(certificate.der).map_err(|source| Error::Authority {
-                path: path.clone(),
-                position: index + 1,
-                source,
-            })?;
+            roots
+                .add(certificate.der)
+                .map_err(|source| ServerConfigError::Authority {
+                    path: path.clone(),
+                    position: index + 1,
+                    source,
+                })?;
         }
     }
     Ok(Arc::new(roots))

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use lockgate_certs::{ClientAuth, LeafRequest, MinimumVersion, Pair, Resolver, ServerOptions, leaf, server_config};
+use lockgate_certs::{
+    ClientVerification, LeafRequest, MinimumVersion, Pair, Resolver, ServerOptions, leaf, server_config,
+};
 use lockgate_testkit::certificates::{Certificates, authority, named};
 use lockgate_testkit::require;
 use rcgen::ExtendedKeyUsagePurpose;
@@ -174,7 +176,7 @@ fn client_certificates_are_asked_for_and_verified() {
     let (good, bad) = (home.pair("good"), home.pair("bad"));
     let bundle = vec![home.path("clients.crt")];
     let ca = home.path("ca.crt");
-    let connects = |client_auth: &ClientAuth, own: Option<&Pair>| {
+    let connects = |client_auth: &ClientVerification, own: Option<&Pair>| {
         let options = ServerOptions {
             client_auth: client_auth.clone(),
             ..ServerOptions::default()
@@ -186,11 +188,11 @@ fn client_certificates_are_asked_for_and_verified() {
         };
         Client::connect(&server, "localhost", &settings.build()).is_ok()
     };
-    let required = ClientAuth::Required(bundle.clone());
+    let required = ClientVerification::Required(bundle.clone());
     assert!(connects(&required, Some(&good)));
     assert!(!connects(&required, Some(&bad)));
     assert!(!connects(&required, None));
-    let if_given = ClientAuth::IfGiven(bundle);
+    let if_given = ClientVerification::IfGiven(bundle);
     assert!(connects(&if_given, Some(&good)));
     assert!(!connects(&if_given, Some(&bad)));
     assert!(connects(&if_given, None));
@@ -205,7 +207,7 @@ fn a_wrong_bundle_of_client_authorities_is_an_error_with_its_path() {
         (vec![], "cannot be verified"),
     ] {
         let options = ServerOptions {
-            client_auth: ClientAuth::Required(bundles),
+            client_auth: ClientVerification::Required(bundles),
             ..ServerOptions::default()
         };
         let error = server_config(resolver.clone(), &options).unwrap_err().to_string();

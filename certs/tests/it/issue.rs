@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use lockgate_certs::authority::Error;
+use lockgate_certs::IssueError;
 use lockgate_certs::{
     Authority, KeyKind, LeafRequest, Resolver, ServerOptions, Subject, fingerprint_sha256, leaf, server_config,
 };
@@ -295,7 +295,7 @@ fn an_authority_whose_name_would_be_changed_is_refused() {
     let authority = Authority::load(&home.path("two.crt"), &home.path("two.key")).unwrap();
     assert!(matches!(
         authority.issue(&request(&["a.example"])),
-        Err(Error::AuthorityName { .. })
+        Err(IssueError::AuthorityName { .. })
     ));
 }
 
@@ -304,7 +304,7 @@ fn a_leaf_is_no_authority() {
     let home = Home::new();
     let pair = home.issue("leaf", &["a.example"]);
     let refused = Authority::load(&pair.certificate, &pair.key);
-    assert!(matches!(refused, Err(Error::NotAnAuthority { .. })));
+    assert!(matches!(refused, Err(IssueError::NotAnAuthority { .. })));
     let mixed = Authority::load(&home.path("ca.crt"), &pair.key).unwrap_err();
     assert_holds(&mixed.to_string(), &["leaf.key", "does not belong to the certificate"]);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use lockgate_certs::load::LoadError;
-use lockgate_certs::{Event, Resolver, ServerOptions, server_config};
+use lockgate_certs::{ReloadEvent, Resolver, ServerOptions, server_config};
 
 use crate::harness::{Client, Home, Server, Settings, leaf_der, request};
 
@@ -42,7 +42,7 @@ fn a_new_pair_is_served_and_connections_go_on() {
     let pair = running.home.issue("leaf", &["localhost"]);
     let events = running.resolver.refresh();
     assert!(
-        matches!(&events[..], [Event::Reloaded { certificate }] if *certificate == pair.certificate),
+        matches!(&events[..], [ReloadEvent::Reloaded { certificate }] if *certificate == pair.certificate),
         "{events:?}"
     );
     let new = running.connect("localhost").leaf();
@@ -73,7 +73,7 @@ fn a_wrong_pair_is_refused_once_and_the_old_one_goes_on() {
     // Half of the certificate, as seen in the middle of a copy.
     fs::write(&certificate, &next.chain_pem[..200]).unwrap();
     let events = running.resolver.refresh();
-    let [Event::Refused { error, .. }] = &events[..] else {
+    let [ReloadEvent::Refused { error, .. }] = &events[..] else {
         panic!("{events:?}")
     };
     assert!(matches!(error, LoadError::MalformedCertificate { .. }));
@@ -87,7 +87,7 @@ fn a_wrong_pair_is_refused_once_and_the_old_one_goes_on() {
     assert!(
         matches!(
             &events[..],
-            [Event::Refused {
+            [ReloadEvent::Refused {
                 error: LoadError::WrongKey { .. },
                 ..
             }]
@@ -97,7 +97,10 @@ fn a_wrong_pair_is_refused_once_and_the_old_one_goes_on() {
     assert_eq!(running.connect("localhost").leaf(), old);
 
     fs::write(&key, next.key_pem.reveal()).unwrap();
-    assert!(matches!(&running.resolver.refresh()[..], [Event::Reloaded { .. }]));
+    assert!(matches!(
+        &running.resolver.refresh()[..],
+        [ReloadEvent::Reloaded { .. }]
+    ));
     assert_eq!(running.connect("localhost").leaf(), leaf_der(&certificate));
 }
 
@@ -111,7 +114,7 @@ fn a_file_that_vanishes_is_refused_and_may_come_back() {
     assert!(
         matches!(
             &events[..],
-            [Event::Refused {
+            [ReloadEvent::Refused {
                 error: LoadError::Read { .. },
                 ..
             }]
@@ -140,7 +143,7 @@ fn a_symbolic_link_that_is_pointed_elsewhere_is_followed() {
     let resolver = Resolver::new(home.pair("live"), vec![]).unwrap();
     let server = Server::start(server_config(resolver.clone(), &ServerOptions::default()).unwrap());
     link("two");
-    assert!(matches!(&resolver.refresh()[..], [Event::Reloaded { .. }]));
+    assert!(matches!(&resolver.refresh()[..], [ReloadEvent::Reloaded { .. }]));
     let config = Settings::trusting(&home.path("ca.crt")).build();
     assert_eq!(
         Client::connect(&server, "localhost", &config).unwrap().leaf(),

@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, collected while it is read.
 
-mod findings;
-mod mistake;
+mod collected;
+mod diagnostic;
 
-pub(crate) use findings::Findings;
-pub use mistake::{LoadError, Mistake};
+pub(crate) use collected::Diagnostics;
+pub use diagnostic::{Diagnostic, LoadError};

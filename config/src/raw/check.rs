@@ -2,58 +2,60 @@
 
 use super::nearest::nearest;
 use super::node::{Content, Node, join};
-use super::table::{Fate, Key, ROOT, Shape};
-use crate::diagnostics::{Findings, Mistake};
+use super::table::{Key, KeyStatus, ROOT, Shape};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 
 /// Walks what the user wrote along the table of keys.
-pub(crate) fn check(root: &Node, findings: &Findings) {
-    section(root, ROOT, "", findings);
+pub(crate) fn check(root: &Node, diagnostics: &Diagnostics) {
+    section(root, ROOT, "", diagnostics);
 }
 
-fn section(node: &Node, keys: &'static [Key], path: &str, findings: &Findings) {
+fn section(node: &Node, keys: &'static [Key], path: &str, diagnostics: &Diagnostics) {
     let Content::Map(entries) = &node.content else {
         if !node.is_null() {
-            findings.mistake(not_a_section(node, keys, path));
+            diagnostics.mistake(not_a_section(node, keys, path));
         }
         return;
     };
     for (name, value) in entries {
         match keys.iter().find(|key| key.name == name) {
-            Some(key) => known(value, key, &join(path, name), findings),
-            None => findings.mistake(unknown(value, name, keys, path)),
+            Some(key) => known(value, key, &join(path, name), diagnostics),
+            None => diagnostics.mistake(unknown(value, name, keys, path)),
         }
     }
 }
 
-fn known(value: &Node, key: &Key, path: &str, findings: &Findings) {
-    match key.fate {
-        Fate::Read => below(value, key, path, findings),
-        Fate::Ignored(reason) if value.is_active() => {
-            findings.warning(about(value, key, path, format!("without effect: {reason}")));
+fn known(value: &Node, key: &Key, path: &str, diagnostics: &Diagnostics) {
+    match key.status {
+        KeyStatus::Read => below(value, key, path, diagnostics),
+        KeyStatus::Ignored(reason) if value.is_active() => {
+            diagnostics.warning(about(value, key, path, format!("without effect: {reason}")));
         }
-        Fate::Refused(reason) if value.is_active() => refuse(value, key, path, reason, findings),
-        Fate::RefusedByName(reason) => findings.mistake(about(value, key, path, format!("not supported: {reason}"))),
-        Fate::Ignored(_) | Fate::Refused(_) => {}
+        KeyStatus::Refused(reason) if value.is_active() => refuse(value, key, path, reason, diagnostics),
+        KeyStatus::RefusedByName(reason) => {
+            diagnostics.mistake(about(value, key, path, format!("not supported: {reason}")))
+        }
+        KeyStatus::Ignored(_) | KeyStatus::Refused(_) => {}
     }
 }
 
-fn below(value: &Node, key: &Key, path: &str, findings: &Findings) {
+fn below(value: &Node, key: &Key, path: &str, diagnostics: &Diagnostics) {
     match (&key.shape, &value.content) {
         (Shape::Switch(_), _) if value.as_flag().is_some() => {}
-        (Shape::Section(keys) | Shape::Switch(keys), _) => section(value, keys, path, findings),
+        (Shape::Section(keys) | Shape::Switch(keys), _) => section(value, keys, path, diagnostics),
         (Shape::List(keys), Content::List(items)) => {
             for (index, item) in items.iter().enumerate() {
-                section(item, keys, &format!("{path}[{index}]"), findings);
+                section(item, keys, &format!("{path}[{index}]"), diagnostics);
             }
         }
         (Shape::List(_), Content::Null) => {}
         (Shape::List(keys), _) => {
             let expected = format!("expected a list of entries with {}", names(keys));
-            findings.mistake(about(value, key, path, expected));
+            diagnostics.mistake(about(value, key, path, expected));
         }
         (Shape::Open(_), Content::Map(_) | Content::Null) => {}
         (Shape::Open(_), _) => {
-            findings.mistake(about(
+            diagnostics.mistake(about(
                 value,
                 key,
                 path,
@@ -65,25 +67,25 @@ fn below(value: &Node, key: &Key, path: &str, findings: &Findings) {
 }
 
 /// The whole key, or in a list each entry that asks for anything.
-fn refuse(value: &Node, key: &Key, path: &str, reason: &str, findings: &Findings) {
+fn refuse(value: &Node, key: &Key, path: &str, reason: &str, diagnostics: &Diagnostics) {
     let expected = || format!("not supported: {reason}");
     match &value.content {
         Content::List(items) => {
             for (index, item) in items.iter().enumerate().filter(|(_, item)| item.is_active()) {
-                findings.mistake(about(item, key, &format!("{path}[{index}]"), expected()));
+                diagnostics.mistake(about(item, key, &format!("{path}[{index}]"), expected()));
             }
         }
-        _ => findings.mistake(about(value, key, path, expected())),
+        _ => diagnostics.mistake(about(value, key, path, expected())),
     }
 }
 
 /// A finding that shows a plain value; what is inside sections may be secret.
-fn about(value: &Node, key: &Key, path: &str, expected: String) -> Mistake {
+fn about(value: &Node, key: &Key, path: &str, expected: String) -> Diagnostic {
     let shown = match (&key.shape, &value.content) {
         (Shape::Secret, _) | (_, Content::Null | Content::List(_) | Content::Map(_)) => None,
         _ => Some(without_userinfo(&value.written())),
     };
-    Mistake {
+    Diagnostic {
         key: path.to_owned(),
         value: shown,
         expected,
@@ -99,7 +101,7 @@ pub(crate) fn without_userinfo(text: &str) -> String {
     }
 }
 
-fn unknown(value: &Node, name: &str, keys: &'static [Key], path: &str) -> Mistake {
+fn unknown(value: &Node, name: &str, keys: &'static [Key], path: &str) -> Diagnostic {
     let expected = if let Some(near) = nearest(name, keys.iter().map(|key| key.name)) {
         format!("unknown key; did you mean {}?", join(path, near))
     } else if path.is_empty() && holds_a_configuration(value) {
@@ -110,7 +112,7 @@ fn unknown(value: &Node, name: &str, keys: &'static [Key], path: &str) -> Mistak
         format!("unknown key; known here: {}", names(keys))
     };
     // The value is not shown: it may be a secret under a mistyped name.
-    Mistake {
+    Diagnostic {
         key: join(path, name),
         value: None,
         expected,
@@ -127,7 +129,7 @@ fn holds_a_configuration(value: &Node) -> bool {
 fn elsewhere(name: &str, keys: &'static [Key], path: &str) -> Option<String> {
     keys.iter().find_map(|key| {
         let here = join(path, key.name);
-        if key.name == name && matches!(key.fate, Fate::Read | Fate::Ignored(_)) {
+        if key.name == name && matches!(key.status, KeyStatus::Read | KeyStatus::Ignored(_)) {
             return Some(here);
         }
         // Keys of list entries have no path of their own.
@@ -138,8 +140,8 @@ fn elsewhere(name: &str, keys: &'static [Key], path: &str) -> Option<String> {
     })
 }
 
-fn not_a_section(node: &Node, keys: &'static [Key], path: &str) -> Mistake {
-    Mistake {
+fn not_a_section(node: &Node, keys: &'static [Key], path: &str) -> Diagnostic {
+    Diagnostic {
         key: if path.is_empty() {
             "(the file)".into()
         } else {
@@ -157,7 +159,7 @@ fn not_a_section(node: &Node, keys: &'static [Key], path: &str) -> Mistake {
 fn names(keys: &'static [Key]) -> String {
     let names: Vec<_> = keys
         .iter()
-        .filter(|key| matches!(key.fate, Fate::Read))
+        .filter(|key| matches!(key.status, KeyStatus::Read))
         .map(|key| key.name)
         .collect();
     names.join(", ")

@@ -9,7 +9,7 @@ use super::nearest::nearest;
 use super::node::{Content, Node};
 use super::precedence::{keep_closed, keep_storage};
 use super::table::{Key, ROOT, Shape};
-use crate::diagnostics::{Findings, Mistake};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 
 const PREFIX: &str = "REGISTRY_";
 
@@ -19,7 +19,11 @@ const NOT_KEYS: [&str; 2] = ["REGISTRY_CONFIGURATION_PATH", "REGISTRY_VERSION"];
 
 /// Lays the variables over `root`. One that fits no key is a warning: Kubernetes sets `REGISTRY_PORT` and the like for
 /// any service named `registry`. Gives the names of those that are in force.
-pub(crate) fn override_from(environment: &[(String, String)], root: &mut Node, findings: &Findings) -> Vec<String> {
+pub(crate) fn override_from(
+    environment: &[(String, String)],
+    root: &mut Node,
+    diagnostics: &Diagnostics,
+) -> Vec<String> {
     normalise(root);
     let file = root.clone();
     let mut variables: Vec<_> = environment
@@ -37,7 +41,7 @@ pub(crate) fn override_from(environment: &[(String, String)], root: &mut Node, f
     let mut in_force = Vec::new();
     for (path, variable) in variables {
         if says_nothing(&path, &variable) {
-            findings.warning(empty(&variable));
+            diagnostics.warning(empty(&variable));
             continue;
         }
         match section(root, ROOT, &path, &variable) {
@@ -46,9 +50,9 @@ pub(crate) fn override_from(environment: &[(String, String)], root: &mut Node, f
                 in_force.push(variable.name.to_owned());
             }
             Err(Misfit::NoKey(suggestion)) => {
-                findings.warning(no_key(&variable, below_another(&path).or(suggestion)));
+                diagnostics.warning(no_key(&variable, below_another(&path).or(suggestion)));
             }
-            Err(Misfit::NoEntry(expected)) => findings.mistake(Mistake {
+            Err(Misfit::NoEntry(expected)) => diagnostics.mistake(Diagnostic {
                 key: variable.name.to_owned(),
                 value: None,
                 expected,
@@ -277,9 +281,9 @@ fn suggestion(part: &str, rest: &[&str], keys: &'static [Key], variable: &Variab
     Some(format!("{head}{}{tail}", near.to_uppercase()))
 }
 
-fn empty(variable: &Variable<'_>) -> Mistake {
+fn empty(variable: &Variable<'_>) -> Diagnostic {
     let name = variable.name.to_owned();
-    Mistake {
+    Diagnostic {
         key: name.clone(),
         value: None,
         expected: "ignored, it is empty: what the file says stays in force".into(),
@@ -287,13 +291,13 @@ fn empty(variable: &Variable<'_>) -> Mistake {
     }
 }
 
-fn no_key(variable: &Variable<'_>, suggestion: Option<String>) -> Mistake {
+fn no_key(variable: &Variable<'_>, suggestion: Option<String>) -> Diagnostic {
     let expected = match suggestion {
         Some(meant) => format!("ignored, it names no key; did you mean {meant}?"),
         None => "ignored, it names no key (Kubernetes sets such variables for a service named registry)".into(),
     };
     let name = variable.name.to_owned();
-    Mistake {
+    Diagnostic {
         key: name.clone(),
         value: None,
         expected,

@@ -3,11 +3,11 @@
 
 mod check;
 mod environment;
-mod fault;
 mod nearest;
 mod node;
 mod parse;
 mod precedence;
+mod syntax_error;
 mod table;
 pub mod text;
 mod yaml;
@@ -17,7 +17,7 @@ pub(crate) use environment::override_from;
 pub(crate) use nearest::nearest;
 pub(crate) use node::{Content, Node, join};
 pub(crate) use parse::parse;
-pub use precedence::GaveWay;
-pub(crate) use precedence::give_way;
+pub use precedence::OverriddenKey;
+pub(crate) use precedence::remove_overridden;
 pub(crate) use table::{Key, ROOT, Shape};
 pub use yaml::read_yaml;

@@ -3,37 +3,37 @@
 use serde::Deserialize;
 use serde_yaml::{Deserializer, Value};
 
-use super::fault::{self, Fault};
 use super::node::Node;
+use super::syntax_error::{self, SyntaxError};
 use super::text;
 
 /// Reads one YAML document into the tree of what the user wrote.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Node, Fault> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Node, SyntaxError> {
     value(bytes).map(Node::from_yaml)
 }
 
 /// Reads one YAML document. Duplicate keys are faults; `<<` merges as in YAML 1.1, which distribution's and docker_auth's
 /// parsers speak.
-pub(crate) fn value(bytes: &[u8]) -> Result<Value, Fault> {
-    let text = text::decode(bytes).map_err(|error| Fault {
+pub(crate) fn value(bytes: &[u8]) -> Result<Value, SyntaxError> {
+    let text = text::decode(bytes).map_err(|error| SyntaxError {
         line: error.line,
         column: error.column,
         message: error.message,
     })?;
     let mut value = document(text)?;
-    value.apply_merge().map_err(|error| fault::of(&error, text))?;
+    value.apply_merge().map_err(|error| syntax_error::of(&error, text))?;
     Ok(value)
 }
 
 /// The one document that holds anything: a `---` at the end begins another one, which is empty.
-fn document(text: &str) -> Result<Value, Fault> {
+fn document(text: &str) -> Result<Value, SyntaxError> {
     let mut found = Value::Null;
     for (number, document) in Deserializer::from_str(text).enumerate() {
-        let next = Value::deserialize(document).map_err(|error| fault::of(&error, text))?;
+        let next = Value::deserialize(document).map_err(|error| syntax_error::of(&error, text))?;
         match (&found, &next) {
             (Value::Null, _) => found = next,
             (_, Value::Null) => {}
-            _ => return Err(fault::second_document(text, number)),
+            _ => return Err(syntax_error::second_document(text, number)),
         }
     }
     Ok(found)
@@ -43,26 +43,26 @@ fn document(text: &str) -> Result<Value, Fault> {
 mod tests {
     use super::*;
 
-    fn fault_of(text: &[u8]) -> Fault {
+    fn error_of(text: &[u8]) -> SyntaxError {
         match parse(text) {
             Ok(_) => panic!("parsed"),
-            Err(fault) => fault,
+            Err(error) => error,
         }
     }
 
     #[test]
-    fn faults_have_a_place() {
-        let fault = fault_of(b"version: 0.1\nlog:\n  level: info\n }\n");
-        assert_eq!((fault.line, fault.column > 0), (4, true), "{fault:?}");
-        assert!(!fault.message.contains("line 4"), "{fault:?}");
+    fn syntax_errors_have_a_place() {
+        let error = error_of(b"version: 0.1\nlog:\n  level: info\n }\n");
+        assert_eq!((error.line, error.column > 0), (4, true), "{error:?}");
+        assert!(!error.message.contains("line 4"), "{error:?}");
 
-        let fault = fault_of(b"log:\n  level: \xff\n");
-        assert_eq!((fault.line, fault.column), (2, 10));
+        let error = error_of(b"log:\n  level: \xff\n");
+        assert_eq!((error.line, error.column), (2, 10));
     }
 
     #[test]
     fn anchors_merge() {
-        let node = parse(b"a: &a {x: 1}\nb:\n  <<: *a\n  y: 2\n").unwrap_or_else(|fault| panic!("{fault:?}"));
+        let node = parse(b"a: &a {x: 1}\nb:\n  <<: *a\n  y: 2\n").unwrap_or_else(|error| panic!("{error:?}"));
         assert!(node.child("b").unwrap().child("x").is_some());
     }
 
@@ -78,19 +78,19 @@ mod tests {
             "---\n---\na: 1\n...\n",
             "---\r\na: 1\r\n---\r\n",
         ] {
-            let node = parse(text.as_bytes()).unwrap_or_else(|fault| panic!("{text:?}: {fault:?}"));
+            let node = parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text:?}: {error:?}"));
             assert_eq!(node.child("a").map(Node::written).as_deref(), Some("1"), "{text:?}");
         }
     }
 
     #[test]
     fn two_documents_are_refused_at_the_second() {
-        let fault = fault_of(b"a: 1\n---\nb: 2\n");
-        assert_eq!(fault.line, 2, "{fault:?}");
-        assert!(fault.message.contains("second document"), "{fault:?}");
-        let fault = fault_of(b"# first\n---\na: 1\n---\nb: 2\n");
-        assert_eq!(fault.line, 4, "{fault:?}");
+        let error = error_of(b"a: 1\n---\nb: 2\n");
+        assert_eq!(error.line, 2, "{error:?}");
+        assert!(error.message.contains("second document"), "{error:?}");
+        let error = error_of(b"# first\n---\na: 1\n---\nb: 2\n");
+        assert_eq!(error.line, 4, "{error:?}");
         // What follows is not read, and it is not skipped over either.
-        assert!(fault_of(b"a: 1\n---\nb: [\n").line > 2);
+        assert!(error_of(b"a: 1\n---\nb: [\n").line > 2);
     }
 }

@@ -6,14 +6,14 @@ use crate::home::template;
 
 /// A key of the file that is not in force, because a variable asks for something else in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GaveWay {
+pub struct OverriddenKey {
     /// The key, as in `auth.issuer`.
     pub key: String,
     /// The variable, or one of several.
     pub variable: String,
 }
 
-impl std::fmt::Display for GaveWay {
+impl std::fmt::Display for OverriddenKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} of the file is not in force: {} is set", self.key, self.variable)
     }
@@ -86,7 +86,7 @@ pub(super) fn keep_storage(file: &Node, root: &mut Node) {
 }
 
 /// Takes out of `root` what the generated file says and variables contradict. What a user wrote stays, and is an error.
-pub(crate) fn give_way(root: &mut Node) -> Vec<GaveWay> {
+pub(crate) fn remove_overridden(root: &mut Node) -> Vec<OverriddenKey> {
     let mut gave_way = Vec::new();
     if let Some(auth) = root.child_mut("auth") {
         let by = ["token", "none"].iter().find_map(|kind| set_by(auth.child(kind)?));
@@ -123,8 +123,8 @@ pub(crate) fn give_way(root: &mut Node) -> Vec<GaveWay> {
     gave_way
 }
 
-fn instead_of(key: &str, variable: &str) -> GaveWay {
-    GaveWay {
+fn instead_of(key: &str, variable: &str) -> OverriddenKey {
+    OverriddenKey {
         key: key.to_owned(),
         variable: variable.to_owned(),
     }

@@ -7,10 +7,10 @@ use crate::diagnostics::LoadError;
 
 /// Reads `bytes`, the one YAML document of `path`, with `<<` merged.
 pub fn read_yaml(path: &Path, bytes: &[u8]) -> Result<serde_yaml::Value, LoadError> {
-    parse::value(bytes).map_err(|fault| LoadError::Syntax {
+    parse::value(bytes).map_err(|error| LoadError::Syntax {
         path: path.to_owned(),
-        line: fault.line,
-        column: fault.column,
-        message: fault.message,
+        line: error.line,
+        column: error.column,
+        message: error.message,
     })
 }

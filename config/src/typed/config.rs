@@ -9,8 +9,8 @@ use super::log::Log;
 use super::process::Process;
 use super::storage::Storage;
 use super::validation::Validation;
-use crate::diagnostics::Mistake;
-use crate::raw::GaveWay;
+use crate::diagnostics::Diagnostic;
+use crate::raw::OverriddenKey;
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -19,11 +19,11 @@ pub struct Config {
     pub path: PathBuf,
     /// Keys that were understood and are without effect here, with the reason; what is allowed and risky; variables
     /// that fit no key.
-    pub warnings: Vec<Mistake>,
+    pub warnings: Vec<Diagnostic>,
     /// The names of the variables that set a key.
     pub variables: Vec<String>,
     /// Keys of the generated file that variables replaced.
-    pub gave_way: Vec<GaveWay>,
+    pub overridden: Vec<OverriddenKey>,
     /// `log`
     pub log: Log,
     /// `storage`

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::diagnostics::{Findings, Mistake};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::raw::{Content, Key, Node, Shape, join, without_userinfo};
 use crate::units::{duration, size};
 
@@ -18,17 +18,17 @@ pub(crate) struct Section<'a> {
     path: String,
     keys: &'static [Key],
     node: Option<&'a Node>,
-    findings: &'a Findings,
+    diagnostics: &'a Diagnostics,
 }
 
 impl<'a> Section<'a> {
     /// The whole file.
-    pub(crate) fn root(node: &'a Node, keys: &'static [Key], findings: &'a Findings) -> Self {
+    pub(crate) fn root(node: &'a Node, keys: &'static [Key], diagnostics: &'a Diagnostics) -> Self {
         Self {
             path: String::new(),
             keys,
             node: Some(node),
-            findings,
+            diagnostics,
         }
     }
 
@@ -149,7 +149,7 @@ impl<'a> Section<'a> {
 
     /// `path` as seen from the configuration file.
     pub(crate) fn absolute(&self, path: impl Into<PathBuf>) -> PathBuf {
-        self.findings.absolute(&path.into())
+        self.diagnostics.absolute(&path.into())
     }
 
     /// A list of texts; one text is a list of one.
@@ -180,7 +180,7 @@ impl<'a> Section<'a> {
 
     /// `name` holds what it may not.
     pub(crate) fn mistake(&self, name: &str, expected: &str) {
-        self.findings.mistake(self.about(name, expected));
+        self.diagnostics.mistake(self.about(name, expected));
     }
 
     /// Entry `index` of the list `name` holds what it may not.
@@ -188,13 +188,14 @@ impl<'a> Section<'a> {
         let mut mistake = self.about(name, expected);
         mistake.key = format!("{}[{index}]", mistake.key);
         mistake.value = Some(without_userinfo(value));
-        self.findings.mistake(mistake);
+        self.diagnostics.mistake(mistake);
     }
 
     /// `name` is needed and not there.
     pub(crate) fn missing(&self, name: &str, expected: &str) {
         if !self.has(name) {
-            self.findings.mistake(self.about(name, &format!("missing; {expected}")));
+            self.diagnostics
+                .mistake(self.about(name, &format!("missing; {expected}")));
         }
     }
 
@@ -207,7 +208,7 @@ impl<'a> Section<'a> {
 
     /// `name` is as it may be, and probably not as it was meant.
     pub(crate) fn warning(&self, name: &str, text: &str) {
-        self.findings.warning(self.about(name, text));
+        self.diagnostics.warning(self.about(name, text));
     }
 
     fn wrong<T>(&self, name: &str, expected: &str) -> Option<T> {
@@ -216,14 +217,14 @@ impl<'a> Section<'a> {
     }
 
     /// A finding about `name` that shows plain values which are no secrets.
-    fn about(&self, name: &str, expected: &str) -> Mistake {
+    fn about(&self, name: &str, expected: &str) -> Diagnostic {
         let node = self.set(name);
         let secret = self
             .keys
             .iter()
             .any(|key| key.name == name && matches!(key.shape, Shape::Secret));
         let shown = node.filter(|node| !secret && node.is_plain());
-        Mistake {
+        Diagnostic {
             key: join(&self.path, name),
             value: shown.map(|node| without_userinfo(&node.written())),
             expected: expected.to_owned(),
@@ -263,7 +264,7 @@ impl<'a> Section<'a> {
             path,
             keys,
             node,
-            findings: self.findings,
+            diagnostics: self.diagnostics,
         }
     }
 

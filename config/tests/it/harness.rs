@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lockgate_config::{Config, LoadError, Mistake};
+use lockgate_config::{Config, Diagnostic, LoadError};
 use tempfile::TempDir;
 
 /// A `config.yml`, gone when dropped.
@@ -47,12 +47,12 @@ pub(crate) fn config_with(text: &str, environment: &[(&str, &str)]) -> Config {
 }
 
 /// The mistakes in `text`.
-pub(crate) fn mistakes(text: &str) -> Vec<Mistake> {
+pub(crate) fn mistakes(text: &str) -> Vec<Diagnostic> {
     mistakes_with(text, &[])
 }
 
 /// The mistakes in `text` and `environment`.
-pub(crate) fn mistakes_with(text: &str, environment: &[(&str, &str)]) -> Vec<Mistake> {
+pub(crate) fn mistakes_with(text: &str, environment: &[(&str, &str)]) -> Vec<Diagnostic> {
     match File::new(text).load(environment) {
         Ok(_) => panic!("it loads"),
         Err(LoadError::Mistakes { mistakes, .. }) => mistakes,
@@ -61,7 +61,7 @@ pub(crate) fn mistakes_with(text: &str, environment: &[(&str, &str)]) -> Vec<Mis
 }
 
 /// Displayed, one a line.
-pub(crate) fn lines(mistakes: &[Mistake]) -> String {
+pub(crate) fn lines(mistakes: &[Diagnostic]) -> String {
     mistakes.iter().map(|mistake| format!("{mistake}\n")).collect()
 }
 

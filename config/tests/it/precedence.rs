@@ -59,7 +59,7 @@ const LETSENCRYPT: [(&str, &str); 3] = [
 ];
 
 fn gave_way(config: &Config) -> Vec<String> {
-    config.gave_way.iter().map(ToString::to_string).collect()
+    config.overridden.iter().map(ToString::to_string).collect()
 }
 
 #[test]

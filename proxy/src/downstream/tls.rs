@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use lockgate_certs::acme;
+use lockgate_certs::challenge;
 use lockgate_certs::load::Pair;
-use lockgate_certs::reload::{Event, Resolver};
+use lockgate_certs::resolver::{ReloadEvent, Resolver};
 use lockgate_certs::{MinimumVersion, ServerOptions};
 use lockgate_config::{CertificateSource, ClientAuth, Config, Home, TlsVersion};
 use tokio::io::AsyncWriteExt;
@@ -81,8 +81,8 @@ impl Tls {
     pub(crate) fn refresh(&self) {
         for event in self.resolver.refresh() {
             match event {
-                Event::Reloaded { .. } => tracing::info!("{event}"),
-                Event::Refused { .. } => tracing::error!("{event}"),
+                ReloadEvent::Reloaded { .. } => tracing::info!("{event}"),
+                ReloadEvent::Refused { .. } => tracing::error!("{event}"),
             }
         }
     }
@@ -95,11 +95,11 @@ async fn accept_or_prove(
 ) -> io::Result<Option<TlsStream<BufferedSocket>>> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
     let hello = start.client_hello();
-    if !acme::is_asked(&hello) {
+    if !challenge::is_asked(&hello) {
         return start.into_stream(acceptor.config().clone()).await.map(Some);
     }
     let host = hello.server_name().unwrap_or_default().to_owned();
-    let Some(config) = acme::server_config(challenges, &host) else {
+    let Some(config) = challenge::server_config(challenges, &host) else {
         return Err(io::Error::other(format!("no ACME challenge is open for {host:?}")));
     };
     let mut stream = start.into_stream(config).await?;
@@ -150,9 +150,9 @@ fn tls_settings(config: &Config, home: &Home) -> Option<TlsSettings> {
             TlsVersion::Tls13 => MinimumVersion::Tls13,
         },
         client_auth: match tls.client_auth {
-            ClientAuth::None => lockgate_certs::ClientAuth::None,
-            ClientAuth::VerifyIfGiven => lockgate_certs::ClientAuth::IfGiven(tls.client_cas.clone()),
-            ClientAuth::RequireAndVerify => lockgate_certs::ClientAuth::Required(tls.client_cas.clone()),
+            ClientAuth::None => lockgate_certs::ClientVerification::None,
+            ClientAuth::VerifyIfGiven => lockgate_certs::ClientVerification::IfGiven(tls.client_cas.clone()),
+            ClientAuth::RequireAndVerify => lockgate_certs::ClientVerification::Required(tls.client_cas.clone()),
         },
         http2: config.http.http2,
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use http::uri::Authority;
-use lockgate_certs::acme;
+use lockgate_certs::challenge;
 use lockgate_config::PublicUrl;
 use lockgate_wire::authority;
 
@@ -16,7 +16,7 @@ const CHALLENGES: &str = "/.well-known/acme-challenge/";
 /// to HTTP-01 challenges are found, when certificates are ordered.
 pub(crate) fn answer(head: &[u8], host: Option<&PublicUrl>, port: u16, challenges: Option<&Path>) -> (u16, Vec<u8>) {
     if let (Some(directory), Some(token)) = (challenges, challenge(head)) {
-        return challenge_answer(acme::token(directory, token));
+        return challenge_answer(challenge::token(directory, token));
     }
     let Some(location) = location(head, host, port) else {
         return (

@@ -1,6 +1,6 @@
 //! What an ACME server sees that verifies a host name, and what everybody else does.
 
-use lockgate_certs::acme::{clear, put_certificate, put_token};
+use lockgate_certs::challenge::{clear, put_certificate, put_token};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::io::AsyncReadExt;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use instant_acme::{ChallengeType, KeyAuthorization};
-use lockgate_certs::acme;
+use lockgate_certs::challenge;
 use lockgate_certs::files::Owner;
 
 /// The two kinds that a registry can answer by itself.
@@ -73,17 +73,17 @@ impl Answers {
         host: &str,
         token: &str,
         authorization: &KeyAuthorization,
-    ) -> Result<(), acme::Error> {
+    ) -> Result<(), challenge::ChallengeError> {
         match kind {
-            Kind::Http => acme::put_token(&self.directory, token, authorization.as_str()).map(drop),
+            Kind::Http => challenge::put_token(&self.directory, token, authorization.as_str()).map(drop),
             Kind::TlsAlpn => {
-                acme::put_certificate(&self.directory, host, authorization.digest().as_ref(), self.owner).map(drop)
+                challenge::put_certificate(&self.directory, host, authorization.digest().as_ref(), self.owner).map(drop)
             }
         }
     }
 
     fn clear(&self) {
-        if let Err(error) = acme::clear(&self.directory) {
+        if let Err(error) = challenge::clear(&self.directory) {
             tracing::warn!(
                 "{}: old challenges cannot be removed: {error}",
                 self.directory.display()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use lockgate_certs::authority::Error as IssueError;
+use lockgate_certs::IssueError;
 use lockgate_certs::files::{self, Existing, Owner, WriteError};
 use lockgate_certs::{HostNameError, LeafRequest, Pair, is_self_signed, leaf, load, validity};
 use lockgate_config::{Acme, Home};
@@ -38,7 +38,7 @@ pub(crate) enum Leaf {
     /// One that was there before, from elsewhere or for other names.
     Earlier,
     /// One of our own making that nobody trusts: there is no better one yet.
-    Makeshift,
+    SelfSigned,
 }
 
 /// Sees to it that the front door has a certificate, the ordered one as soon as there is one. Its key is `owner`'s.
@@ -59,11 +59,11 @@ pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<Owner>) -> Result<L
             return Ok(Leaf::Earlier);
         }
         if validity(&shown, &acme.hosts).is_ok_and(|validity| validity.not_after > SystemTime::now()) {
-            return Ok(Leaf::Makeshift);
+            return Ok(Leaf::SelfSigned);
         }
     }
     leaf::self_signed(&LeafRequest::for_hosts(&acme.hosts)?)?.write(&shown, Existing::Overwrite, owner)?;
-    Ok(Leaf::Makeshift)
+    Ok(Leaf::SelfSigned)
 }
 
 /// The front door takes up a change by itself; between the two writes the pair does not fit, and it keeps the old one.

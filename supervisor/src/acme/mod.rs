@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! run ── order ─┬─ account          who orders
-//!               ├─ challenge        how a name is proven: the files are lockgate_certs::acme's
+//!               ├─ challenge        how a name is proven: the files are lockgate_certs::challenge's
 //!               └─ http ── roots    whom an ACME server must be trusted by
 //! place, attempt                    what is kept: account, certificate, what was tried last
 //! schedule                          when to order: pure

@@ -6,7 +6,7 @@ use instant_acme::{
     Account, AuthorizationHandle, AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus,
     RetryPolicy,
 };
-use lockgate_certs::acme;
+use lockgate_certs::challenge::ChallengeError;
 
 use super::account::{self, AccountError};
 use super::challenge::{Answers, Kind};
@@ -50,7 +50,7 @@ pub(crate) enum OrderError {
     NoChallenge { host: String, tried: String },
     /// An answer that could not be put up.
     #[error("{host}: the challenge cannot be answered: {source}")]
-    Answer { host: String, source: acme::Error },
+    Answer { host: String, source: ChallengeError },
     /// The order has an unexpected state.
     #[error("the order became {0:?}")]
     State(OrderStatus),

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use lockgate_certs::authority::Error as IssueError;
+use lockgate_certs::IssueError;
 use lockgate_certs::describe::{self, Problem};
 use lockgate_certs::files::{Existing, Owner, WriteError, write_private, write_private_for, write_public};
 use lockgate_certs::{Authority, HostNameError, LeafRequest, LoadError, Pair, Reason, Subject, machine, renewal};

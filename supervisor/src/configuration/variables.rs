@@ -26,7 +26,7 @@ impl InForce {
         Self {
             own_certificate: matches!(tls, Some(CertificateSource::Auto { .. })) && !speaks("REGISTRY_HTTP_TLS"),
             own_accounts: config.auth.htpasswd.is_some() && !speaks("REGISTRY_AUTH"),
-            replaced: config.gave_way.iter().map(ToString::to_string).collect(),
+            replaced: config.overridden.iter().map(ToString::to_string).collect(),
             names,
         }
     }

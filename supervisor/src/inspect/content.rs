@@ -4,28 +4,28 @@ use std::time::SystemTime;
 
 use lockgate_certs::describe::{self, Problem};
 use lockgate_certs::{load, server};
-use lockgate_config::{Config, Named, Purpose};
+use lockgate_config::{Config, ConfigFile, FileRole};
 use lockgate_registry::accounts::Accounts;
 use lockgate_registry::auth;
 
 use super::Findings;
 
 /// `readable`: what is there and can be opened.
-pub(super) fn check(config: &Config, readable: &[Named<'_>], findings: &mut Findings) {
+pub(super) fn check(config: &Config, readable: &[ConfigFile<'_>], findings: &mut Findings) {
     for (named, next) in readable.iter().zip(readable.iter().skip(1).map(Some).chain([None])) {
-        match named.purpose {
-            Purpose::Certificate => {
-                if let Some(key) = next.filter(|next| next.purpose == Purpose::PrivateKey) {
+        match named.role {
+            FileRole::Certificate => {
+                if let Some(key) = next.filter(|next| next.role == FileRole::PrivateKey) {
                     pair(config, named, key, findings);
                 }
             }
-            Purpose::ClientAuthority => {
+            FileRole::ClientAuthority => {
                 if let Err(error) = server::check_client_authorities(named.path) {
                     findings.mistakes.push(format!("{}: {error}", named.key));
                 }
             }
-            Purpose::Accounts => accounts(named, findings),
-            Purpose::TokenKey => {
+            FileRole::Accounts => accounts(named, findings),
+            FileRole::TokenKey => {
                 let checked = auth::check_token_key(named.path);
                 findings.mistakes.extend(checked.err().map(|error| error.to_string()));
             }
@@ -35,7 +35,7 @@ pub(super) fn check(config: &Config, readable: &[Named<'_>], findings: &mut Find
     external_tokens(config, readable, findings);
 }
 
-fn pair(config: &Config, certificate: &Named<'_>, key: &Named<'_>, findings: &mut Findings) {
+fn pair(config: &Config, certificate: &ConfigFile<'_>, key: &ConfigFile<'_>, findings: &mut Findings) {
     if let Err(error) = load::certified_key(certificate.path, key.path) {
         findings.mistakes.push(format!("{}: {error}", certificate.key));
         return;
@@ -58,7 +58,7 @@ fn pair(config: &Config, certificate: &Named<'_>, key: &Named<'_>, findings: &mu
     }
 }
 
-fn accounts(named: &Named<'_>, findings: &mut Findings) {
+fn accounts(named: &ConfigFile<'_>, findings: &mut Findings) {
     let (key, path) = (&named.key, named.path.display());
     match Accounts::new(named.path).check() {
         Ok(lines) => findings
@@ -68,7 +68,7 @@ fn accounts(named: &Named<'_>, findings: &mut Findings) {
     }
 }
 
-fn external_tokens(config: &Config, readable: &[Named<'_>], findings: &mut Findings) {
+fn external_tokens(config: &Config, readable: &[ConfigFile<'_>], findings: &mut Findings) {
     let Some(tokens) = &config.auth.token else { return };
     let is_readable = |path: &std::path::PathBuf| readable.iter().any(|named| named.path == path);
     if [&tokens.root_cert_bundle, &tokens.jwks]

@@ -14,7 +14,7 @@ mod users;
 
 use std::io;
 
-use lockgate_config::{Config, Home, Mistake, Named, Purpose};
+use lockgate_config::{Config, ConfigFile, Diagnostic, FileRole, Home};
 
 use self::place::Place;
 use crate::certificates::own::{CertificateError, OwnCertificates};
@@ -37,10 +37,10 @@ pub(crate) fn inspect(config: &Config, asked: Asked<'_>) -> Findings {
     let mut findings = Findings::default();
     let history = findings.take_history(asked.home);
     let mut readable = Vec::new();
-    for named in config.named() {
-        let missed = match named.purpose {
-            Purpose::Accounts => absent::accounts(&history, config, asked),
-            Purpose::Storage => absent::images(&history, config, asked),
+    for named in config.files() {
+        let missed = match named.role {
+            FileRole::Accounts => absent::accounts(&history, config, asked),
+            FileRole::Storage => absent::images(&history, config, asked),
             _ => Ok(()),
         };
         match missed {
@@ -73,9 +73,9 @@ impl Findings {
 
     /// Whether the file or directory is there and can be opened. `is_homes_own`: the configuration is the home's, whose
     /// first start makes the accounts.
-    fn take_place(&mut self, named: &Named<'_>, is_homes_own: bool) -> bool {
+    fn take_place(&mut self, named: &ConfigFile<'_>, is_homes_own: bool) -> bool {
         let about = |text: String| {
-            Mistake {
+            Diagnostic {
                 key: named.key.clone(),
                 value: Some(named.path.display().to_string()),
                 expected: text,
@@ -87,19 +87,19 @@ impl Findings {
             Place::Fine => return true,
             Place::Wrong(why) => self.mistakes.push(about(why)),
             Place::Unseen(why) => self.unseen(about(why)),
-            Place::Absent => match named.purpose {
-                Purpose::Storage => {
+            Place::Absent => match named.role {
+                FileRole::Storage => {
                     self.warnings
                         .push(about("not there; `lockgate start` makes an empty one".to_owned()));
                 }
-                Purpose::Accounts if is_homes_own => {
+                FileRole::Accounts if is_homes_own => {
                     let text = "not there; `lockgate start` makes it, with one account";
                     self.warnings.push(about(text.to_owned()));
                 }
-                Purpose::Accounts => self.mistakes.push(about(
+                FileRole::Accounts => self.mistakes.push(about(
                     "there is no such file; `lockgate user add NAME` makes it".to_owned(),
                 )),
-                purpose if purpose.is_made() => {}
+                role if role.is_created() => {}
                 _ => self.mistakes.push(about(place::absent(named))),
             },
         }

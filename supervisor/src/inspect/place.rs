@@ -7,7 +7,7 @@ use std::io::{
 };
 use std::path::Path;
 
-use lockgate_config::{Named, Purpose};
+use lockgate_config::{ConfigFile, FileRole};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
@@ -29,16 +29,16 @@ const MOUNT: &str = "docker and podman make one where the source of a mount is m
 const NOT_READ: &str =
     "this user may not read it, so it was not looked at; run the check as root, or as the user that starts";
 
-pub(super) fn look(named: &Named<'_>) -> Place {
-    let (path, purpose) = (named.path, named.purpose);
+pub(super) fn look(named: &ConfigFile<'_>) -> Place {
+    let (path, role) = (named.path, named.role);
     let found = match fs::metadata(path) {
         Ok(found) => found,
         Err(error) => return without_metadata(path, &error),
     };
-    match (purpose, found.is_dir()) {
-        (Purpose::AcmeCache, _) => Place::Fine,
-        (_, true) if purpose.is_directory() => entered(path, purpose),
-        (_, false) if purpose.is_directory() => Place::Wrong("expected a directory, and this is a file".to_owned()),
+    match (role, found.is_dir()) {
+        (FileRole::AcmeCache, _) => Place::Fine,
+        (_, true) if role.is_directory() => entered(path, role),
+        (_, false) if role.is_directory() => Place::Wrong("expected a directory, and this is a file".to_owned()),
         (_, true) => Place::Wrong(format!("expected a file, and this is a directory; {MOUNT}")),
         (_, false) if !found.is_file() => {
             Place::Unseen("neither a file nor a directory, so it was not opened".to_owned())
@@ -63,8 +63,8 @@ fn without_metadata(path: &Path, error: &io::Error) -> Place {
 }
 
 /// A directory is used by the users that the processes run as, who may be others than this one.
-fn entered(path: &Path, purpose: Purpose) -> Place {
-    let writes = matches!(purpose, Purpose::Storage | Purpose::Log);
+fn entered(path: &Path, role: FileRole) -> Place {
+    let writes = matches!(role, FileRole::Storage | FileRole::Log);
     let rights = match writes {
         true => AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK,
         false => AccessFlags::R_OK | AccessFlags::X_OK,
@@ -84,12 +84,8 @@ fn entered(path: &Path, purpose: Purpose) -> Place {
 }
 
 /// In words, for what is not made at the start.
-pub(super) fn absent(named: &Named<'_>) -> String {
-    let what = if named.purpose.is_directory() {
-        "directory"
-    } else {
-        "file"
-    };
+pub(super) fn absent(named: &ConfigFile<'_>) -> String {
+    let what = if named.role.is_directory() { "directory" } else { "file" };
     match fs::read_link(named.path) {
         Ok(target) => format!("there is no such {what}; this is a link to {}", target.display()),
         Err(_) => format!("there is no such {what}"),
@@ -100,11 +96,11 @@ pub(super) fn absent(named: &Named<'_>) -> String {
 mod tests {
     use super::*;
 
-    fn look_at(path: &Path, purpose: Purpose) -> Place {
-        look(&Named {
+    fn look_at(path: &Path, role: FileRole) -> Place {
+        look(&ConfigFile {
             key: "key".into(),
             path,
-            purpose,
+            role,
         })
     }
 
@@ -116,42 +112,50 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
         std::os::unix::fs::symlink("file", at("good-link")).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
-        for (path, purpose, expected) in [
-            (at("file"), Purpose::Accounts, "Fine"),
-            (at("good-link"), Purpose::Accounts, "Fine"),
-            (at("none"), Purpose::Accounts, "Absent"),
-            (at("link"), Purpose::Certificate, "Absent"),
+        for (path, role, expected) in [
+            (at("file"), FileRole::Accounts, "Fine"),
+            (at("good-link"), FileRole::Accounts, "Fine"),
+            (at("none"), FileRole::Accounts, "Absent"),
+            (at("link"), FileRole::Certificate, "Absent"),
             (
                 at(""),
-                Purpose::PrivateKey,
+                FileRole::PrivateKey,
                 "is a directory; docker and podman make one",
             ),
-            (at("file"), Purpose::Docroot, "expected a directory, and this is a file"),
-            (at("file"), Purpose::Storage, "expected a directory, and this is a file"),
-            (at(""), Purpose::Docroot, "Fine"),
+            (
+                at("file"),
+                FileRole::Docroot,
+                "expected a directory, and this is a file",
+            ),
+            (
+                at("file"),
+                FileRole::Storage,
+                "expected a directory, and this is a file",
+            ),
+            (at(""), FileRole::Docroot, "Fine"),
             (
                 at("file/below"),
-                Purpose::Storage,
+                FileRole::Storage,
                 "file is a file, and expected as a directory",
             ),
             (
                 at("file/below/key"),
-                Purpose::TokenKey,
+                FileRole::TokenKey,
                 "file is a file, and expected as a directory",
             ),
-            (at("file"), Purpose::AcmeCache, "Fine"),
-            (at(""), Purpose::AcmeCache, "Fine"),
+            (at("file"), FileRole::AcmeCache, "Fine"),
+            (at(""), FileRole::AcmeCache, "Fine"),
             // Opening one would wait for ever.
-            (at("socket"), Purpose::Accounts, "neither a file nor a directory"),
+            (at("socket"), FileRole::Accounts, "neither a file nor a directory"),
         ] {
-            let found = format!("{:?}", look_at(&path, purpose));
-            assert!(found.contains(expected), "{} {purpose:?}: {found}", path.display());
+            let found = format!("{:?}", look_at(&path, role));
+            assert!(found.contains(expected), "{} {role:?}: {found}", path.display());
         }
         let link = at("link");
-        let named = Named {
+        let named = ConfigFile {
             key: "key".into(),
             path: &link,
-            purpose: Purpose::Certificate,
+            role: FileRole::Certificate,
         };
         assert_eq!(absent(&named), "there is no such file; this is a link to nowhere");
     }

@@ -4,7 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use lockgate_config::{Config, Home, Named, Reader};
+use lockgate_config::{Config, ConfigFile, Home, Reader};
 use lockgate_registry::storage::Layout;
 
 use crate::logging::DEV_LOG;
@@ -94,9 +94,9 @@ impl Rules {
 
     /// What `config` names for one half.
     fn add_named(&mut self, config: &Config, reader: Reader) {
-        for Named { path, purpose, .. } in config.named() {
-            match purpose.reader() == reader {
-                true if purpose.is_directory() => self.add(path, Access::Read),
+        for ConfigFile { path, role, .. } in config.files() {
+            match role.reader() == reader {
+                true if role.is_directory() => self.add(path, Access::Read),
                 true => self.add_file(path),
                 false => {}
             }

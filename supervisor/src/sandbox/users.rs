@@ -279,9 +279,9 @@ fn needed(config: &Config, home: &Home) -> Vec<(Role, PathBuf)> {
     let shared = [Role::Proxy, Role::Registry]
         .into_iter()
         .flat_map(|role| [(role, home.root().to_owned()), (role, config.storage.root.clone())]);
-    let named = config.named().into_iter().filter_map(|named| {
-        let role = match named.purpose.reader() {
-            Reader::Proxy if !named.purpose.is_handed_over() => Role::Proxy,
+    let named = config.files().into_iter().filter_map(|named| {
+        let role = match named.role.reader() {
+            Reader::Proxy if !named.role.is_copied() => Role::Proxy,
             Reader::Registry => Role::Registry,
             Reader::Proxy | Reader::Supervisor => return None,
         };

@@ -157,9 +157,9 @@ fn stream(address: &Address) -> Option<String> {
 }
 
 fn written(config: &Config) -> Vec<PathBuf> {
-    let made = config.named().into_iter().filter(|named| named.purpose.is_made());
+    let made = config.files().into_iter().filter(|named| named.role.is_created());
     let mut all: Vec<_> = made
-        .filter_map(|named| match named.purpose.is_directory() {
+        .filter_map(|named| match named.role.is_directory() {
             true => Some(named.path.to_owned()),
             // Replaced as a whole, so its directory is written.
             false => named.path.parent().map(Path::to_owned),
@@ -171,7 +171,7 @@ fn written(config: &Config) -> Vec<PathBuf> {
 }
 
 fn read(config: &Config) -> Vec<PathBuf> {
-    let named = config.named().into_iter().filter(|named| !named.purpose.is_made());
+    let named = config.files().into_iter().filter(|named| !named.role.is_created());
     std::iter::once(config.path.clone())
         .chain(named.map(|named| named.path.to_owned()))
         .collect()

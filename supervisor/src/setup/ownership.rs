@@ -9,7 +9,7 @@ use std::io::{
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use lockgate_config::{Config, Home, Named, Reader};
+use lockgate_config::{Config, ConfigFile, Home, Reader};
 
 use super::tree::real;
 use crate::os::ownership::{ENTERED, change};
@@ -123,8 +123,8 @@ fn give_secrets(directory: &Path, reader: &Account) -> Result<(), OwnershipError
 /// are handed over instead.
 fn give_named(config: &Config, home: &Home, users: &Users) -> Result<(), OwnershipError> {
     let home = real(home.root());
-    for Named { path, purpose, .. } in config.named() {
-        let reader = match purpose.reader() {
+    for ConfigFile { path, role, .. } in config.files() {
+        let reader = match role.reader() {
             Reader::Proxy => &users.proxy,
             Reader::Registry => &users.registry,
             Reader::Supervisor => continue,
@@ -133,7 +133,7 @@ fn give_named(config: &Config, home: &Home, users: &Users) -> Result<(), Ownersh
         let is_closed = path
             .metadata()
             .is_ok_and(|found| found.is_file() && !may(&found, reader, 0o4));
-        if is_closed && !purpose.is_handed_over() && path.starts_with(&home) {
+        if is_closed && !role.is_copied() && path.starts_with(&home) {
             place(&path, reader, 0o600)?;
         }
     }

@@ -8,7 +8,7 @@ pub(crate) struct Key {
     /// Distribution's Go field where that differs: its environment variables go by the field's name.
     pub(crate) field: Option<&'static str>,
     pub(crate) shape: Shape,
-    pub(crate) fate: Fate,
+    pub(crate) status: KeyStatus,
 }
 
 /// What a key may hold.
@@ -36,7 +36,7 @@ pub(crate) enum Shape {
 
 /// What becomes of a key.
 #[derive(Clone, Copy)]
-pub(crate) enum Fate {
+pub(crate) enum KeyStatus {
     /// A typed section reads it.
     Read,
     /// Harmless to ignore: a warning with this reason when it asks for anything.
@@ -58,7 +58,7 @@ impl Key {
             name,
             field: None,
             shape,
-            fate: Fate::Read,
+            status: KeyStatus::Read,
         }
     }
 
@@ -104,17 +104,17 @@ impl Key {
     }
 
     pub(crate) const fn ignored(mut self, reason: &'static str) -> Self {
-        self.fate = Fate::Ignored(reason);
+        self.status = KeyStatus::Ignored(reason);
         self
     }
 
     pub(crate) const fn refused(mut self, reason: &'static str) -> Self {
-        self.fate = Fate::Refused(reason);
+        self.status = KeyStatus::Refused(reason);
         self
     }
 
     pub(crate) const fn refused_by_name(mut self, reason: &'static str) -> Self {
-        self.fate = Fate::RefusedByName(reason);
+        self.status = KeyStatus::RefusedByName(reason);
         self
     }
 

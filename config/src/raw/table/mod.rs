@@ -7,5 +7,5 @@ mod log;
 mod root;
 mod storage;
 
-pub(crate) use key::{Fate, Key, Shape};
+pub(crate) use key::{Key, KeyStatus, Shape};
 pub(crate) use root::ROOT;

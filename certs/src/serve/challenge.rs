@@ -17,7 +17,7 @@ use rustls::ServerConfig;
 use rustls::server::ClientHello;
 
 use crate::files::{self, Existing, Owner, WriteError};
-use crate::issue::authority::Error as IssueError;
+use crate::issue::IssueError;
 use crate::x509::load::{self, Pair};
 use crate::x509::provider;
 
@@ -32,7 +32,7 @@ const LONGEST_HOST: usize = 220;
 
 /// Why an answer to a challenge was not put up.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ChallengeError {
     /// A token or a host name that cannot be a file's name.
     #[error("{name:?} cannot be the name of a file")]
     Name {
@@ -54,7 +54,7 @@ pub enum Error {
 }
 
 /// Puts up the answer to an HTTP-01 challenge. Anybody may read it: anybody can ask for it.
-pub fn put_token(directory: &Path, token: &str, key_authorization: &str) -> Result<PathBuf, Error> {
+pub fn put_token(directory: &Path, token: &str, key_authorization: &str) -> Result<PathBuf, ChallengeError> {
     let path = token_file(directory, token).ok_or_else(|| named(token))?;
     files::write_public(&path, key_authorization, Existing::Overwrite)?;
     Ok(path)
@@ -67,10 +67,15 @@ pub fn token(directory: &Path, token: &str) -> Option<Vec<u8>> {
 
 /// Puts up the answer to a TLS-ALPN-01 challenge: a certificate for `host` that holds `digest`, SHA-256 of the key
 /// authorization. With an `owner`, its key is that user's.
-pub fn put_certificate(directory: &Path, host: &str, digest: &[u8], owner: Option<Owner>) -> Result<Pair, Error> {
+pub fn put_certificate(
+    directory: &Path,
+    host: &str,
+    digest: &[u8],
+    owner: Option<Owner>,
+) -> Result<Pair, ChallengeError> {
     let pair = certificate_files(directory, host).ok_or_else(|| named(host))?;
     if digest.len() != 32 {
-        return Err(Error::Digest { length: digest.len() });
+        return Err(ChallengeError::Digest { length: digest.len() });
     }
     let (certificate, key) = certificate(host, digest).map_err(IssueError::from)?;
     match owner {
@@ -152,8 +157,8 @@ fn certificate(host: &str, digest: &[u8]) -> Result<(String, String), rcgen::Err
     Ok((certificate.pem(), key.serialize_pem()))
 }
 
-fn named(name: &str) -> Error {
-    Error::Name { name: name.to_owned() }
+fn named(name: &str) -> ChallengeError {
+    ChallengeError::Name { name: name.to_owned() }
 }
 
 #[cfg(test)]
@@ -177,7 +182,7 @@ mod tests {
         for name in ["", ".", "..", "../secret", "a.B", "a%2d", "a\\0", "a-B_9/", &long] {
             assert_eq!(token(&directory, name), None, "{name}");
             assert!(
-                matches!(put_token(&directory, name, "x"), Err(Error::Name { .. })),
+                matches!(put_token(&directory, name, "x"), Err(ChallengeError::Name { .. })),
                 "{name}"
             );
         }
@@ -207,12 +212,12 @@ mod tests {
         assert_eq!(token(home.path(), "r.example.alpn.key"), None);
         for host in ["../r.example", "", "a..b", "a/b", &"a.".repeat(200)] {
             let put = put_certificate(home.path(), host, &[7; 32], None);
-            assert!(matches!(put, Err(Error::Name { .. })), "{host}");
+            assert!(matches!(put, Err(ChallengeError::Name { .. })), "{host}");
             assert!(server_config(home.path(), host).is_none());
         }
         assert!(matches!(
             put_certificate(home.path(), "r.example", &[7; 20], None),
-            Err(Error::Digest { length: 20 })
+            Err(ChallengeError::Digest { length: 20 })
         ));
         clear(home.path()).unwrap();
         assert!(server_config(home.path(), "r.example").is_none());

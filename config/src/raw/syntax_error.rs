@@ -2,7 +2,7 @@
 
 /// Why a text is not YAML, and where.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct SyntaxError {
     /// 1-based; 0 = unknown.
     pub(crate) line: usize,
     /// 1-based; 0 = unknown.
@@ -10,7 +10,7 @@ pub(crate) struct Fault {
     pub(crate) message: String,
 }
 
-impl Fault {
+impl SyntaxError {
     fn at(line: usize, column: usize, message: impl Into<String>) -> Self {
         Self {
             line,
@@ -21,7 +21,7 @@ impl Fault {
 }
 
 /// What the parser said about `text`.
-pub(super) fn of(error: &serde_yaml::Error, text: &str) -> Fault {
+pub(super) fn of(error: &serde_yaml::Error, text: &str) -> SyntaxError {
     let (line, column) = error
         .location()
         .map_or((0, 0), |location| (location.line(), location.column()));
@@ -40,18 +40,18 @@ pub(super) fn of(error: &serde_yaml::Error, text: &str) -> Fault {
         .or_else(|| told.duplicate())
         .or_else(|| told.unclosed())
         .or_else(|| told.out_of_place())
-        .unwrap_or_else(|| Fault::at(line, column, told.said.clone()))
+        .unwrap_or_else(|| SyntaxError::at(line, column, told.said.clone()))
 }
 
 /// The second document that holds anything; `number` counts all from 0.
-pub(super) fn second_document(text: &str, number: usize) -> Fault {
+pub(super) fn second_document(text: &str, number: usize) -> SyntaxError {
     let begins = |line: &str| line.trim_end() == "---" || line.starts_with("--- ");
     let is_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with(['#', '%']);
     // The first document needs no line of its own.
     let first = text.lines().find(|line| is_content(line)).is_some_and(begins);
     let separators = text.lines().zip(1..).filter(|(line, _)| begins(line));
     let line = separators.map(|(_, line)| line).nth(number - usize::from(!first));
-    Fault::at(
+    SyntaxError::at(
         line.unwrap_or(0),
         1,
         "a second document begins here; a file holds one configuration, so remove this one",
@@ -71,13 +71,13 @@ impl Told<'_> {
         self.text.lines().nth(line.wrapping_sub(1)).unwrap_or_default()
     }
 
-    fn tab(&self) -> Option<Fault> {
+    fn tab(&self) -> Option<SyntaxError> {
         let indentation = self.text_of(self.line).chars().take_while(|c| c.is_whitespace());
         let has_tab = indentation.into_iter().any(|c| c == '\t');
-        has_tab.then(|| Fault::at(self.line, self.column, "indented with a tab; YAML takes blanks"))
+        has_tab.then(|| SyntaxError::at(self.line, self.column, "indented with a tab; YAML takes blanks"))
     }
 
-    fn control_character(&self) -> Option<Fault> {
+    fn control_character(&self) -> Option<SyntaxError> {
         if !self.said.starts_with("control characters") {
             return None;
         }
@@ -85,11 +85,11 @@ impl Told<'_> {
         let (line, text) = (1..).zip(self.text.lines()).find(|(_, text)| text.contains(is_one))?;
         let (at, found) = text.char_indices().find(|(_, c)| is_one(*c))?;
         let message = format!("the control character 0x{:02X} has no place here", u32::from(found));
-        Some(Fault::at(line, at + 1, message))
+        Some(SyntaxError::at(line, at + 1, message))
     }
 
     /// The parser's place is where the section begins.
-    fn duplicate(&self) -> Option<Fault> {
+    fn duplicate(&self) -> Option<SyntaxError> {
         let key = self.said.split("duplicate entry with key ").nth(1)?;
         let key: &str = key.trim().trim_matches('"');
         let indentation = self.column.saturating_sub(1);
@@ -103,12 +103,12 @@ impl Told<'_> {
             (key_of(rest)? == key).then_some(line)
         });
         Some(match (named.next(), named.next()) {
-            (Some(first), Some(second)) => Fault::at(
+            (Some(first), Some(second)) => SyntaxError::at(
                 second,
                 self.column,
                 format!("{key} is here a second time, after line {first}; remove one of the two"),
             ),
-            _ => Fault::at(
+            _ => SyntaxError::at(
                 self.line,
                 self.column,
                 format!("{key} is twice in the section that begins here; remove one of the two"),
@@ -117,7 +117,7 @@ impl Told<'_> {
     }
 
     /// A bracket or quote that the parser missed the end of, far below as a rule.
-    fn unclosed(&self) -> Option<Fault> {
+    fn unclosed(&self) -> Option<SyntaxError> {
         let opened = if self.said.contains("expected ',' or ']'") {
             "["
         } else if self.said.contains("expected ',' or '}'") {
@@ -135,12 +135,12 @@ impl Told<'_> {
                 self.line
             ),
         };
-        Some(Fault::at(line, column, message))
+        Some(SyntaxError::at(line, column, message))
     }
 
-    fn out_of_place(&self) -> Option<Fault> {
+    fn out_of_place(&self) -> Option<SyntaxError> {
         let (line, column) = (self.line, self.column);
-        let here = |message: &str| Some(Fault::at(line, column, message));
+        let here = |message: &str| Some(SyntaxError::at(line, column, message));
         if self.said.starts_with("found character that cannot start any token") {
             let found = self.text_of(line).chars().nth(column.wrapping_sub(1))?;
             return here(&format!("a value cannot begin with {found} here; put it into quotes"));
@@ -150,7 +150,7 @@ impl Told<'_> {
         }
         if self.said.starts_with("could not find expected ':'") {
             let (line, column) = self.context().unwrap_or((line, column));
-            return Some(Fault::at(
+            return Some(SyntaxError::at(
                 line,
                 column,
                 "expected `key: value`; there is no colon in this line",
@@ -172,14 +172,14 @@ impl Told<'_> {
     }
 
     /// `a: b: c`, a key below one that has a value, or a line before without a blank after its colon.
-    fn second_colon(&self) -> Fault {
+    fn second_colon(&self) -> SyntaxError {
         let before = &self
             .text_of(self.line)
             .get(..self.column.saturating_sub(1))
             .unwrap_or_default();
         if before.contains(": ") {
             let message = "a second colon in this line: a value with a colon and a blank in it needs quotes";
-            return Fault::at(self.line, self.column, message);
+            return SyntaxError::at(self.line, self.column, message);
         }
         let above = (1..).zip(self.text.lines()).take(self.line.saturating_sub(1));
         let above = above
@@ -190,10 +190,10 @@ impl Told<'_> {
             && let Some((key, value)) = text.trim().split_once(':')
         {
             let message = format!("expected a blank after the colon: `{key}: {value}`");
-            return Fault::at(line, indentation_of(text) + 1, message);
+            return SyntaxError::at(line, indentation_of(text) + 1, message);
         }
         let message = "indented further than the line above, which has a value already or no colon at its end";
-        Fault::at(self.line, indentation_of(self.text_of(self.line)) + 1, message)
+        SyntaxError::at(self.line, indentation_of(self.text_of(self.line)) + 1, message)
     }
 
     /// `..., while parsing a flow sequence at line 1 column 4`
@@ -222,10 +222,10 @@ mod tests {
     use super::super::parse::parse;
     use super::*;
 
-    fn fault_of(text: &str) -> Fault {
+    fn error_of(text: &str) -> SyntaxError {
         match parse(text.as_bytes()) {
             Ok(_) => panic!("parsed: {text}"),
-            Err(fault) => fault,
+            Err(error) => error,
         }
     }
 
@@ -254,11 +254,11 @@ mod tests {
             ("a: 1\nfoo\nb: 2\n", 2, "no colon"),
             ("a: [b, ]c]\n", 1, ""),
         ] {
-            let fault = fault_of(text);
-            assert_eq!(fault.line, line, "{text:?}: {fault:?}");
-            assert!(fault.message.contains(words), "{text:?}: {fault:?}");
+            let error = error_of(text);
+            assert_eq!(error.line, line, "{text:?}: {error:?}");
+            assert!(error.message.contains(words), "{text:?}: {error:?}");
             for parsers in ["scalar", "node", "mapping", "token", "while"] {
-                assert!(!fault.message.contains(parsers), "{text:?}: {fault:?}");
+                assert!(!error.message.contains(parsers), "{text:?}: {error:?}");
             }
         }
     }
@@ -275,15 +275,15 @@ mod tests {
             ("a:\n  x:\n    level: 1\n  \"x\":\n    level: 2\nx: 1\n", 2, 4),
             ("a:\n  - x: 1\n    y: 2\n    x: 3\n", 2, 4),
         ] {
-            let fault = fault_of(text);
-            assert_eq!(fault.line, second, "{text:?}: {fault:?}");
+            let error = error_of(text);
+            assert_eq!(error.line, second, "{text:?}: {error:?}");
             assert!(
-                fault.message.contains(&format!("after line {first};")),
-                "{text:?}: {fault:?}"
+                error.message.contains(&format!("after line {first};")),
+                "{text:?}: {error:?}"
             );
         }
-        let fault = fault_of("a: {x: 1, x: 2}\n");
-        assert_eq!(fault.line, 1, "{fault:?}");
-        assert!(fault.message.starts_with("x is twice"), "{fault:?}");
+        let error = error_of("a: {x: 1, x: 2}\n");
+        assert_eq!(error.line, 1, "{error:?}");
+        assert!(error.message.starts_with("x is twice"), "{error:?}");
     }
 }

@@ -3,16 +3,16 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use super::mistake::Mistake;
+use super::diagnostic::Diagnostic;
 
 /// Mistakes and warnings so far, and what relative paths are relative to.
-pub(crate) struct Findings {
+pub(crate) struct Diagnostics {
     base: PathBuf,
-    mistakes: RefCell<Vec<Mistake>>,
-    warnings: RefCell<Vec<Mistake>>,
+    mistakes: RefCell<Vec<Diagnostic>>,
+    warnings: RefCell<Vec<Diagnostic>>,
 }
 
-impl Findings {
+impl Diagnostics {
     /// `base`: the configuration file's directory, absolute.
     pub(crate) fn new(base: PathBuf) -> Self {
         Self {
@@ -22,11 +22,11 @@ impl Findings {
         }
     }
 
-    pub(crate) fn mistake(&self, mistake: Mistake) {
+    pub(crate) fn mistake(&self, mistake: Diagnostic) {
         self.mistakes.borrow_mut().push(mistake);
     }
 
-    pub(crate) fn warning(&self, warning: Mistake) {
+    pub(crate) fn warning(&self, warning: Diagnostic) {
         self.warnings.borrow_mut().push(warning);
     }
 
@@ -36,7 +36,7 @@ impl Findings {
     }
 
     /// Mistakes, warnings.
-    pub(crate) fn into_parts(self) -> (Vec<Mistake>, Vec<Mistake>) {
+    pub(crate) fn into_parts(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
         (self.mistakes.into_inner(), self.warnings.into_inner())
     }
 }

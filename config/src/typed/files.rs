@@ -8,18 +8,18 @@ use super::tls::CertificateSource;
 
 /// A file or a directory that a configuration names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named<'a> {
+pub struct ConfigFile<'a> {
     /// The key path, as in `http.aliases[0].key`.
     pub key: String,
     /// Absolute.
     pub path: &'a Path,
     /// What it is for.
-    pub purpose: Purpose,
+    pub role: FileRole,
 }
 
 /// What a file or directory is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum FileRole {
     /// `certificate` of `http.tls` or an alias. Its key follows it.
     Certificate,
     /// `key` of the same.
@@ -55,7 +55,7 @@ pub enum Reader {
     Supervisor,
 }
 
-impl Purpose {
+impl FileRole {
     /// Who opens it.
     pub fn reader(self) -> Reader {
         match self {
@@ -71,23 +71,23 @@ impl Purpose {
     }
 
     /// Whether it is made when it is missing, and the directories above it.
-    pub fn is_made(self) -> bool {
+    pub fn is_created(self) -> bool {
         matches!(self, Self::TokenKey | Self::Storage | Self::Log | Self::AcmeCache)
     }
 
     /// Whether the supervisor reads it for the process that needs it.
-    pub fn is_handed_over(self) -> bool {
+    pub fn is_copied(self) -> bool {
         matches!(self, Self::Certificate | Self::PrivateKey)
     }
 }
 
 impl Config {
     /// Everything that it names, in the order of the reference.
-    pub fn named(&self) -> Vec<Named<'_>> {
+    pub fn files(&self) -> Vec<ConfigFile<'_>> {
         let mut named = vec![of(
             "storage.filesystem.rootdirectory",
             &self.storage.root,
-            Purpose::Storage,
+            FileRole::Storage,
         )];
         self.add_http(&mut named);
         let auth = &self.auth;
@@ -95,35 +95,35 @@ impl Config {
             .htpasswd
             .iter()
             .map(|htpasswd| ("auth.htpasswd.path", &htpasswd.path));
-        named.extend(accounts.map(|(key, path)| of(key, path, Purpose::Accounts)));
+        named.extend(accounts.map(|(key, path)| of(key, path, FileRole::Accounts)));
         named.extend(
             auth.issuer
                 .iter()
-                .map(|issuer| of("auth.issuer.key", &issuer.key, Purpose::TokenKey)),
+                .map(|issuer| of("auth.issuer.key", &issuer.key, FileRole::TokenKey)),
         );
         if let Some(token) = &auth.token {
             let (bundle, jwks) = (token.root_cert_bundle.iter(), token.jwks.iter());
-            named.extend(bundle.map(|path| of("auth.token.rootcertbundle", path, Purpose::TokenCertificates)));
-            named.extend(jwks.map(|path| of("auth.token.jwks", path, Purpose::TokenKeySet)));
+            named.extend(bundle.map(|path| of("auth.token.rootcertbundle", path, FileRole::TokenCertificates)));
+            named.extend(jwks.map(|path| of("auth.token.jwks", path, FileRole::TokenKeySet)));
         }
         let log = self.log.file.iter().filter_map(|file| file.directory.as_deref());
-        named.extend(log.map(|path| of("log.file.directory", path, Purpose::Log)));
+        named.extend(log.map(|path| of("log.file.directory", path, FileRole::Log)));
         named
     }
 
-    fn add_http<'a>(&'a self, named: &mut Vec<Named<'a>>) {
+    fn add_http<'a>(&'a self, named: &mut Vec<ConfigFile<'a>>) {
         let http = &self.http;
         if let Some(tls) = &http.tls {
             match &tls.certificate {
                 CertificateSource::Files { certificate, key } => named.extend([
-                    of("http.tls.certificate", certificate, Purpose::Certificate),
-                    of("http.tls.key", key, Purpose::PrivateKey),
+                    of("http.tls.certificate", certificate, FileRole::Certificate),
+                    of("http.tls.key", key, FileRole::PrivateKey),
                 ]),
                 CertificateSource::Acme(acme) => {
                     named.push(of(
                         "http.tls.letsencrypt.cachefile",
                         &acme.cache_file,
-                        Purpose::AcmeCache,
+                        FileRole::AcmeCache,
                     ));
                 }
                 CertificateSource::Auto { .. } => {}
@@ -131,29 +131,29 @@ impl Config {
             let numbered = tls.client_cas.iter().enumerate();
             named.extend(
                 numbered
-                    .map(|(index, path)| of(&format!("http.tls.clientcas[{index}]"), path, Purpose::ClientAuthority)),
+                    .map(|(index, path)| of(&format!("http.tls.clientcas[{index}]"), path, FileRole::ClientAuthority)),
             );
         }
         for (index, alias) in http.aliases.iter().enumerate() {
             let key = |name: &str| format!("http.aliases[{index}].{name}");
             named.extend([
-                of(&key("certificate"), &alias.certificate, Purpose::Certificate),
-                of(&key("key"), &alias.key, Purpose::PrivateKey),
+                of(&key("certificate"), &alias.certificate, FileRole::Certificate),
+                of(&key("key"), &alias.key, FileRole::PrivateKey),
             ]);
         }
         named.extend(
             http.docroot
                 .iter()
-                .map(|path| of("http.docroot", path, Purpose::Docroot)),
+                .map(|path| of("http.docroot", path, FileRole::Docroot)),
         );
     }
 }
 
-fn of<'a>(key: &str, path: &'a Path, purpose: Purpose) -> Named<'a> {
-    Named {
+fn of<'a>(key: &str, path: &'a Path, role: FileRole) -> ConfigFile<'a> {
+    ConfigFile {
         key: key.to_owned(),
         path,
-        purpose,
+        role,
     }
 }
 
@@ -176,7 +176,7 @@ auth:
 log: {file: {directory: n-log}}
 ";
         let config = Config::parse(Path::new("/c/config.yml"), text.as_bytes(), &[]).unwrap();
-        let named = config.named();
+        let named = config.files();
         let paths: Vec<_> = named.iter().map(|named| named.path.to_str().unwrap()).collect();
         let written = text
             .split(['{', '}', '[', ']', ',', ' ', '\n'])
@@ -199,9 +199,9 @@ auth: {htpasswd: {path: h}, issuer: true}
 ";
         let config = Config::parse(Path::new("/c/config.yml"), text.as_bytes(), &[]).unwrap();
         let made: Vec<_> = config
-            .named()
+            .files()
             .into_iter()
-            .filter(|named| named.purpose.is_made())
+            .filter(|named| named.role.is_created())
             .map(|named| named.key)
             .collect();
         assert_eq!(

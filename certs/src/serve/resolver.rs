@@ -24,7 +24,7 @@ pub struct Resolver {
 
 /// What [`Resolver::refresh`] found. Each is told once per change of the files.
 #[derive(Debug)]
-pub enum Event {
+pub enum ReloadEvent {
     /// New handshakes get the new certificate.
     Reloaded {
         /// The certificate's file.
@@ -39,7 +39,7 @@ pub enum Event {
     },
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for ReloadEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reloaded { certificate } => write!(f, "certificate {} was reloaded", certificate.display()),
@@ -74,10 +74,10 @@ impl Resolver {
     }
 
     /// Looks whether files have changed (two `stat` calls a pair) and reloads those pairs. Call it about once a second.
-    pub fn refresh(&self) -> Vec<Event> {
+    pub fn refresh(&self) -> Vec<ReloadEvent> {
         let mut watched = self.watched();
-        let events: Vec<Event> = watched.iter_mut().filter_map(Watched::refresh).collect();
-        if events.iter().any(|event| matches!(event, Event::Reloaded { .. })) {
+        let events: Vec<ReloadEvent> = watched.iter_mut().filter_map(Watched::refresh).collect();
+        if events.iter().any(|event| matches!(event, ReloadEvent::Reloaded { .. })) {
             self.table.store(Arc::new(Table::of(&watched)));
         }
         events
@@ -163,7 +163,7 @@ impl Watched {
         })
     }
 
-    fn refresh(&mut self) -> Option<Event> {
+    fn refresh(&mut self) -> Option<ReloadEvent> {
         let stamps = Stamp::of_pair(&self.pair);
         if stamps == self.stamps {
             return None;
@@ -175,9 +175,9 @@ impl Watched {
             Ok(new) if new.cert == self.current.cert => None,
             Ok(new) => {
                 self.current = new;
-                Some(Event::Reloaded { certificate })
+                Some(ReloadEvent::Reloaded { certificate })
             }
-            Err(error) => Some(Event::Refused { certificate, error }),
+            Err(error) => Some(ReloadEvent::Refused { certificate, error }),
         }
     }
 }

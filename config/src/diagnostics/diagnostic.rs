@@ -7,7 +7,7 @@ use std::path::PathBuf;
 ///
 /// Displays as `http.addr = "foo": expected host:port, :port or unix:PATH (from REGISTRY_HTTP_ADDR)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct Diagnostic {
     /// Dotted key path, e.g. `http.tls.certificate` or `auth.acl[2].actions`; a variable's name when no key fits it.
     pub key: String,
     /// The offending value as the user wrote it; `None` when the key is missing. Secrets are not shown.
@@ -18,7 +18,7 @@ pub struct Mistake {
     pub variable: Option<String>,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.key)?;
         if let Some(value) = &self.value {
@@ -61,7 +61,7 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
         /// Every mistake, in the order of the file's keys.
-        mistakes: Vec<Mistake>,
+        mistakes: Vec<Diagnostic>,
     },
 }
 
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_mistake_reads_as_a_sentence() {
-        let mut mistake = Mistake {
+        let mut mistake = Diagnostic {
             key: "http.addr".into(),
             value: Some("foo".into()),
             expected: "expected host:port".into(),
