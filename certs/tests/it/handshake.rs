@@ -1,4 +1,4 @@
-//! The front door's TLS, asked by real clients.
+//! The proxy's TLS, asked by real clients.
 
 use std::sync::Arc;
 

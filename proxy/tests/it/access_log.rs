@@ -11,12 +11,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::client::{Http1, Http2};
-use crate::harness::{Door, Options, SOON};
+use crate::harness::{Options, SOON, TestProxy};
 use crate::scripted_registry::ok;
 
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// Logs of all tests, everything that the front door says, as JSON lines.
+/// Logs of all tests, everything that the proxy says, as JSON lines.
 struct Lines;
 
 impl io::Write for Lines {
@@ -30,7 +30,7 @@ impl io::Write for Lines {
     }
 }
 
-/// Called by every test that opens a door.
+/// Called by every test that opens a proxy.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -64,14 +64,14 @@ async fn access(path: &str) -> Vec<Value> {
 /// proves: MAKINA-08
 #[tokio::test]
 async fn each_request_is_one_line_without_secrets() {
-    let door = Door::open().await;
-    let registry = door.registry(|_| ok("X-Lockgate-User: jo%20hn\r\n", "twelve bytes"));
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|_| ok("X-Lockgate-User: jo%20hn\r\n", "twelve bytes"));
     let secrets = "Authorization: Basic c2VjcmV0\r\nCookie: secret-cookie\r\n";
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     http1
         .request("GET", "/v2/access/log?password=secret-query", secrets)
         .await;
-    Http2::connect(&door).await.get("/v2/access/h2").await;
+    Http2::connect(&proxy).await.get("/v2/access/h2").await;
 
     let lines = access("/v2/access/log").await;
     assert_eq!(lines.len(), 1);
@@ -101,23 +101,23 @@ async fn each_request_is_one_line_without_secrets() {
 
 #[tokio::test]
 async fn bodies_of_hand_offs_are_counted_and_failures_have_their_line() {
-    let door = Door::open_with(Options::http("  limits:\n    backendwait: 100ms\n")).await;
-    assert_eq!(Http1::connect(&door).await.get("/v2/access/away").await.status, 503);
-    let _registry = door.registry(|_| ok("X-Lockgate-Blob: 0 70000 big\r\n", ""));
-    door.write_blob("big", &[0; 70_000]);
-    Http1::connect(&door).await.get("/v2/access/blob").await;
+    let proxy = TestProxy::open_with(Options::http("  limits:\n    backendwait: 100ms\n")).await;
+    assert_eq!(Http1::connect(&proxy).await.get("/v2/access/away").await.status, 503);
+    let _registry = proxy.registry(|_| ok("X-Lockgate-Blob: 0 70000 big\r\n", ""));
+    proxy.write_blob("big", &[0; 70_000]);
+    Http1::connect(&proxy).await.get("/v2/access/blob").await;
     assert_eq!(access("/v2/access/away").await[0]["fields"]["status"], 503);
     assert_eq!(access("/v2/access/blob").await[0]["fields"]["bytes"], 70_000);
 }
 
 #[tokio::test]
 async fn what_the_registry_never_saw_has_its_line_too() {
-    let door = Door::open().await;
-    let mut http1 = Http1::connect_plain(door.redirect).await;
+    let proxy = TestProxy::open().await;
+    let mut http1 = Http1::connect_plain(proxy.redirect).await;
     assert_eq!(http1.get("/access/redirected?secret=1").await.status, 301);
     let line = &access("/access/redirected").await[0]["fields"];
     assert_eq!((&line["status"], &line["method"]), (&301.into(), &"GET".into()));
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     http1.send("GET / HTTP/1.1\nHost: a\n\n").await;
     assert_eq!(http1.head().await.status, 400);
     assert!(access("-").await.iter().any(|line| line["fields"]["status"] == 400));
@@ -126,14 +126,14 @@ async fn what_the_registry_never_saw_has_its_line_too() {
 #[tokio::test]
 async fn it_can_be_switched_off() {
     let top = "log:\n  accesslog:\n    disabled: true\n".to_owned();
-    let door = Door::open_with(Options {
+    let proxy = TestProxy::open_with(Options {
         top,
         ..Options::default()
     })
     .await;
-    let _registry = door.registry(|_| ok("", ""));
-    Http1::connect(&door).await.get("/v2/access/off").await;
-    let loud = Door::open().await;
+    let _registry = proxy.registry(|_| ok("", ""));
+    Http1::connect(&proxy).await.get("/v2/access/off").await;
+    let loud = TestProxy::open().await;
     let _registry = loud.registry(|_| ok("", ""));
     Http1::connect(&loud).await.get("/v2/access/on").await;
     access("/v2/access/on").await;

@@ -5,14 +5,14 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::io::AsyncReadExt;
 
 use crate::client::{Http1, tls, untrusting_tls};
-use crate::harness::{Door, Options};
+use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::ok;
 
 const ACME: &str =
     "  tls:\n    letsencrypt:\n      cachefile: acme\n      directoryurl: https://ca.lan/dir\n      hosts: [r.lan]\n";
 
-async fn open() -> Door {
-    Door::open_with(Options {
+async fn open() -> TestProxy {
+    TestProxy::open_with(Options {
         tls: false,
         ..Options::http(ACME)
     })
@@ -21,13 +21,13 @@ async fn open() -> Door {
 
 #[tokio::test]
 async fn http_challenges_are_answered_before_the_redirect() {
-    let door = &open().await;
-    put_token(&door.home.challenges(), "tok-en_1", "tok-en_1.thumb").unwrap();
-    put_certificate(&door.home.challenges(), "r.lan", &[1; 32], None).unwrap();
+    let proxy = &open().await;
+    put_token(&proxy.home.challenges(), "tok-en_1", "tok-en_1.thumb").unwrap();
+    put_certificate(&proxy.home.challenges(), "r.lan", &[1; 32], None).unwrap();
     // Boxed: a client's future is large, and a test's stack is not.
     let ask = |target: &str| {
         let target = target.to_owned();
-        Box::pin(async move { Http1::connect_plain(door.redirect).await.get(&target).await })
+        Box::pin(async move { Http1::connect_plain(proxy.redirect).await.get(&target).await })
     };
 
     let answer = ask("/.well-known/acme-challenge/tok-en_1").await;
@@ -54,10 +54,10 @@ async fn http_challenges_are_answered_before_the_redirect() {
     }
     assert_eq!(ask("/v2/").await.status, 301);
     assert_eq!(ask("/.well-known/acme-challenge").await.status, 301);
-    clear(&door.home.challenges()).unwrap();
+    clear(&proxy.home.challenges()).unwrap();
     assert_eq!(ask("/.well-known/acme-challenge/tok-en_1").await.status, 404);
 
-    let other = Door::open().await;
+    let other = TestProxy::open().await;
     put_token(&other.home.challenges(), "tok-en_1", "x").unwrap();
     let mut plain = Http1::connect_plain(other.redirect).await;
     assert_eq!(plain.get("/.well-known/acme-challenge/tok-en_1").await.status, 301);
@@ -65,38 +65,38 @@ async fn http_challenges_are_answered_before_the_redirect() {
 
 #[tokio::test]
 async fn tls_challenges_are_shown_to_those_who_ask_for_nothing_else() {
-    let door = open().await;
-    let _registry = door.registry(|_| ok("", ""));
-    let ordinary = CertificateDer::from_pem_file(door.home.leaf_certificate()).unwrap();
+    let proxy = open().await;
+    let _registry = proxy.registry(|_| ok("", ""));
+    let ordinary = CertificateDer::from_pem_file(proxy.home.leaf_certificate()).unwrap();
     assert!(
-        untrusting_tls(&door, "r.lan", &[b"acme-tls/1"]).await.is_err(),
+        untrusting_tls(&proxy, "r.lan", &[b"acme-tls/1"]).await.is_err(),
         "no challenge is open"
     );
 
-    let pair = put_certificate(&door.home.challenges(), "r.lan", &[1; 32], None).unwrap();
+    let pair = put_certificate(&proxy.home.challenges(), "r.lan", &[1; 32], None).unwrap();
     let challenge = CertificateDer::from_pem_file(&pair.certificate).unwrap();
-    let mut stream = untrusting_tls(&door, "r.lan", &[b"acme-tls/1"]).await.unwrap();
+    let mut stream = untrusting_tls(&proxy, "r.lan", &[b"acme-tls/1"]).await.unwrap();
     {
         let session = stream.get_ref().1;
         assert_eq!(session.alpn_protocol(), Some(&b"acme-tls/1"[..]));
         assert_eq!(session.peer_certificates().unwrap(), [challenge]);
     }
     assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0, "closed without a word");
-    assert!(untrusting_tls(&door, "other.lan", &[b"acme-tls/1"]).await.is_err());
+    assert!(untrusting_tls(&proxy, "other.lan", &[b"acme-tls/1"]).await.is_err());
 
     // Whoever offers more is a client, with whatever name.
     let offers: [&[&[u8]]; 3] = [&[], &[b"http/1.1"], &[b"acme-tls/1", b"http/1.1"]];
     for alpn in offers {
-        let stream = untrusting_tls(&door, "r.lan", alpn).await.unwrap();
+        let stream = untrusting_tls(&proxy, "r.lan", alpn).await.unwrap();
         let session = stream.get_ref().1;
         assert_eq!(session.peer_certificates().unwrap()[0], ordinary);
         assert_ne!(session.alpn_protocol(), Some(&b"acme-tls/1"[..]));
         assert_eq!(Http1::over(stream).get("/v2/").await.status, 200);
     }
-    let trusting = tls(&door, "localhost", &[b"http/1.1"]).await.unwrap();
+    let trusting = tls(&proxy, "localhost", &[b"http/1.1"]).await.unwrap();
     assert_eq!(Http1::over(trusting).get("/v2/").await.status, 200);
 
-    let other = Door::open().await;
+    let other = TestProxy::open().await;
     put_certificate(&other.home.challenges(), "r.lan", &[1; 32], None).unwrap();
     assert!(
         untrusting_tls(&other, "r.lan", &[b"acme-tls/1"]).await.is_err(),

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::harness::{Door, SOON};
+use crate::harness::{SOON, TestProxy};
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -59,13 +59,13 @@ pub(crate) struct Http1 {
 }
 
 impl Http1 {
-    pub(crate) async fn connect(door: &Door) -> Self {
-        Self::over(tls(door, "localhost", &[b"http/1.1"]).await.unwrap())
+    pub(crate) async fn connect(proxy: &TestProxy) -> Self {
+        Self::over(tls(proxy, "localhost", &[b"http/1.1"]).await.unwrap())
     }
 
     /// From another address of this machine.
-    pub(crate) async fn connect_from(door: &Door, from: [u8; 4]) -> Self {
-        Self::over(tls_from(door, from, &[b"http/1.1"]).await.unwrap())
+    pub(crate) async fn connect_from(proxy: &TestProxy, from: [u8; 4]) -> Self {
+        Self::over(tls_from(proxy, from, &[b"http/1.1"]).await.unwrap())
     }
 
     pub(crate) async fn connect_plain(address: std::net::SocketAddr) -> Self {
@@ -213,13 +213,13 @@ pub(crate) struct Http2 {
 }
 
 impl Http2 {
-    pub(crate) async fn connect(door: &Door) -> Self {
-        Self::over(tls(door, "localhost", &[b"h2"]).await.unwrap()).await
+    pub(crate) async fn connect(proxy: &TestProxy) -> Self {
+        Self::over(tls(proxy, "localhost", &[b"h2"]).await.unwrap()).await
     }
 
     /// From another address of this machine.
-    pub(crate) async fn connect_from(door: &Door, from: [u8; 4]) -> Self {
-        Self::over(tls_from(door, from, &[b"h2"]).await.unwrap()).await
+    pub(crate) async fn connect_from(proxy: &TestProxy, from: [u8; 4]) -> Self {
+        Self::over(tls_from(proxy, from, &[b"h2"]).await.unwrap()).await
     }
 
     async fn over(stream: TlsStream<TcpStream>) -> Self {
@@ -316,21 +316,21 @@ pub(crate) fn request(target: &str) -> http::request::Builder {
     http::Request::builder().uri(format!("https://localhost{target}"))
 }
 
-/// A TLS connection that trusts the door's authority.
-pub(crate) async fn tls(door: &Door, name: &str, alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
-    connect(door, name, alpn, trusting(door)).await
+/// A TLS connection that trusts the proxy's authority.
+pub(crate) async fn tls(proxy: &TestProxy, name: &str, alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+    connect(proxy, name, alpn, trusting(proxy)).await
 }
 
-async fn tls_from(door: &Door, from: [u8; 4], alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+async fn tls_from(proxy: &TestProxy, from: [u8; 4], alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
-    over_tls(socket.connect(door.address).await?, "localhost", alpn, trusting(door)).await
+    over_tls(socket.connect(proxy.address).await?, "localhost", alpn, trusting(proxy)).await
 }
 
-fn trusting(door: &Door) -> ClientConfig {
+fn trusting(proxy: &TestProxy) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots
-        .add(CertificateDer::from_pem_slice(door.authority.certificate_pem().as_bytes()).unwrap())
+        .add(CertificateDer::from_pem_slice(proxy.authority.certificate_pem().as_bytes()).unwrap())
         .unwrap();
     ClientConfig::builder_with_provider(lockgate_certs::provider())
         .with_safe_default_protocol_versions()
@@ -340,23 +340,27 @@ fn trusting(door: &Door) -> ClientConfig {
 }
 
 /// A TLS connection that takes every certificate, as ACME servers do.
-pub(crate) async fn untrusting_tls(door: &Door, name: &str, alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn untrusting_tls(
+    proxy: &TestProxy,
+    name: &str,
+    alpn: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let config = ClientConfig::builder_with_provider(lockgate_certs::provider())
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anything))
         .with_no_client_auth();
-    connect(door, name, alpn, config).await
+    connect(proxy, name, alpn, config).await
 }
 
 async fn connect(
-    door: &Door,
+    proxy: &TestProxy,
     name: &str,
     alpn: &[&[u8]],
     config: ClientConfig,
 ) -> std::io::Result<TlsStream<TcpStream>> {
-    over_tls(TcpStream::connect(door.address).await?, name, alpn, config).await
+    over_tls(TcpStream::connect(proxy.address).await?, name, alpn, config).await
 }
 
 async fn over_tls(

@@ -1,7 +1,7 @@
-//! What the front door answers itself: files, the authority's certificate, redirects.
+//! What the proxy answers itself: files, the authority's certificate, redirects.
 
 use crate::client::{Http1, Http2};
-use crate::harness::{Door, Options};
+use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::ok;
 
 /// proves: MAKINA-17
@@ -16,9 +16,9 @@ async fn files_of_the_docroot_are_served_beside_the_registry() {
     std::fs::write(root.join("large.bin"), vec![5; 300_000]).unwrap();
     std::fs::write(place.path().join("secret"), "secret").unwrap();
     std::os::unix::fs::symlink("../secret", root.join("link")).unwrap();
-    let door = Door::open_with(Options::http(&format!("  docroot: {}\n", root.display()))).await;
-    let _registry = door.registry(|_| ok("", "registry"));
-    let (mut http1, mut http2) = (Http1::connect(&door).await, Http2::connect(&door).await);
+    let proxy = TestProxy::open_with(Options::http(&format!("  docroot: {}\n", root.display()))).await;
+    let _registry = proxy.registry(|_| ok("", "registry"));
+    let (mut http1, mut http2) = (Http1::connect(&proxy).await, Http2::connect(&proxy).await);
 
     let page = http1.get("/").await;
     assert_eq!((page.status, page.text()), (200, "<h1>hello</h1>"));
@@ -59,11 +59,11 @@ async fn files_of_the_docroot_are_served_beside_the_registry() {
 /// proves: TRUST-07
 #[tokio::test]
 async fn the_authoritys_certificate_can_be_fetched() {
-    let door = Door::open().await;
-    let (mut http1, mut http2) = (Http1::connect(&door).await, Http2::connect(&door).await);
+    let proxy = TestProxy::open().await;
+    let (mut http1, mut http2) = (Http1::connect(&proxy).await, Http2::connect(&proxy).await);
     for answer in [http1.get("/lockgate/ca.crt").await, http2.get("/lockgate/ca.crt").await] {
         assert_eq!(answer.status, 200);
-        assert_eq!(answer.text(), door.authority.certificate_pem());
+        assert_eq!(answer.text(), proxy.authority.certificate_pem());
         assert_eq!(answer.header("content-type"), Some("application/x-pem-file"));
     }
 }
@@ -71,24 +71,24 @@ async fn the_authoritys_certificate_can_be_fetched() {
 /// proves: MAKINA-11
 #[tokio::test]
 async fn the_plain_entrance_redirects_to_https() {
-    let door = Door::open().await;
-    let mut http1 = Http1::connect_plain(door.redirect).await;
+    let proxy = TestProxy::open().await;
+    let mut http1 = Http1::connect_plain(proxy.redirect).await;
     http1.send("GET /v2/a?n=1 HTTP/1.1\r\nHost: r.example:80\r\n\r\n").await;
     let answer = http1.answer(false).await;
-    let expected = format!("https://r.example:{}/v2/a?n=1", door.address.port());
+    let expected = format!("https://r.example:{}/v2/a?n=1", proxy.address.port());
     assert_eq!(
         (answer.status, answer.header("location")),
         (301, Some(expected.as_str()))
     );
     assert!(http1.is_closed().await);
 
-    let door = Door::open_with(Options::http("  host: https://public.example\n")).await;
-    let mut http1 = Http1::connect_plain(door.redirect).await;
+    let proxy = TestProxy::open_with(Options::http("  host: https://public.example\n")).await;
+    let mut http1 = Http1::connect_plain(proxy.redirect).await;
     assert_eq!(
         http1.get("/v2/").await.header("location"),
         Some("https://public.example/v2/")
     );
-    let mut http1 = Http1::connect_plain(door.redirect).await;
+    let mut http1 = Http1::connect_plain(proxy.redirect).await;
     http1.send("GET / HTTP/1.1\nHost: a\n\n").await;
     assert_eq!(http1.head().await.status, 400);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::{Http1, Http2, tls};
-use crate::harness::{Door, SOON};
+use crate::harness::{SOON, TestProxy};
 use crate::scripted_registry::ok;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
@@ -19,8 +19,8 @@ fn flood(kind: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_flood_of_useless_frames_is_answered_goaway() {
-    let door = Door::open().await;
-    let _registry = door.registry(|_| ok("", ""));
+    let proxy = TestProxy::open().await;
+    let _registry = proxy.registry(|_| ok("", ""));
     for (name, flood) in [
         ("WINDOW_UPDATE", flood(8, 0, &[0, 0, 0, 1])),
         ("PRIORITY", flood(2, 1, &[0, 0, 0, 3, 9])),
@@ -28,7 +28,7 @@ async fn a_flood_of_useless_frames_is_answered_goaway() {
         ("PING", flood(6, 0, &[1; 8])),
         ("unknown", flood(0xfa, 0, &[1; 8])),
     ] {
-        let stream = tls(&door, "localhost", &[b"h2"]).await.unwrap();
+        let stream = tls(&proxy, "localhost", &[b"h2"]).await.unwrap();
         let (mut reader, mut writer) = tokio::io::split(stream);
         let writing = tokio::spawn(async move {
             let _ = writer.write_all(PREFACE).await;
@@ -46,27 +46,27 @@ async fn a_flood_of_useless_frames_is_answered_goaway() {
         );
         writing.abort();
         // Who did nothing wrong notices nothing.
-        assert_eq!(Http2::connect(&door).await.get("/v2/").await.status, 200);
+        assert_eq!(Http2::connect(&proxy).await.get("/v2/").await.status, 200);
     }
 }
 
 #[tokio::test]
 async fn long_pulls_and_pushes_over_h2_are_no_flood() {
-    let door = Door::open().await;
+    let proxy = TestProxy::open().await;
     let length = 64 * 1024 * 1024;
-    let _registry = door.registry(move |seen| match seen.method.as_str() {
+    let _registry = proxy.registry(move |seen| match seen.method.as_str() {
         "GET" => crate::scripted_registry::Reply::Raw(format!(
             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Lockgate-Blob: 0 {length} big\r\n\r\n"
         )),
         _ => ok("", &seen.body_length.to_string()),
     });
-    door.write_blob("big", &vec![7; length]);
-    let mut http2 = Http2::connect(&door).await;
+    proxy.write_blob("big", &vec![7; length]);
+    let mut http2 = Http2::connect(&proxy).await;
     for _ in 0..2 {
         assert_eq!(http2.length("/v2/a/blobs/b").await, length);
     }
     let small = Instant::now();
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     let pull = tokio::spawn(async move { http2.length("/v2/a/blobs/b").await });
     for _ in 0..10 {
         assert_eq!(http1.request("HEAD", "/v2/", "").await.status, 200);

@@ -3,14 +3,14 @@
 use std::os::unix::fs::symlink;
 
 use crate::client::{Http1, Http2, request};
-use crate::harness::Door;
+use crate::harness::TestProxy;
 use crate::scripted_registry::{Registry, Reply};
 
 const BLOB: &str = "/v2/app/blobs/sha256:aa";
 
 /// A registry that hands off whatever `?` asks for: `offset length path`.
-fn handing_off(door: &Door) -> Registry {
-    door.registry(|seen| {
+fn handing_off(proxy: &TestProxy) -> Registry {
+    proxy.registry(|seen| {
         let query = seen
             .target
             .split_once('?')
@@ -34,11 +34,11 @@ fn pattern(length: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn bodies_and_pieces_of_them_come_from_the_file() {
-    let door = Door::open().await;
-    let registry = handing_off(&door);
+    let proxy = TestProxy::open().await;
+    let registry = handing_off(&proxy);
     let content = pattern(700_001);
-    door.write_blob("sha256/aa/data", &content);
-    let (mut http1, mut http2) = (Http1::connect(&door).await, Http2::connect(&door).await);
+    proxy.write_blob("sha256/aa/data", &content);
+    let (mut http1, mut http2) = (Http1::connect(&proxy).await, Http2::connect(&proxy).await);
 
     for (offset, length) in [
         (0, content.len()),
@@ -83,11 +83,11 @@ async fn bodies_and_pieces_of_them_come_from_the_file() {
 
 #[tokio::test]
 async fn several_pieces_come_in_one_answer() {
-    let door = Door::open().await;
-    let _registry = handing_off(&door);
+    let proxy = TestProxy::open().await;
+    let _registry = handing_off(&proxy);
     let content = pattern(700_001);
-    door.write_blob("sha256/aa/data", &content);
-    let (mut http1, mut http2) = (Http1::connect(&door).await, Http2::connect(&door).await);
+    proxy.write_blob("sha256/aa/data", &content);
+    let (mut http1, mut http2) = (Http1::connect(&proxy).await, Http2::connect(&proxy).await);
     let many: Vec<(usize, usize)> = (0..1024).map(|at| (at * 600, at * 600 + at % 3)).collect();
     for ranges in [
         &[(0, 0), (700_000, 700_000)][..],
@@ -120,18 +120,18 @@ async fn several_pieces_come_in_one_answer() {
 
 #[tokio::test]
 async fn a_large_blob_arrives_whole_over_several_streams_at_once() {
-    let door = Door::open().await;
-    let _registry = handing_off(&door);
+    let proxy = TestProxy::open().await;
+    let _registry = handing_off(&proxy);
     let content = pattern(24 * 1024 * 1024 + 13);
-    door.write_blob("sha256/aa/data", &content);
+    proxy.write_blob("sha256/aa/data", &content);
     let target = format!("{BLOB}?0+{}+sha256/aa/data", content.len());
-    let http2 = Http2::connect(&door).await;
+    let http2 = Http2::connect(&proxy).await;
     let streams = (0..3).map(|_| {
         let (mut http2, target) = (http2.clone(), target.clone());
         tokio::spawn(async move { http2.get(&target).await })
     });
     let streams: Vec<_> = streams.collect();
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     assert!(http1.get(&target).await.body == content);
     for stream in streams {
         assert!(stream.await.unwrap().body == content);
@@ -140,16 +140,16 @@ async fn a_large_blob_arrives_whole_over_several_streams_at_once() {
 
 #[tokio::test]
 async fn what_cannot_be_sent_becomes_a_proper_error() {
-    let door = Door::open().await;
-    let _registry = handing_off(&door);
-    door.write_blob("sha256/aa/data", b"12345");
-    std::fs::write(door.home.data().join("secret"), "secret").unwrap();
+    let proxy = TestProxy::open().await;
+    let _registry = handing_off(&proxy);
+    proxy.write_blob("sha256/aa/data", b"12345");
+    std::fs::write(proxy.home.data().join("secret"), "secret").unwrap();
     symlink(
         "/etc/passwd",
-        door.home.data().join("docker/registry/v2/blobs/sha256/aa/link"),
+        proxy.home.data().join("docker/registry/v2/blobs/sha256/aa/link"),
     )
     .unwrap();
-    let (mut http1, mut http2) = (Http1::connect(&door).await, Http2::connect(&door).await);
+    let (mut http1, mut http2) = (Http1::connect(&proxy).await, Http2::connect(&proxy).await);
     for (handoff, status, code) in [
         ("0+5+sha256/gone/data", 404, "BLOB_UNKNOWN"),
         ("0+6+../../../../secret", 404, "BLOB_UNKNOWN"),
@@ -181,10 +181,10 @@ async fn what_cannot_be_sent_becomes_a_proper_error() {
 
 #[tokio::test]
 async fn a_client_cannot_ask_for_a_hand_off() {
-    let door = Door::open().await;
-    let registry = door.registry(|_| crate::scripted_registry::ok("", "from the registry"));
-    door.write_blob("sha256/aa/data", b"12345");
-    let mut http1 = Http1::connect(&door).await;
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|_| crate::scripted_registry::ok("", "from the registry"));
+    proxy.write_blob("sha256/aa/data", b"12345");
+    let mut http1 = Http1::connect(&proxy).await;
     let forged = "X-Lockgate-Blob: 0 5 sha256/aa/data\r\nX-Accel-Redirect: /blobs/sha256/aa/data\r\n";
     assert_eq!(http1.request("GET", BLOB, forged).await.text(), "from the registry");
     let seen = registry.seen();
@@ -196,11 +196,11 @@ async fn a_client_cannot_ask_for_a_hand_off() {
 
 #[tokio::test]
 async fn pulls_go_on_while_the_registry_is_killed() {
-    let door = Door::open().await;
-    let registry = handing_off(&door);
+    let proxy = TestProxy::open().await;
+    let registry = handing_off(&proxy);
     let content = pattern(16 * 1024 * 1024);
-    door.write_blob("sha256/aa/data", &content);
-    let mut http1 = Http1::connect(&door).await;
+    proxy.write_blob("sha256/aa/data", &content);
+    let mut http1 = Http1::connect(&proxy).await;
     http1
         .send(format!(
             "GET {BLOB}?0+{}+sha256/aa/data HTTP/1.1\r\nHost: localhost\r\n\r\n",

@@ -1,4 +1,4 @@
-//! A running front door in a directory of its own.
+//! A running proxy in a directory of its own.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::scripted_registry::{Registry, Reply, Seen};
 /// How long anything may take that should be immediate.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-/// What the door is told besides its defaults; YAML below `http:`, two spaces in.
+/// What the proxy is told besides its defaults; YAML below `http:`, two spaces in.
 pub(crate) struct Options {
     pub(crate) http: String,
     pub(crate) tls: bool,
@@ -43,8 +43,8 @@ impl Options {
     }
 }
 
-/// A running front door; gone when dropped.
-pub(crate) struct Door {
+/// A running proxy; gone when dropped.
+pub(crate) struct TestProxy {
     pub(crate) address: SocketAddr,
     pub(crate) redirect: SocketAddr,
     pub(crate) socket: PathBuf,
@@ -56,7 +56,7 @@ pub(crate) struct Door {
     place: tempfile::TempDir,
 }
 
-impl Door {
+impl TestProxy {
     /// With TLS and defaults.
     pub(crate) async fn open() -> Self {
         Self::open_with(Options::default()).await
@@ -91,7 +91,7 @@ impl Door {
         };
         let entrances = vec![ProxyListener::Public(public), ProxyListener::Redirect(redirect)];
         let running = tokio::spawn(run(config, home.clone(), entrances, control));
-        is_ready.await.expect("the front door runs");
+        is_ready.await.expect("the proxy runs");
         Self {
             address,
             redirect: redirect_address,
@@ -136,7 +136,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for TestProxy {
     fn drop(&mut self) {
         self.running.abort();
     }

@@ -1,22 +1,22 @@
 //! Headers on their way in and out.
 
 use crate::client::{Http1, Http2, request};
-use crate::harness::{Door, Options};
+use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::{Reply, ok};
 
 #[tokio::test]
 async fn the_registry_is_told_where_a_request_comes_from() {
-    let door = Door::open().await;
-    let registry = door.registry(|_| ok("", ""));
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|_| ok("", ""));
     let forged = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\n\
                   X-Real-IP: 6.6.6.6\r\nX-Request-Id: forged\r\nClient-Cert: x\r\nAuthorization: Basic eA==\r\n\
                   Keep-Alive: 5\r\nTE: trailers\r\nX-Hop: 1\r\nProxy-Authorization: x\r\nConnection: X-Hop, keep-alive\r\n";
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     http1
         .send(format!("GET /v2/ HTTP/1.1\r\nHost: r.example:5043\r\n{forged}\r\n"))
         .await;
     assert_eq!(http1.answer(false).await.status, 200);
-    let mut http2 = Http2::connect(&door).await;
+    let mut http2 = Http2::connect(&proxy).await;
     let builder = request("/v2/")
         .header("x-forwarded-for", "6.6.6.6")
         .header("x-request-id", "forged");
@@ -58,10 +58,10 @@ async fn the_registry_is_told_where_a_request_comes_from() {
 
 #[tokio::test]
 async fn a_trusted_proxy_is_believed() {
-    let door = Door::open_with(Options::http("  trustedproxies: [127.0.0.0/8]\n")).await;
-    let registry = door.registry(|_| ok("", ""));
+    let proxy = TestProxy::open_with(Options::http("  trustedproxies: [127.0.0.0/8]\n")).await;
+    let registry = proxy.registry(|_| ok("", ""));
     let headers = "X-Forwarded-For: 6.6.6.6, 9.9.9.9\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: outer:81\r\n";
-    Http1::connect(&door).await.request("GET", "/v2/", headers).await;
+    Http1::connect(&proxy).await.request("GET", "/v2/", headers).await;
     let seen = &registry.seen()[0];
     assert_eq!(seen.header("x-forwarded-for").as_deref(), Some("9.9.9.9"));
     assert_eq!(seen.header("x-forwarded-proto").as_deref(), Some("http"));
@@ -72,13 +72,13 @@ async fn a_trusted_proxy_is_believed() {
 /// The registry makes the realm of its challenge of what it is told here: clients send passwords there.
 #[tokio::test]
 async fn https_that_ends_at_an_unknown_proxy_stays_https() {
-    let door = Door::open_with(Options {
+    let proxy = TestProxy::open_with(Options {
         tls: false,
         ..Options::default()
     })
     .await;
-    let registry = door.registry(|_| ok("", ""));
-    let mut http1 = Http1::connect_plain(door.address).await;
+    let registry = proxy.registry(|_| ok("", ""));
+    let mut http1 = Http1::connect_plain(proxy.address).await;
     for (headers, proto, port) in [
         (
             "X-Forwarded-Proto: https, http\r\nX-Forwarded-Host: evil\r\n",
@@ -105,8 +105,8 @@ async fn https_that_ends_at_an_unknown_proxy_stays_https() {
 
 #[tokio::test]
 async fn what_only_a_proxy_may_say_does_not_cross_from_a_client() {
-    let door = Door::open().await;
-    let registry = door.registry(|_| ok("", ""));
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|_| ok("", ""));
     let forged = [
         "X-Forwarded-User",
         "X-Forwarded-Client-Cert",
@@ -127,13 +127,13 @@ async fn what_only_a_proxy_may_say_does_not_cross_from_a_client() {
         "SSL-Client-Verify",
     ];
     let lines: String = forged.iter().map(|name| format!("{name}: forged\r\n")).collect();
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     assert_eq!(http1.request("GET", "/v2/", &lines).await.status, 200);
     let mut builder = request("/v2/");
     for name in forged {
         builder = builder.header(name.to_lowercase(), "forged");
     }
-    let mut http2 = Http2::connect(&door).await;
+    let mut http2 = Http2::connect(&proxy).await;
     let answer = http2.request(builder.body(()).unwrap(), Default::default()).await;
     assert_eq!(answer.status, 200);
     for seen in registry.seen() {
@@ -145,17 +145,17 @@ async fn what_only_a_proxy_may_say_does_not_cross_from_a_client() {
 /// proves: HOMELAB-06
 #[tokio::test]
 async fn configured_headers_are_added_to_every_answer() {
-    let door = Door::open_with(Options::http(
+    let proxy = TestProxy::open_with(Options::http(
         "  headers:\n    X-Content-Type-Options: [nosniff]\n    X-Two: [a, b]\n",
     ))
     .await;
-    let registry = door.registry(|_| {
+    let registry = proxy.registry(|_| {
         ok(
             "X-Content-Type-Options: other\r\nDocker-Distribution-Api-Version: registry/2.0\r\n",
             "",
         )
     });
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     let answer = http1.get("/v2/").await;
     let all = |name: &str| {
         answer
@@ -168,20 +168,20 @@ async fn configured_headers_are_added_to_every_answer() {
     assert_eq!((all("x-content-type-options"), all("x-two")), (1, 2));
     assert_eq!(answer.header("docker-distribution-api-version"), Some("registry/2.0"));
     drop(registry);
-    std::fs::remove_file(&door.socket).unwrap();
+    std::fs::remove_file(&proxy.socket).unwrap();
 }
 
 #[tokio::test]
 async fn preflights_get_the_configured_headers() {
-    let door = Door::open_with(Options::http(
+    let proxy = TestProxy::open_with(Options::http(
         "  headers:\n    Access-Control-Allow-Origin: ['https://ui.example']\n    Access-Control-Allow-Methods: [GET, DELETE]\n",
     ))
     .await;
-    let registry = door.registry(|_| Reply::Raw("HTTP/1.1 204 No Content\r\n\r\n".to_owned()));
+    let registry = proxy.registry(|_| Reply::Raw("HTTP/1.1 204 No Content\r\n\r\n".to_owned()));
     let asked = "Origin: https://ui.example\r\nAccess-Control-Request-Method: DELETE\r\n";
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     let first = http1.request("OPTIONS", "/v2/a/manifests/v1", asked).await;
-    let mut http2 = Http2::connect(&door).await;
+    let mut http2 = Http2::connect(&proxy).await;
     let preflight = request("/auth/token")
         .method("OPTIONS")
         .header("origin", "https://ui.example")
@@ -201,9 +201,9 @@ async fn preflights_get_the_configured_headers() {
 
 #[tokio::test]
 async fn other_protocols_are_not_spoken() {
-    let door = Door::open().await;
-    let registry = door.registry(|_| ok("", ""));
-    let mut http1 = Http1::connect(&door).await;
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|_| ok("", ""));
+    let mut http1 = Http1::connect(&proxy).await;
     let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
     assert_eq!(http1.request("GET", "/v2/", upgrade).await.status, 200);
     let websocket =

@@ -1,4 +1,4 @@
-//! The front door against a scripted registry: what crosses it, what does not, and what happens when things fail.
+//! The proxy against a scripted registry: what crosses it, what does not, and what happens when things fail.
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails it by panicking")]
 

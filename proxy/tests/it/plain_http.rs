@@ -7,14 +7,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client::{Answer, Http1, Http2};
-use crate::harness::{Door, Options};
+use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::ok;
 
 const SENTENCE: &str = "the client sent an HTTP request to an HTTPS port, use ";
 
-/// A door with a token endpoint.
-async fn open(http: &str) -> Door {
-    Door::open_with(Options {
+/// A proxy with a token endpoint.
+async fn open(http: &str) -> TestProxy {
+    TestProxy::open_with(Options {
         top: "auth: {htpasswd: {realm: r, path: htpasswd}, issuer: {}}\n".to_owned(),
         ..Options::http(http)
     })
@@ -22,8 +22,8 @@ async fn open(http: &str) -> Door {
 }
 
 /// Sends `request` as it stands; reads the answer, after which the connection must be closed in order.
-async fn ask(door: &Door, request: &str) -> Answer {
-    let mut client = Http1::connect_plain(door.address).await;
+async fn ask(proxy: &TestProxy, request: &str) -> Answer {
+    let mut client = Http1::connect_plain(proxy.address).await;
     client.send(request).await;
     let answer = client.answer(request.starts_with("HEAD ")).await;
     assert_eq!(answer.header("connection"), Some("close"));
@@ -43,9 +43,9 @@ fn message(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn a_client_of_the_registry_is_told_the_https_url() {
-    let door = open("").await;
-    let registry = door.registry(|_| ok("", "never asked"));
-    let port = door.address.port();
+    let proxy = open("").await;
+    let registry = proxy.registry(|_| ok("", "never asked"));
+    let port = proxy.address.port();
     for (method, path, url) in [
         ("GET", "/v2/", "/v2/"),
         ("GET", "/v2", "/v2"),
@@ -56,12 +56,12 @@ async fn a_client_of_the_registry_is_told_the_https_url() {
     ] {
         let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 0\r\n\r\n");
         let expected = format!("{SENTENCE}https://localhost:{port}{url}");
-        assert_eq!(message(&ask(&door, &request).await), expected, "{method} {path}");
+        assert_eq!(message(&ask(&proxy, &request).await), expected, "{method} {path}");
     }
-    let old = ask(&door, "GET /v2/ HTTP/1.0\r\n\r\n").await;
+    let old = ask(&proxy, "GET /v2/ HTTP/1.0\r\n\r\n").await;
     assert_eq!(message(&old), format!("{SENTENCE}an https:// URL"));
     let head = format!("HEAD /v2/app/manifests/latest HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
-    let head = ask(&door, &head).await;
+    let head = ask(&proxy, &head).await;
     assert_eq!(
         (head.status, head.header("content-type")),
         (400, Some("application/json"))
@@ -71,30 +71,30 @@ async fn a_client_of_the_registry_is_told_the_https_url() {
 
 #[tokio::test]
 async fn everybody_else_is_told_in_plain_text() {
-    let door = open("").await;
-    let port = door.address.port();
+    let proxy = open("").await;
+    let port = proxy.address.port();
     for path in ["/", "/healthz", "/v2x", "/auth/tokens", "/auth", "*"] {
-        let answer = ask(&door, &format!("GET {path} HTTP/1.1\r\nHost: [::1]:{port}\r\n\r\n")).await;
+        let answer = ask(&proxy, &format!("GET {path} HTTP/1.1\r\nHost: [::1]:{port}\r\n\r\n")).await;
         let url = if path == "*" { "/" } else { path };
         assert_eq!(answer.text(), format!("{SENTENCE}https://[::1]:{port}{url}\n"));
         assert_eq!(answer.status, 400);
         assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     }
-    let odd = ask(&door, "GET / HTTP/1.1\r\nHost: <script>\r\n\r\n").await;
+    let odd = ask(&proxy, "GET / HTTP/1.1\r\nHost: <script>\r\n\r\n").await;
     assert_eq!(odd.text(), format!("{SENTENCE}an https:// URL\n"));
 }
 
 #[tokio::test]
 async fn the_public_name_and_the_prefix_count() {
-    let door = open("  host: https://registry.example.com:5043\n  prefix: /outer/\n").await;
+    let proxy = open("  host: https://registry.example.com:5043\n  prefix: /outer/\n").await;
     for (path, is_api) in [
         ("/outer/v2/", true),
         ("/outer/auth/token", true),
         ("/v2/", false),
         ("/auth/token", false),
     ] {
-        let answer = ask(&door, &format!("GET {path} HTTP/1.1\r\nHost: 10.1.2.3\r\n\r\n")).await;
+        let answer = ask(&proxy, &format!("GET {path} HTTP/1.1\r\nHost: 10.1.2.3\r\n\r\n")).await;
         let expected = format!("{SENTENCE}https://registry.example.com:5043{path}");
         let told = if is_api {
             message(&answer)
@@ -107,8 +107,8 @@ async fn the_public_name_and_the_prefix_count() {
 
 #[tokio::test]
 async fn the_answer_survives_a_body_that_nobody_reads() {
-    let door = open("").await;
-    let mut client = Http1::connect_plain(door.address).await;
+    let proxy = open("").await;
+    let mut client = Http1::connect_plain(proxy.address).await;
     client
         .send("PATCH /v2/app/blobs/uploads/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n\r\n")
         .await;
@@ -121,29 +121,29 @@ async fn the_answer_survives_a_body_that_nobody_reads() {
 
 #[tokio::test]
 async fn a_head_may_come_in_pieces_and_is_bounded() {
-    let door = open("").await;
-    let mut client = Http1::connect_plain(door.address).await;
+    let proxy = open("").await;
+    let mut client = Http1::connect_plain(proxy.address).await;
     for byte in "GET /v2/ HTTP/1.1\r\nHost: localhost:5443\r\n\r\n".as_bytes() {
         client.send([*byte]).await;
     }
     let expected = format!("{SENTENCE}https://localhost:5443/v2/");
     assert_eq!(message(&client.answer(false).await), expected);
 
-    let mut client = Http1::connect_plain(door.address).await;
+    let mut client = Http1::connect_plain(proxy.address).await;
     client
         .send(format!("GET /v2/ HTTP/1.1\r\nX: {}", "x".repeat(70_000)))
         .await;
     assert_eq!(client.answer(false).await.status, 431);
-    let mut client = Http1::connect_plain(door.address).await;
+    let mut client = Http1::connect_plain(proxy.address).await;
     client.send("HELO registry\r\n").await;
     assert_eq!(client.answer(false).await.status, 400);
 }
 
 #[tokio::test]
 async fn who_never_ends_the_head_is_answered_408_in_the_time_of_a_handshake() {
-    let door = open("").await;
+    let proxy = open("").await;
     let answers = ["GET /v2/ HTTP/1.1\r\n", "G", ""].map(|begun| {
-        let address = door.address;
+        let address = proxy.address;
         tokio::spawn(async move {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(begun.as_bytes()).await.unwrap();
@@ -162,18 +162,18 @@ async fn who_never_ends_the_head_is_answered_408_in_the_time_of_a_handshake() {
 
 #[tokio::test]
 async fn tls_is_spoken_as_before() {
-    let door = open("").await;
-    let _registry = door.registry(|_| ok("", "from the registry"));
+    let proxy = open("").await;
+    let _registry = proxy.registry(|_| ok("", "from the registry"));
     assert_eq!(
-        Http1::connect(&door).await.get("/v2/").await.text(),
+        Http1::connect(&proxy).await.get("/v2/").await.text(),
         "from the registry"
     );
     assert_eq!(
-        Http2::connect(&door).await.get("/v2/").await.text(),
+        Http2::connect(&proxy).await.get("/v2/").await.text(),
         "from the registry"
     );
     // What is neither gets what TLS has for it.
-    let mut stream = TcpStream::connect(door.address).await.unwrap();
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
     stream.write_all(&[0x80, 0x2e, 1, 0, 2, 0, 0, 0]).await.unwrap();
     let mut answer = Vec::new();
     let _ = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer))

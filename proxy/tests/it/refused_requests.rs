@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::client::{Http1, Http2, request};
-use crate::harness::{Door, Options, SOON};
+use crate::harness::{Options, SOON, TestProxy};
 use crate::scripted_registry::ok;
 
 /// What a request may have.
@@ -11,8 +11,8 @@ const FIELDS: usize = 88;
 
 #[tokio::test]
 async fn ambiguous_requests_never_reach_the_registry() {
-    let door = Door::open().await;
-    let registry = door.registry(|_| ok("", ""));
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|_| ok("", ""));
     for attack in [
         "POST /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "POST /v2/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
@@ -41,7 +41,7 @@ async fn ambiguous_requests_never_reach_the_registry() {
         "GET /v2/ HTTP/1.2\r\nHost: a\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
-        let mut http1 = Http1::connect(&door).await;
+        let mut http1 = Http1::connect(&proxy).await;
         http1.send(attack).await;
         let answer = http1.answer(false).await;
         assert_eq!(
@@ -53,7 +53,7 @@ async fn ambiguous_requests_never_reach_the_registry() {
         assert!(!rest.contains("HTTP/1.1"), "a second answer to {attack:?}: {rest}");
     }
     // A chunk size that two parsers may read differently ends the request.
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     http1
         .send("POST /v2/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n")
         .await;
@@ -63,18 +63,18 @@ async fn ambiguous_requests_never_reach_the_registry() {
 
 #[tokio::test]
 async fn sizes_are_bounded_with_their_own_statuses() {
-    let door = Door::open().await;
-    let registry = door.registry(|_| ok("", ""));
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|_| ok("", ""));
     let long = "a".repeat(17 * 1024);
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     let answer = http1.get(&format!("/v2/{long}")).await;
     assert_eq!((answer.status, answer.error_code().as_str()), (414, "UNSUPPORTED"));
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     let answer = http1
         .request("GET", "/v2/", &format!("X: {}\r\n", "a".repeat(70 * 1024)))
         .await;
     assert_eq!((answer.status, answer.error_code().as_str()), (431, "UNSUPPORTED"));
-    let mut http2 = Http2::connect(&door).await;
+    let mut http2 = Http2::connect(&proxy).await;
     let answer = http2.get(&format!("/v2/{long}")).await;
     assert_eq!((answer.status, answer.error_code().as_str()), (414, "UNSUPPORTED"));
     let builder = request("/v2/").header("x", "a".repeat(70 * 1024));
@@ -85,14 +85,14 @@ async fn sizes_are_bounded_with_their_own_statuses() {
             .status,
         431
     );
-    // The registry's parser takes 96 fields, and the door adds some.
+    // The registry's parser takes 96 fields, and the proxy adds some.
     let fields = |number: usize| (0..number).map(|index| (format!("x-{index}"), "a")).collect::<Vec<_>>();
     for (number, status) in [(FIELDS, 200), (FIELDS + 1, 431), (97, 431), (200, 431)] {
         let lines: String = fields(number - 2)
             .iter()
             .map(|(name, value)| format!("{name}: {value}\r\n"))
             .collect();
-        let mut http1 = Http1::connect(&door).await;
+        let mut http1 = Http1::connect(&proxy).await;
         let answer = http1
             .request("POST", "/v2/fields", &format!("Content-Length: 0\r\n{lines}"))
             .await;
@@ -102,7 +102,7 @@ async fn sizes_are_bounded_with_their_own_statuses() {
             .fold(request("/v2/fields"), |builder, (name, value)| {
                 builder.method("POST").header(name, *value)
             });
-        let answer = Http2::connect(&door)
+        let answer = Http2::connect(&proxy)
             .await
             .stream(builder.body(()).unwrap(), &["x".into()])
             .await;
@@ -119,7 +119,7 @@ async fn sizes_are_bounded_with_their_own_statuses() {
         "{seen:?}"
     );
     // What is common passes: a token of 8 KiB and a long query.
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     let token = format!("Authorization: Bearer {}\r\n", &long[..8192]);
     assert_eq!(
         http1
@@ -132,9 +132,9 @@ async fn sizes_are_bounded_with_their_own_statuses() {
 
 #[tokio::test]
 async fn connections_are_used_again() {
-    let door = Door::open().await;
-    let registry = door.registry(|seen| ok("", &seen.target));
-    let mut http1 = Http1::connect(&door).await;
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|seen| ok("", &seen.target));
+    let mut http1 = Http1::connect(&proxy).await;
     for number in 0..5 {
         let answer = http1.get(&format!("/v2/{number}")).await;
         assert_eq!(answer.text(), format!("/v2/{number}"));
@@ -151,9 +151,9 @@ async fn connections_are_used_again() {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
-    let door = Door::open().await;
-    let _registry = door.registry(|seen| ok("", &seen.target));
-    let mut http1 = Http1::connect(&door).await;
+    let proxy = TestProxy::open().await;
+    let _registry = proxy.registry(|seen| ok("", &seen.target));
+    let mut http1 = Http1::connect(&proxy).await;
     let request = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
     http1
         .send(format!("{}{}{}", request("/1"), request("/2"), &request("/3")[..20]))
@@ -166,14 +166,14 @@ async fn pipelined_requests_are_answered_in_order() {
 
 #[tokio::test]
 async fn silent_and_slow_clients_end() {
-    let door = Door::open_with(Options::http("  limits:\n    idletimeout: 1s\n")).await;
-    let _registry = door.registry(|_| ok("", ""));
+    let proxy = TestProxy::open_with(Options::http("  limits:\n    idletimeout: 1s\n")).await;
+    let _registry = proxy.registry(|_| ok("", ""));
     let began = Instant::now();
     // Never speaks; speaks once; stalls in its body; takes nothing.
-    let mut silent = Http1::connect(&door).await;
-    let mut idle = Http1::connect(&door).await;
+    let mut silent = Http1::connect(&proxy).await;
+    let mut idle = Http1::connect(&proxy).await;
     idle.get("/v2/").await;
-    let mut stalled = Http1::connect(&door).await;
+    let mut stalled = Http1::connect(&proxy).await;
     stalled
         .send("PUT /v2/a/manifests/b HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
         .await;
@@ -186,19 +186,19 @@ async fn silent_and_slow_clients_end() {
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_ends() {
-    let door = Door::open_with(Options::http("  limits:\n    idletimeout: 1s\n")).await;
+    let proxy = TestProxy::open_with(Options::http("  limits:\n    idletimeout: 1s\n")).await;
     let length = 64 * 1024 * 1024;
-    let registry = door.registry(move |_| {
+    let registry = proxy.registry(move |_| {
         crate::scripted_registry::Reply::Raw(format!(
             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Lockgate-Blob: 0 {length} big\r\n\r\n"
         ))
     });
-    door.write_blob("big", &vec![7; length]);
-    let mut http1 = Http1::connect(&door).await;
+    proxy.write_blob("big", &vec![7; length]);
+    let mut http1 = Http1::connect(&proxy).await;
     http1.send("GET /v2/a/blobs/b HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(http1.head().await.status, 200);
-    // The door's descriptors tell: it closes the file when it gives up. Nothing is read meanwhile.
-    let big = door.home.data().join("docker/registry/v2/blobs/big");
+    // The proxy's descriptors tell: it closes the file when it gives up. Nothing is read meanwhile.
+    let big = proxy.home.data().join("docker/registry/v2/blobs/big");
     let is_open = || {
         std::fs::read_dir("/proc/self/fd")
             .unwrap()
@@ -217,9 +217,9 @@ async fn a_client_that_takes_nothing_ends() {
 
 #[tokio::test]
 async fn a_head_that_drips_in_is_answered_408() {
-    let door = Door::open_with(Options::http("  limits:\n    idletimeout: 2s\n")).await;
-    let _registry = door.registry(|_| ok("", ""));
-    let mut http1 = Http1::connect(&door).await;
+    let proxy = TestProxy::open_with(Options::http("  limits:\n    idletimeout: 2s\n")).await;
+    let _registry = proxy.registry(|_| ok("", ""));
+    let mut http1 = Http1::connect(&proxy).await;
     http1.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n").await;
     let began = Instant::now();
     let answer = loop {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::client::{Http1, Http2, request};
-use crate::harness::{Door, Options};
+use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::{Registry, Reply, ok};
 
 fn impatient() -> Options {
@@ -16,11 +16,11 @@ fn impatient() -> Options {
 
 #[tokio::test]
 async fn a_registry_that_stays_away_is_a_503() {
-    let door = Door::open_with(impatient()).await;
-    let (mut http1, mut http2) = (Http1::connect(&door).await, Http2::connect(&door).await);
+    let proxy = TestProxy::open_with(impatient()).await;
+    let (mut http1, mut http2) = (Http1::connect(&proxy).await, Http2::connect(&proxy).await);
     // First there is no socket; then nobody accepts on it, as when the supervisor holds it.
     for round in 0..2 {
-        let _held = (round == 1).then(|| UnixListener::bind(&door.socket).unwrap());
+        let _held = (round == 1).then(|| UnixListener::bind(&proxy.socket).unwrap());
         let began = Instant::now();
         let answer = http2.get("/v2/").await;
         assert_eq!((answer.status, answer.error_code().as_str()), (503, "UNAVAILABLE"));
@@ -32,28 +32,28 @@ async fn a_registry_that_stays_away_is_a_503() {
         );
         let answer = http1.get("/v2/").await;
         assert_eq!((answer.status, answer.error_code().as_str()), (503, "UNAVAILABLE"));
-        http1 = Http1::connect(&door).await;
+        http1 = Http1::connect(&proxy).await;
         let answer = http1.request("HEAD", "/v2/", "").await;
         assert_eq!((answer.status, answer.body.len()), (503, 0));
-        http1 = Http1::connect(&door).await;
+        http1 = Http1::connect(&proxy).await;
     }
 }
 
 #[tokio::test]
 async fn requests_wait_for_a_registry_that_comes_back() {
-    let door = Door::open().await;
+    let proxy = TestProxy::open().await;
     let patch = "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
     // No socket, then a socket that nobody accepts on; even a PATCH waits, since nothing of it was sent.
     for round in 0..2 {
-        let _ = std::fs::remove_file(&door.socket);
-        let held = (round == 1).then(|| UnixListener::bind(&door.socket).unwrap());
-        let (mut get, mut send) = (Http1::connect(&door).await, Http1::connect(&door).await);
+        let _ = std::fs::remove_file(&proxy.socket);
+        let held = (round == 1).then(|| UnixListener::bind(&proxy.socket).unwrap());
+        let (mut get, mut send) = (Http1::connect(&proxy).await, Http1::connect(&proxy).await);
         get.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
         send.send(patch).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         let handler = |seen: &crate::scripted_registry::Seen| ok("", &format!("{} {}", seen.method, seen.body_length));
         let _registry = match held {
-            None => door.registry(handler),
+            None => proxy.registry(handler),
             Some(held) => {
                 held.set_nonblocking(true).unwrap();
                 Registry::on(tokio::net::UnixListener::from_std(held).unwrap(), |_| None, handler)
@@ -65,9 +65,9 @@ async fn requests_wait_for_a_registry_that_comes_back() {
 }
 
 /// A registry that cuts the connection at the first request of each method and path, and answers the second.
-fn cutting(door: &Door) -> Registry {
+fn cutting(proxy: &TestProxy) -> Registry {
     let seen_before = std::sync::Mutex::new(std::collections::HashSet::new());
-    door.registry(move |seen| {
+    proxy.registry(move |seen| {
         match seen_before
             .lock()
             .unwrap()
@@ -81,8 +81,8 @@ fn cutting(door: &Door) -> Registry {
 
 #[tokio::test]
 async fn what_was_cut_is_sent_again_where_that_is_harmless() {
-    let door = Door::open().await;
-    let registry = cutting(&door);
+    let proxy = TestProxy::open().await;
+    let registry = cutting(&proxy);
     let cases = [
         ("GET", "/v2/a/tags/list", 0, 200),
         ("HEAD", "/v2/a/manifests/b", 0, 200),
@@ -99,13 +99,13 @@ async fn what_was_cut_is_sent_again_where_that_is_harmless() {
         for (method, target, length, status) in cases {
             let target = format!("{target}{suffix}");
             let answer = if protocol == 1 {
-                let mut http1 = Http1::connect(&door).await;
+                let mut http1 = Http1::connect(&proxy).await;
                 let head = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
                 http1.send(head).await;
                 http1.send(vec![b'x'; length]).await;
                 http1.answer(method == "HEAD").await
             } else {
-                let mut http2 = Http2::connect(&door).await;
+                let mut http2 = Http2::connect(&proxy).await;
                 let request = request(&target).method(method).body(()).unwrap();
                 http2.request(request, Bytes::from(vec![b'x'; length])).await
             };
@@ -135,10 +135,10 @@ async fn what_was_cut_is_sent_again_where_that_is_harmless() {
 /// The registry dies when it is asked where an upload stands, and again when the body comes.
 #[tokio::test]
 async fn an_upload_goes_on_when_the_registry_dies_before_its_first_byte() {
-    let door = Door::open().await;
+    let proxy = TestProxy::open().await;
     let (asked, sent) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let registry = Registry::start_with_uploads(
-        &door.socket,
+        &proxy.socket,
         move |_| match asked.fetch_add(1, Ordering::SeqCst) {
             0 => Reply::Cut,
             _ => Reply::Raw("HTTP/1.1 204 No Content\r\nX-Lockgate-Offset: 0\r\n\r\n".to_owned()),
@@ -148,7 +148,7 @@ async fn an_upload_goes_on_when_the_registry_dies_before_its_first_byte() {
             _ => Reply::Raw("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".to_owned()),
         },
     );
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     http1
         .send("PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
         .await;
@@ -161,23 +161,23 @@ async fn an_upload_goes_on_when_the_registry_dies_before_its_first_byte() {
 
 #[tokio::test]
 async fn a_request_that_kills_the_registry_does_so_a_few_times_only() {
-    let door = Door::open().await;
-    let registry = door.registry(|_| Reply::Cut);
-    let answer = Http1::connect(&door).await.get("/v2/").await;
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|_| Reply::Cut);
+    let answer = Http1::connect(&proxy).await.get("/v2/").await;
     assert_eq!((answer.status, answer.error_code().as_str()), (503, "UNAVAILABLE"));
     assert_eq!(registry.seen().len(), 4);
 }
 
 #[tokio::test]
 async fn a_pooled_connection_that_died_is_replaced() {
-    let door = Door::open().await;
-    let registry = door.registry(|_| ok("", ""));
-    let mut http1 = Http1::connect(&door).await;
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|_| ok("", ""));
+    let mut http1 = Http1::connect(&proxy).await;
     for _ in 0..3 {
         assert_eq!(http1.get("/v2/").await.status, 200);
     }
     drop(registry);
-    let again = door.registry(|_| ok("", ""));
+    let again = proxy.registry(|_| ok("", ""));
     let patch = "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
     assert_eq!(http1.get("/v2/").await.status, 200);
     http1.send(patch).await;
@@ -187,8 +187,8 @@ async fn a_pooled_connection_that_died_is_replaced() {
 
 #[tokio::test]
 async fn nothing_is_asked_on_a_connection_after_an_answer_that_ends_it() {
-    let door = Door::open().await;
-    let registry = door.registry(|seen| match seen.target.as_str() {
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|seen| match seen.target.as_str() {
         // As the registry's HTTP layer answers what it cannot read: it does not say that it hangs up.
         "/v2/odd" => Reply::Raw("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_owned()),
         "/v2/wrong" => Reply::Raw(
@@ -197,7 +197,7 @@ async fn nothing_is_asked_on_a_connection_after_an_answer_that_ends_it() {
         ),
         _ => ok("", &seen.connection.to_string()),
     });
-    let mut http2 = Http2::connect(&door).await;
+    let mut http2 = Http2::connect(&proxy).await;
     assert_eq!(http2.get("/v2/").await.text(), "0");
     assert_eq!(http2.get("/v2/wrong").await.status, 400);
     assert_eq!(
@@ -214,9 +214,9 @@ async fn nothing_is_asked_on_a_connection_after_an_answer_that_ends_it() {
 
 #[tokio::test]
 async fn a_request_that_was_never_read_is_sent_again_on_a_new_connection() {
-    let door = Door::open().await;
+    let proxy = TestProxy::open().await;
     let deaf = || Reply::Deaf("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned());
-    let registry = door.registry(move |seen| match seen.target.as_str() {
+    let registry = proxy.registry(move |seen| match seen.target.as_str() {
         "/v2/" => deaf(),
         _ => ok("", &seen.body_length.to_string()),
     });
@@ -226,7 +226,7 @@ async fn a_request_that_was_never_read_is_sent_again_on_a_new_connection() {
         ("POST", "/v2/a/blobs/uploads/", 0),
         ("PATCH", "/v2/a/blobs/uploads/1", 0),
     ] {
-        let mut http1 = Http1::connect(&door).await;
+        let mut http1 = Http1::connect(&proxy).await;
         assert_eq!(http1.get("/v2/").await.status, 200);
         let head = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
         http1.send([head.as_bytes(), &vec![b'x'; length]].concat()).await;
@@ -247,23 +247,23 @@ async fn a_request_that_was_never_read_is_sent_again_on_a_new_connection() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_not_completed() {
-    let door = Door::open().await;
+    let proxy = TestProxy::open().await;
     let tries = AtomicUsize::new(0);
-    let _registry = door.registry(move |seen| {
+    let _registry = proxy.registry(move |seen| {
         tries.fetch_add(1, Ordering::SeqCst);
         match seen.target.as_str() {
             "/garbage" => Reply::Last("no HTTP at all\r\n\r\n".to_owned()),
             _ => Reply::Last("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_owned()),
         }
     });
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     http1.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(http1.head().await.status, 200);
     assert_eq!(http1.rest().await, b"half");
-    let mut http2 = Http2::connect(&door).await;
+    let mut http2 = Http2::connect(&proxy).await;
     let broken = http2.try_request(request("/v2/").body(()).unwrap(), Bytes::new()).await;
     assert!(broken.is_err(), "{broken:?}");
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     let answer = http1.get("/garbage").await;
     assert_eq!((answer.status, answer.error_code().as_str()), (502, "UNKNOWN"));
 }

@@ -257,7 +257,7 @@ async fn read_head(stream: &mut BufReader<UnixStream>) -> std::io::Result<Option
         if stream.read_line(&mut line).await? == 0 {
             return Ok(None);
         }
-        let line = line.strip_suffix("\r\n").expect("the front door ends lines with CRLF");
+        let line = line.strip_suffix("\r\n").expect("the proxy ends lines with CRLF");
         if line.is_empty() {
             break;
         }

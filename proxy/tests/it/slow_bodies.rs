@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::client::{Http1, Http2, request};
-use crate::harness::{Door, Options, SOON};
+use crate::harness::{Options, SOON, TestProxy};
 use crate::scripted_registry::{Registry, Reply, ok};
 
 const REFUSAL: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: 55\r\n\
@@ -18,8 +18,8 @@ fn with_body_timeout() -> Options {
 
 #[tokio::test]
 async fn a_small_body_has_a_deadline_in_all_and_opens_nothing() {
-    let door = Door::open_with(with_body_timeout()).await;
-    let registry = door.registry(|seen| ok("", &seen.body_length.to_string()));
+    let proxy = TestProxy::open_with(with_body_timeout()).await;
+    let registry = proxy.registry(|seen| ok("", &seen.body_length.to_string()));
     let began = Instant::now();
     // One byte now and then would keep every idle timer happy.
     let drip = async |mut http1: Http1| {
@@ -36,7 +36,7 @@ async fn a_small_body_has_a_deadline_in_all_and_opens_nothing() {
         "PUT /v2/a/manifests/b HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n",
         "GET /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n",
     ] {
-        let mut http1 = Http1::connect(&door).await;
+        let mut http1 = Http1::connect(&proxy).await;
         http1.send(head).await;
         let answer = drip(http1).await;
         assert_eq!(
@@ -46,7 +46,7 @@ async fn a_small_body_has_a_deadline_in_all_and_opens_nothing() {
         );
     }
     // h2, without a word about the length, and without an end.
-    let http2 = Http2::connect(&door).await;
+    let http2 = Http2::connect(&proxy).await;
     for (method, target) in [
         ("POST", "/auth/token"),
         ("GET", "/v2/"),
@@ -65,11 +65,11 @@ async fn a_small_body_has_a_deadline_in_all_and_opens_nothing() {
 
 #[tokio::test]
 async fn small_bodies_arrive_as_they_were_sent() {
-    let door = Door::open().await;
-    let registry = door.registry(|seen| ok("", &seen.body_length.to_string()));
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|seen| ok("", &seen.body_length.to_string()));
     for length in [0, 1, 65_535, 65_536] {
         let body = Bytes::from(vec![7; length]);
-        let mut http1 = Http1::connect(&door).await;
+        let mut http1 = Http1::connect(&proxy).await;
         for target in ["/auth/token", "/v2/a/blobs/uploads/?digest=x"] {
             let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
             http1.send([head.as_bytes(), &body].concat()).await;
@@ -83,7 +83,7 @@ async fn small_bodies_arrive_as_they_were_sent() {
             http1.send([head.as_bytes(), &chunks].concat()).await;
             assert_eq!(http1.answer(false).await.text(), length.to_string(), "{target}");
             let post = request(target).method("POST").body(()).unwrap();
-            let answer = Http2::connect(&door)
+            let answer = Http2::connect(&proxy)
                 .await
                 .stream(post, std::slice::from_ref(&body))
                 .await;
@@ -100,25 +100,25 @@ async fn small_bodies_arrive_as_they_were_sent() {
 
 #[tokio::test]
 async fn a_large_body_of_what_is_no_content_is_refused() {
-    let door = Door::open().await;
-    let registry = door.registry(|_| ok("", ""));
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|_| ok("", ""));
     let large = Bytes::from(vec![7; 65_537]);
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     http1
         .send("POST /auth/token HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n")
         .await;
     assert_eq!(http1.answer(false).await.status, 413);
     let post = request("/auth/token").method("POST").body(()).unwrap();
-    let answer = Http2::connect(&door).await.stream(post, &[large]).await;
+    let answer = Http2::connect(&proxy).await.stream(post, &[large]).await;
     assert_eq!((answer.status, answer.error_code().as_str()), (413, "UNSUPPORTED"));
     assert!(registry.seen().is_empty());
 }
 
 #[tokio::test]
 async fn a_large_body_waits_for_the_registrys_word() {
-    let door = Door::open().await;
+    let proxy = TestProxy::open().await;
     let registry = Registry::start_with_checks(
-        &door.socket,
+        &proxy.socket,
         |seen| match seen.target.contains("refused") {
             true => Reply::Raw(REFUSAL.to_owned()),
             false => Reply::Raw("HTTP/1.1 204 No Content\r\n\r\n".to_owned()),
@@ -128,7 +128,7 @@ async fn a_large_body_waits_for_the_registrys_word() {
     let length = 1024 * 1024;
     for target in ["/v2/refused/blobs/uploads/1", "/v2/refused/manifests/b?tag=x"] {
         // Nothing of the body is sent: the head alone is answered.
-        let mut http1 = Http1::connect(&door).await;
+        let mut http1 = Http1::connect(&proxy).await;
         http1
             .send(format!(
                 "PUT {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
@@ -140,31 +140,34 @@ async fn a_large_body_waits_for_the_registrys_word() {
         assert_eq!(answer.header("x-lockgate-user"), None);
         assert_eq!(answer.header("connection"), Some("close"));
         let put = request(target).method("PUT").body(()).unwrap();
-        let (answer, _open) = Http2::connect(&door).await.open(put).await;
+        let (answer, _open) = Http2::connect(&proxy).await.open(put).await;
         assert_eq!((answer.status, answer.error_code().as_str()), (401, "UNAUTHORIZED"));
     }
     assert!(registry.seen().is_empty());
     let put = request("/v2/a/manifests/b").method("PUT").body(()).unwrap();
-    let answer = Http2::connect(&door).await.stream(put, &[vec![7; length].into()]).await;
+    let answer = Http2::connect(&proxy)
+        .await
+        .stream(put, &[vec![7; length].into()])
+        .await;
     assert_eq!(answer.text(), length.to_string());
 }
 
 #[tokio::test]
 async fn an_answer_before_the_body_ends_the_request() {
-    let door = Door::open().await;
+    let proxy = TestProxy::open().await;
     let _registry = Registry::start_early(
-        &door.socket,
+        &proxy.socket,
         |seen| seen.target.contains("early").then(|| Reply::Raw(REFUSAL.to_owned())),
         |_| ok("", ""),
     );
     let put = || request("/v2/early/manifests/b").method("PUT").body(()).unwrap();
-    let http2 = Http2::connect(&door).await;
+    let http2 = Http2::connect(&proxy).await;
     let (answer, mut open) = http2.open(put()).await;
     assert_eq!((answer.status, answer.error_code().as_str()), (401, "UNAUTHORIZED"));
     // The stream is over, although its body never came.
     let reset = tokio::time::timeout(SOON, std::future::poll_fn(|cx| open.poll_reset(cx))).await;
     assert_eq!(reset.expect("in time").unwrap(), h2::Reason::NO_ERROR);
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     http1
         .send("PUT /v2/early/manifests/b HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
         .await;

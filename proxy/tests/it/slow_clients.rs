@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use crate::client::Http1;
-use crate::harness::{Door, Options};
+use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::ok;
 
 const HUNDRED: usize = 100;
@@ -16,12 +16,12 @@ const SLOW: [&str; 2] = [
 
 #[tokio::test]
 async fn slow_heads_and_bodies_by_the_hundred_hinder_nobody() {
-    let door = Door::open().await;
-    let _registry = door.registry(|seen| ok("", &seen.target));
-    let mut slow = connected(&door).await;
+    let proxy = TestProxy::open().await;
+    let _registry = proxy.registry(|seen| ok("", &seen.target));
+    let mut slow = connected(&proxy).await;
     for number in 0..20 {
         let target = format!("/v2/{number}");
-        assert_eq!(Http1::connect(&door).await.get(&target).await.text(), target);
+        assert_eq!(Http1::connect(&proxy).await.get(&target).await.text(), target);
     }
     // The slow ones are still there: what they began, they may end.
     let mut body = slow.swap_remove(1);
@@ -31,22 +31,22 @@ async fn slow_heads_and_bodies_by_the_hundred_hinder_nobody() {
 
 #[tokio::test]
 async fn slow_heads_and_bodies_by_the_hundred_are_answered_408() {
-    let door = Door::open_with(Options::http("  limits:\n    idletimeout: 2s\n")).await;
-    let registry = door.registry(|_| ok("", ""));
-    let slow = connected(&door).await;
+    let proxy = TestProxy::open_with(Options::http("  limits:\n    idletimeout: 2s\n")).await;
+    let registry = proxy.registry(|_| ok("", ""));
+    let slow = connected(&proxy).await;
     let answers = join_all(slow.into_iter().map(async |mut client| client.answer(false).await)).await;
     for answer in answers {
         assert_eq!((answer.status, answer.error_code().as_str()), (408, "UNAVAILABLE"));
     }
     assert!(registry.seen().is_empty(), "no request was whole");
-    assert_eq!(Http1::connect(&door).await.get("/v2/").await.status, 200);
+    assert_eq!(Http1::connect(&proxy).await.get("/v2/").await.status, 200);
 }
 
 /// A hundred, half of each kind.
-async fn connected(door: &Door) -> Vec<Http1> {
+async fn connected(proxy: &TestProxy) -> Vec<Http1> {
     let mut slow = Vec::new();
     for number in 0..HUNDRED {
-        let mut client = Http1::connect(door).await;
+        let mut client = Http1::connect(proxy).await;
         client.send(SLOW[number % 2]).await;
         slow.push(client);
     }

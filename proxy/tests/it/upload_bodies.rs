@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::client::{Http1, Http2, request};
-use crate::harness::Door;
+use crate::harness::TestProxy;
 use crate::scripted_registry::{Registry, Reply, Seen, ok};
 
 const UNAUTHORISED: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"r\"\r\n\
@@ -12,10 +12,10 @@ const UNAUTHORISED: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic
 
 #[tokio::test]
 async fn bodies_of_any_framing_arrive_whole() {
-    let door = Door::open().await;
-    let registry = door.registry(|seen| ok("", &seen.body_length.to_string()));
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|seen| ok("", &seen.body_length.to_string()));
     let length = 20 * 1024 * 1024 + 7;
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     http1
         .send(format!(
             "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
@@ -34,7 +34,7 @@ async fn bodies_of_any_framing_arrive_whole() {
     }
     http1.send("0\r\n\r\n").await;
     assert_eq!(http1.answer(false).await.text(), "4000000");
-    let mut http2 = Http2::connect(&door).await;
+    let mut http2 = Http2::connect(&proxy).await;
     let patch = request("/v2/a/blobs/uploads/1").method("PATCH").body(()).unwrap();
     assert_eq!(
         http2.request(patch, Bytes::from(vec![3; length])).await.text(),
@@ -49,9 +49,9 @@ async fn bodies_of_any_framing_arrive_whole() {
 /// Pingora asks for it in the same words as whether the client is still there.
 #[tokio::test]
 async fn a_last_byte_that_comes_alone_is_not_waited_for_in_vain() {
-    let door = Door::open().await;
-    let _registry = door.registry(|seen| ok("", &seen.body_length.to_string()));
-    let mut http1 = Http1::connect(&door).await;
+    let proxy = TestProxy::open().await;
+    let _registry = proxy.registry(|seen| ok("", &seen.body_length.to_string()));
+    let mut http1 = Http1::connect(&proxy).await;
     for length in [1, 2, 3, 1000, 64 * 1024 + 1] {
         // Each piece is a record of its own, and has time to be read as one.
         for _ in 0..4 {
@@ -72,21 +72,21 @@ async fn a_last_byte_that_comes_alone_is_not_waited_for_in_vain() {
 /// The registry dies between the question where the upload stands and the request.
 #[tokio::test]
 async fn a_small_body_that_never_set_out_arrives_whole() {
-    let door = Door::open().await;
+    let proxy = TestProxy::open().await;
     let (ask, mut asked) = tokio::sync::mpsc::unbounded_channel();
     let asks = move |_: &Seen| {
         ask.send(()).unwrap();
         Reply::Silence
     };
-    let first = Registry::start_with_uploads(&door.socket, asks, |_| Reply::Silence);
-    let mut http1 = Http1::connect(&door).await;
+    let first = Registry::start_with_uploads(&proxy.socket, asks, |_| Reply::Silence);
+    let mut http1 = Http1::connect(&proxy).await;
     http1
         .send("PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
         .await;
     asked.recv().await.unwrap();
     first.end().await;
     let stands = |_: &Seen| Reply::Raw("HTTP/1.1 204 No Content\r\nX-Lockgate-Offset: 0\r\n\r\n".to_owned());
-    let second = Registry::start_with_uploads(&door.socket, stands, |seen| ok("", &seen.body_length.to_string()));
+    let second = Registry::start_with_uploads(&proxy.socket, stands, |seen| ok("", &seen.body_length.to_string()));
     assert_eq!(http1.answer(false).await.text(), "5");
     assert_eq!(second.seen().last().unwrap().body, b"hello");
 }
@@ -94,9 +94,9 @@ async fn a_small_body_that_never_set_out_arrives_whole() {
 /// What Go's client does with a body whose length it does not know.
 #[tokio::test]
 async fn a_body_that_ends_with_an_empty_frame_ends_once() {
-    let door = Door::open().await;
-    let registry = door.registry(|seen| ok("", &seen.body_length.to_string()));
-    let mut http2 = Http2::connect(&door).await;
+    let proxy = TestProxy::open().await;
+    let registry = proxy.registry(|seen| ok("", &seen.body_length.to_string()));
+    let mut http2 = Http2::connect(&proxy).await;
     for number in 1..=3 {
         let patch = request("/v2/a/blobs/uploads/1").method("PATCH").body(()).unwrap();
         let pieces = [Bytes::from_static(b"01234"), Bytes::from_static(b"56789")];
@@ -116,9 +116,9 @@ async fn a_body_that_ends_with_an_empty_frame_ends_once() {
 
 #[tokio::test]
 async fn expect_100_continue_is_answered_by_the_registry() {
-    let door = Door::open().await;
+    let proxy = TestProxy::open().await;
     let _registry = Registry::start_early(
-        &door.socket,
+        &proxy.socket,
         |seen| {
             seen.target
                 .contains("refused")
@@ -128,7 +128,7 @@ async fn expect_100_continue_is_answered_by_the_registry() {
     );
     let head =
         |target: &str| format!("PUT {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     http1.send(head("/v2/a/manifests/b")).await;
     assert_eq!(http1.head().await.status, 100);
     http1.send("hello").await;
@@ -140,14 +140,14 @@ async fn expect_100_continue_is_answered_by_the_registry() {
 
 #[tokio::test]
 async fn an_early_answer_reaches_a_client_that_is_still_sending() {
-    let door = Door::open().await;
+    let proxy = TestProxy::open().await;
     let registry = Registry::start_early(
-        &door.socket,
+        &proxy.socket,
         |_| Some(Reply::Last(UNAUTHORISED.to_owned())),
         |_| Reply::Cut,
     );
     let length = 512 * 1024 * 1024;
-    let mut http1 = Http1::connect(&door).await;
+    let mut http1 = Http1::connect(&proxy).await;
     http1
         .send(format!(
             "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
@@ -162,7 +162,7 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() {
     let answer = http1.answer(false).await;
     assert_eq!((answer.status, answer.error_code().as_str()), (401, "UNAUTHORIZED"));
     assert_eq!(answer.header("connection"), Some("close"));
-    // And the door does not take the rest for ever.
+    // And the proxy does not take the rest for ever.
     let began = std::time::Instant::now();
     while sent < 512 && http1.try_send(&piece).await.is_ok() {
         sent += 1;
@@ -170,7 +170,7 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() {
     assert!(sent < 512, "the whole body was taken in {:?}", began.elapsed());
     assert_eq!(registry.seen().len(), 1);
 
-    let mut http2 = Http2::connect(&door).await;
+    let mut http2 = Http2::connect(&proxy).await;
     let patch = request("/v2/a/blobs/uploads/1").method("PATCH").body(()).unwrap();
     let answer = http2.request(patch, Bytes::from(vec![3; 8 * 1024 * 1024])).await;
     assert_eq!((answer.status, answer.error_code().as_str()), (401, "UNAUTHORIZED"));

@@ -420,7 +420,7 @@ fn what_one_may_not_pull_looks_like_what_is_not_there() {
     }
 }
 
-/// Without the front door: another proxy may have taken them for something else.
+/// Without the proxy: another proxy may have taken them for something else.
 #[test]
 fn ambiguous_requests_are_refused_by_the_registry_alone() {
     let served = Served::open();

@@ -4,22 +4,22 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
-use crate::harness::{PATIENCE, Running, Sandbox, eventually, status};
+use crate::harness::{PATIENCE, Running, Workdir, eventually, status};
 use crate::pebble::{HOST, Pebble, Ports};
 use crate::tls;
 
 /// A registry whose certificate is ordered from pebble.
 struct Site {
-    sandbox: Sandbox,
+    workdir: Workdir,
     ports: Ports,
 }
 
 impl Site {
     fn new() -> Self {
-        let sandbox = Sandbox::new();
-        Pebble::prepare(&sandbox);
+        let workdir = Workdir::new();
+        Pebble::prepare(&workdir);
         Self {
-            sandbox,
+            workdir,
             ports: Ports::free(),
         }
     }
@@ -32,17 +32,17 @@ impl Site {
              tls:\n    letsencrypt:\n      cachefile: cache\n      hosts: [{HOST}]\n      \
              directoryurl: https://127.0.0.1:{directory}/dir\n{http}"
         );
-        self.sandbox.write("config.yml", &text);
+        self.workdir.write("config.yml", &text);
     }
 
     fn start(&self) -> Running {
-        let mut command = self.sandbox.command(&["start", "--config", "config.yml"]);
-        command.env("SSL_CERT_FILE", self.sandbox.path("trusted.pem"));
-        Running::of(command, &self.sandbox.path("stderr"))
+        let mut command = self.workdir.command(&["start", "--config", "config.yml"]);
+        command.env("SSL_CERT_FILE", self.workdir.path("trusted.pem"));
+        Running::of(command, &self.workdir.path("stderr"))
     }
 
     fn pebble(&self) -> Pebble {
-        Pebble::start(&self.sandbox, &self.ports)
+        Pebble::start(&self.workdir, &self.ports)
     }
 
     /// What a client says that trusts `root` alone: the status, or why it went away.
@@ -60,7 +60,7 @@ impl Site {
             Ok(status) => Some(status),
             // Before `eventually` gives up, which cannot say why.
             Err(why) if began.elapsed() > PATIENCE * 9 / 10 => {
-                let (log, pebble) = (running.log(), self.sandbox.read("pebble.log"));
+                let (log, pebble) = (running.log(), self.workdir.read("pebble.log"));
                 panic!("{why}; {}\n{log}\n{pebble}", self.problem())
             }
             Err(_) => None,
@@ -73,11 +73,11 @@ impl Site {
     }
 
     fn attempt(&self) -> Value {
-        serde_json::from_str(&self.sandbox.read(&self.cached("attempt.json"))).unwrap()
+        serde_json::from_str(&self.workdir.read(&self.cached("attempt.json"))).unwrap()
     }
 
     fn problem(&self) -> String {
-        status(&self.sandbox)["certificate_problem"]
+        status(&self.workdir)["certificate_problem"]
             .as_str()
             .unwrap_or_default()
             .to_owned()
@@ -90,14 +90,14 @@ impl Site {
         params.not_after = OffsetDateTime::now_utc() + Duration::days(days);
         params.not_before = params.not_after - Duration::days(90);
         let certificate = params.self_signed(&key).unwrap().pem();
-        self.sandbox
+        self.workdir
             .write(&self.cached("registry.pem"), &(key.serialize_pem() + &certificate));
         certificate
     }
 }
 
 fn answers_left(site: &Site) -> usize {
-    site.sandbox.files("lockgate/run/acme").len()
+    site.workdir.files("lockgate/run/acme").len()
 }
 
 #[test]
@@ -116,20 +116,20 @@ fn the_first_certificate_is_ordered_over_tls_and_kept() {
     let log = running.log();
     assert!(log.contains("tls-alpn-01") && !log.contains("ERROR"), "{log}");
     for file in ["account.json", "registry.pem"] {
-        assert_eq!(site.sandbox.mode(&site.cached(file)), 0o600, "{file}");
+        assert_eq!(site.workdir.mode(&site.cached(file)), 0o600, "{file}");
     }
-    assert_eq!(site.sandbox.mode("lockgate/tls/registry.key"), 0o600);
-    assert!(!site.sandbox.path(&site.cached("attempt.json")).exists());
+    assert_eq!(site.workdir.mode("lockgate/tls/registry.key"), 0o600);
+    assert!(!site.workdir.path(&site.cached("attempt.json")).exists());
     assert_eq!(answers_left(&site), 0);
 
     // Another start orders nothing, and shows the same at once.
-    let shown = site.sandbox.read("lockgate/tls/registry.crt");
+    let shown = site.workdir.read("lockgate/tls/registry.crt");
     drop(running);
-    std::fs::remove_dir_all(site.sandbox.path("lockgate/tls")).unwrap();
+    std::fs::remove_dir_all(site.workdir.path("lockgate/tls")).unwrap();
     let running = site.start();
     assert!(!running.banner.contains("Certificate: "), "{}", running.banner);
     assert_eq!(site.ask(&pebble.root()).unwrap(), "200");
-    assert_eq!(site.sandbox.read("lockgate/tls/registry.crt"), shown);
+    assert_eq!(site.workdir.read("lockgate/tls/registry.crt"), shown);
     assert!(!running.log().contains("ordering"), "{}", running.log());
 }
 
@@ -169,7 +169,7 @@ fn a_certificate_is_renewed_in_its_last_third_without_a_restart() {
     let running = site.start();
     assert!(!running.banner.contains("Certificate: "), "{}", running.banner);
     site.is_trusted(&pebble, &running);
-    assert_ne!(site.sandbox.read("lockgate/tls/registry.crt"), old);
+    assert_ne!(site.workdir.read("lockgate/tls/registry.crt"), old);
     assert!(running.log().contains("a third of its time"), "{}", running.log());
 }
 
@@ -191,7 +191,7 @@ fn a_failure_keeps_the_present_certificate_and_waits_longer_each_time() {
         problem.contains("the next one in") && problem.contains("the present certificate goes on"),
         "{problem}"
     );
-    let table = site.sandbox.run(&["status"]).expect(3).stdout;
+    let table = site.workdir.run(&["status"]).expect(3).stdout;
     assert!(table.contains("certificate: "), "{table}");
     assert_eq!(site.ask(&old).unwrap(), "200");
     let attempt = site.attempt();
@@ -207,7 +207,7 @@ fn a_failure_keeps_the_present_certificate_and_waits_longer_each_time() {
 
     // A person who mended it is.
     let pebble = site.pebble();
-    site.sandbox.run(&["reload"]).expect(0);
+    site.workdir.run(&["reload"]).expect(0);
     site.is_trusted(&pebble, &running);
     eventually("a status without a problem", || site.problem().is_empty().then_some(()));
 }
@@ -224,10 +224,10 @@ fn a_new_name_takes_no_certificate_from_the_others() {
     assert_eq!(site.ask(&old).unwrap(), "200");
     // Nobody listens where the server should be.
     let more = site
-        .sandbox
+        .workdir
         .read("config.yml")
         .replace(HOST, &format!("{HOST}, more.lockgate.lan"));
-    site.sandbox.write("config.yml", &more);
+    site.workdir.write("config.yml", &more);
     let problem = eventually("a failure", || {
         Some(site.problem()).filter(|problem| problem.contains("attempt 1"))
     });
@@ -259,7 +259,7 @@ fn a_name_that_leads_elsewhere_is_told_with_the_servers_reason() {
     assert!(problem.contains("one that they do not trust"), "{problem}");
     running.logged("no certificate could be had", 1);
     // What was shown to nobody who mattered is served on.
-    let makeshift = site.sandbox.read("lockgate/tls/registry.crt");
+    let makeshift = site.workdir.read("lockgate/tls/registry.crt");
     assert_eq!(site.ask(&makeshift).unwrap(), "200");
 }
 
@@ -271,12 +271,12 @@ fn a_server_of_an_unknown_authority_is_not_believed() {
     let site = Site::new();
     site.configure("");
     let _pebble = site.pebble();
-    let mut command = site.sandbox.command(&["start", "--config", "config.yml"]);
+    let mut command = site.workdir.command(&["start", "--config", "config.yml"]);
     // As in an image from scratch.
     for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-        command.env(variable, site.sandbox.path("none"));
+        command.env(variable, site.workdir.path("none"));
     }
-    let running = Running::of(command, &site.sandbox.path("stderr"));
+    let running = Running::of(command, &site.workdir.path("stderr"));
     let problem = eventually("a failure", || {
         Some(site.problem()).filter(|problem| problem.contains("attempt 1"))
     });
@@ -291,10 +291,10 @@ fn an_order_that_is_stopped_does_not_count_as_a_failed_one() {
     // A server that never says a word.
     let _silent = std::net::TcpListener::bind(("127.0.0.1", site.ports.directory)).unwrap();
     let mut running = site.start();
-    let path = site.sandbox.path(&site.cached("attempt.json"));
+    let path = site.workdir.path(&site.cached("attempt.json"));
     eventually("an attempt", || path.exists().then_some(()));
     assert!(site.problem().contains("being ordered"), "{}", site.problem());
-    site.sandbox.run(&["stop"]).expect(0);
+    site.workdir.run(&["stop"]).expect(0);
     assert_eq!(running.wait().code(), Some(0));
     assert!(!path.exists(), "{}", site.attempt());
     assert!(!running.log().contains("ERROR"), "{}", running.log());

@@ -17,18 +17,18 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::harness::{PATIENCE, PLAIN, Running, Sandbox, eventually, ready_pid, status};
+use crate::harness::{PATIENCE, PLAIN, Running, Workdir, eventually, ready_pid, status};
 
 /// No request waits for a log; much is left for a machine that has other things to do.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
-fn config(sandbox: &Sandbox, log: &str) -> String {
+fn config(workdir: &Workdir, log: &str) -> String {
     let yaml = PLAIN.replace("storage:", "storage:\n  delete: {enabled: true}") + log;
-    sandbox.write("config.yml", &yaml).to_str().unwrap().to_owned()
+    workdir.write("config.yml", &yaml).to_str().unwrap().to_owned()
 }
 
-fn command(sandbox: &Sandbox, log: &str) -> Command {
-    sandbox.command(&["start", "--listen", "127.0.0.1:0", "--config", &config(sandbox, log)])
+fn command(workdir: &Workdir, log: &str) -> Command {
+    workdir.command(&["start", "--listen", "127.0.0.1:0", "--config", &config(workdir, log)])
 }
 
 /// Fills what a pipe holds.
@@ -54,9 +54,9 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
 }
 
 /// Starts with a stderr that nobody reads.
-fn start_blocked(sandbox: &Sandbox) -> (Running, PipeReader) {
+fn start_blocked(workdir: &Workdir) -> (Running, PipeReader) {
     let (reader, writer) = full_pipe();
-    let running = Running::with_stderr(command(sandbox, ""), writer, &sandbox.path("stderr"));
+    let running = Running::with_stderr(command(workdir, ""), writer, &workdir.path("stderr"));
     (running, reader)
 }
 
@@ -102,8 +102,8 @@ fn number_after(line: &str, name: &str) -> usize {
 
 #[test]
 fn a_reader_that_hangs_stops_no_request_and_what_it_missed_is_counted() {
-    let sandbox = Sandbox::new();
-    let (running, reader) = start_blocked(&sandbox);
+    let workdir = Workdir::new();
+    let (running, reader) = start_blocked(&workdir);
     // Twice what may wait.
     let (long, requests) = ("x".repeat(8000), 1000);
     for number in 0..requests {
@@ -116,14 +116,14 @@ fn a_reader_that_hangs_stops_no_request_and_what_it_missed_is_counted() {
         "{refused}"
     );
     assert_eq!(get_at_once(&running, "/v2/"), "200");
-    sandbox.run(&["reload"]).expect(0);
+    workdir.run(&["reload"]).expect(0);
     // Something to mend, and no reason to restart anything.
-    sandbox.run(&["status", "--probe", "ready"]).expect(0);
+    workdir.run(&["status", "--probe", "ready"]).expect(0);
     let mut asked = 1;
     eventually("a status that tells of it", || {
         // Whether it serves, and whether others find room.
         asked += 2;
-        let status = sandbox.run(&["status"]);
+        let status = workdir.run(&["status"]);
         (status.code == Some(3) && status.stdout.contains("the log of the proxy takes nothing")).then_some(())
     });
 
@@ -163,7 +163,7 @@ fn a_reader_that_hangs_stops_no_request_and_what_it_missed_is_counted() {
 
 #[test]
 fn a_terminal_that_stands_still_stops_no_request() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let pty = openpty(None, None).unwrap();
     let mut master = File::from(pty.master);
     // Ctrl-S.
@@ -172,7 +172,7 @@ fn a_terminal_that_stands_still_stops_no_request() {
         let mut slave = [PollFd::new(pty.slave.as_fd(), PollFlags::POLLOUT)];
         (poll(&mut slave, PollTimeout::ZERO).unwrap() == 0).then_some(())
     });
-    let running = Running::with_stderr(command(&sandbox, ""), pty.slave, &sandbox.path("stderr"));
+    let running = Running::with_stderr(command(&workdir, ""), pty.slave, &workdir.path("stderr"));
     for _ in 0..50 {
         assert_eq!(get_at_once(&running, "/v2/"), "200");
     }
@@ -189,8 +189,8 @@ fn a_terminal_that_stands_still_stops_no_request() {
 
 #[test]
 fn a_frozen_file_stops_no_request_and_is_written_when_it_thaws() {
-    let sandbox = Sandbox::new();
-    let directory = sandbox.path("logs");
+    let workdir = Workdir::new();
+    let directory = workdir.path("logs");
     std::fs::create_dir(&directory).unwrap();
     std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o777)).unwrap();
     let frozen = ["proxy", "registry"].map(|process| {
@@ -211,7 +211,7 @@ fn a_frozen_file_stops_no_request_and_is_written_when_it_thaws() {
         "log: {{console: {{level: silent}}, file: {{level: info, directory: {}}}}}\n",
         directory.display()
     );
-    let running = Running::of(command(&sandbox, &log), &sandbox.path("stderr"));
+    let running = Running::of(command(&workdir, &log), &workdir.path("stderr"));
     for _ in 0..50 {
         assert_eq!(get_at_once(&running, "/v2/"), "200");
     }
@@ -219,7 +219,7 @@ fn a_frozen_file_stops_no_request_and_is_written_when_it_thaws() {
     // Opening it again waits with it, and nobody else does.
     running.signal(Signal::SIGUSR1);
     assert_eq!(get_at_once(&running, "/v2/"), "200");
-    sandbox.run(&["status"]).expect(0);
+    workdir.run(&["status"]).expect(0);
 
     let [proxy, registry] = frozen.map(read_on);
     eventually("every line", || {
@@ -231,16 +231,16 @@ fn a_frozen_file_stops_no_request_and_is_written_when_it_thaws() {
 
 #[test]
 fn with_a_log_that_takes_nothing_children_are_replaced_and_binaries_too() {
-    let sandbox = Sandbox::new();
-    let (mut running, reader) = start_blocked(&sandbox);
+    let workdir = Workdir::new();
+    let (mut running, reader) = start_blocked(&workdir);
     for process in ["registry", "proxy"] {
-        let before = ready_pid(&sandbox, process);
+        let before = ready_pid(&workdir, process);
         kill(before, Signal::SIGKILL).unwrap();
-        eventually("another one", || (ready_pid(&sandbox, process) != before).then_some(()));
+        eventually("another one", || (ready_pid(&workdir, process) != before).then_some(()));
         assert_eq!(get_at_once(&running, "/v2/"), "200");
     }
-    sandbox.run(&["upgrade"]).expect(0);
-    assert_eq!(status(&sandbox)["generation"], 2);
+    workdir.run(&["upgrade"]).expect(0);
+    assert_eq!(status(&workdir)["generation"], 2);
     assert_eq!(get_at_once(&running, "/v2/"), "200");
     running.signal(Signal::SIGTERM);
     assert!(running.wait().success());
@@ -249,8 +249,8 @@ fn with_a_log_that_takes_nothing_children_are_replaced_and_binaries_too() {
 
 #[test]
 fn what_waits_is_written_at_the_end() {
-    let sandbox = Sandbox::new();
-    let (mut running, reader) = start_blocked(&sandbox);
+    let workdir = Workdir::new();
+    let (mut running, reader) = start_blocked(&workdir);
     for _ in 0..300 {
         assert_eq!(get_at_once(&running, "/v2/"), "200");
     }
@@ -263,13 +263,13 @@ fn what_waits_is_written_at_the_end() {
 
 #[test]
 fn what_waits_is_written_before_another_binary_takes_over() {
-    let sandbox = Sandbox::new();
-    let manager = UnixDatagram::bind(sandbox.path("manager")).unwrap();
+    let workdir = Workdir::new();
+    let manager = UnixDatagram::bind(workdir.path("manager")).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
     let (reader, writer) = full_pipe();
-    let mut command = command(&sandbox, "");
-    command.env("NOTIFY_SOCKET", sandbox.path("manager"));
-    let running = Running::with_stderr(command, writer, &sandbox.path("stderr"));
+    let mut command = command(&workdir, "");
+    command.env("NOTIFY_SOCKET", workdir.path("manager"));
+    let running = Running::with_stderr(command, writer, &workdir.path("stderr"));
     running.signal(Signal::SIGUSR2);
     let mut message = [0; 256];
     while !message.starts_with(b"RELOADING=1") {
@@ -286,9 +286,9 @@ fn what_waits_is_written_before_another_binary_takes_over() {
 
 #[test]
 fn a_kill_loses_nothing_that_is_a_tenth_of_a_second_old() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
-    let proxy = ready_pid(&sandbox, "proxy");
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
+    let proxy = ready_pid(&workdir, "proxy");
     for _ in 0..20 {
         assert_eq!(running.get("/v2/"), "200");
     }
@@ -301,9 +301,9 @@ fn a_kill_loses_nothing_that_is_a_tenth_of_a_second_old() {
 
 #[test]
 fn a_start_that_fails_ends_although_nobody_reads_why() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let (reader, writer) = full_pipe();
-    let mut command = command(&sandbox, "log: {level: loud}\n");
+    let mut command = command(&workdir, "log: {level: loud}\n");
     let mut child = command.stderr(writer).spawn().unwrap();
     let end = eventually("the end", || child.try_wait().unwrap());
     assert_eq!(end.code(), Some(78));
@@ -312,15 +312,15 @@ fn a_start_that_fails_ends_although_nobody_reads_why() {
 
 #[test]
 fn who_hangs_up_on_the_banner_hinders_nobody() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let (reader, writer) = full_pipe();
-    let mut command = command(&sandbox, "");
-    let stderr = File::create(sandbox.path("stderr")).unwrap();
+    let mut command = command(&workdir, "");
+    let stderr = File::create(workdir.path("stderr")).unwrap();
     let mut child = command.stdout(writer).stderr(Stdio::from(stderr)).spawn().unwrap();
-    let before = ready_pid(&sandbox, "registry");
+    let before = ready_pid(&workdir, "registry");
     kill(before, Signal::SIGKILL).unwrap();
     eventually("another one", || {
-        (ready_pid(&sandbox, "registry") != before).then_some(())
+        (ready_pid(&workdir, "registry") != before).then_some(())
     });
     let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
     kill(pid, Signal::SIGTERM).unwrap();

@@ -5,13 +5,13 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::pem::parse_x509_pem;
 use x509_parser::public_key::PublicKey;
 
-use crate::harness::{PLAIN, Sandbox};
+use crate::harness::{PLAIN, Workdir};
 use crate::tls;
 
 #[test]
 fn a_certificate_is_made_with_every_wish_and_overwritten_with_consent_only() {
     // proves: MOSI-20, SECURE-05, SECURE-06, TOY-04, HOMELAB-12
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let wishes = [
         "cert",
         "new",
@@ -36,8 +36,8 @@ fn a_certificate_is_made_with_every_wish_and_overwritten_with_consent_only() {
         "--common-name",
         "r.example",
     ];
-    sandbox.run(&wishes).expect(0);
-    let (_, pem) = parse_x509_pem(sandbox.read("made/registry.crt").as_bytes()).unwrap();
+    workdir.run(&wishes).expect(0);
+    let (_, pem) = parse_x509_pem(workdir.read("made/registry.crt").as_bytes()).unwrap();
     let certificate = pem.parse_x509().unwrap();
     assert_eq!(
         certificate.subject().to_string(),
@@ -54,23 +54,23 @@ fn a_certificate_is_made_with_every_wish_and_overwritten_with_consent_only() {
     assert!(matches!(key, PublicKey::RSA(_)) && key.key_size() == 2048, "{key:?}");
     let days = (certificate.validity().not_after - certificate.validity().not_before).unwrap();
     assert_eq!(days.whole_days(), 365);
-    assert_eq!(sandbox.mode("made/registry.key"), 0o600);
+    assert_eq!(workdir.mode("made/registry.key"), 0o600);
 
-    let before = sandbox.read("made/registry.crt");
-    let refused = sandbox.run(&wishes).expect(1);
+    let before = workdir.read("made/registry.crt");
+    let refused = workdir.run(&wishes).expect(1);
     assert!(refused.stderr.contains("--force"), "{}", refused.stderr);
-    assert_eq!(before, sandbox.read("made/registry.crt"));
-    sandbox.run(&[&wishes[..], &["--force"]].concat()).expect(0);
-    assert_ne!(before, sandbox.read("made/registry.crt"));
+    assert_eq!(before, workdir.read("made/registry.crt"));
+    workdir.run(&[&wishes[..], &["--force"]].concat()).expect(0);
+    assert_ne!(before, workdir.read("made/registry.crt"));
 }
 
 #[test]
 fn the_homes_own_certificate_can_be_made_again_and_stays() {
     // proves: SECURE-05
-    let sandbox = Sandbox::new();
-    sandbox.run(&["setup", "--listen", ":5000"]).expect(0);
-    let authority = sandbox.read("lockgate/tls/ca.crt");
-    sandbox
+    let workdir = Workdir::new();
+    workdir.run(&["setup", "--listen", ":5000"]).expect(0);
+    let authority = workdir.read("lockgate/tls/ca.crt");
+    workdir
         .run(&[
             "cert",
             "new",
@@ -81,36 +81,36 @@ fn the_homes_own_certificate_can_be_made_again_and_stays() {
             "r.example",
         ])
         .expect(0);
-    let leaf = sandbox.read("lockgate/tls/registry.crt");
-    sandbox.run(&["setup"]).expect(0);
+    let leaf = workdir.read("lockgate/tls/registry.crt");
+    workdir.run(&["setup"]).expect(0);
     assert_eq!(
         leaf,
-        sandbox.read("lockgate/tls/registry.crt"),
+        workdir.read("lockgate/tls/registry.crt"),
         "it serves, so it is not issued again"
     );
     assert_eq!(
         authority,
-        sandbox.read("lockgate/tls/ca.crt"),
+        workdir.read("lockgate/tls/ca.crt"),
         "the authority never changes"
     );
-    let shown = sandbox.run(&["cert", "show", "--host", "r.example"]).expect(0);
+    let shown = workdir.run(&["cert", "show", "--host", "r.example"]).expect(0);
     assert!(shown.stdout.contains("Mine"), "{}", shown.stdout);
 }
 
 #[test]
 fn trust_is_told_for_the_real_host_and_port() {
     // proves: TRUST-07
-    let sandbox = Sandbox::new();
-    sandbox
+    let workdir = Workdir::new();
+    workdir
         .run(&["setup", "--listen", ":5000", "--hostname", "r.example"])
         .expect(0);
-    let told = sandbox.run(&["cert", "trust", "docker"]).expect(0);
+    let told = workdir.run(&["cert", "trust", "docker"]).expect(0);
     assert!(
         told.stdout.contains("/etc/docker/certs.d/r.example:5000/ca.crt"),
         "{}",
         told.stdout
     );
-    let other = sandbox
+    let other = workdir
         .run(&["cert", "trust", "podman", "--host", "other.example", "--port", "443"])
         .expect(0);
     assert!(
@@ -118,34 +118,34 @@ fn trust_is_told_for_the_real_host_and_port() {
         "{}",
         other.stdout
     );
-    let unknown = sandbox.run(&["cert", "trust", "netscape"]).expect(2);
+    let unknown = workdir.run(&["cert", "trust", "netscape"]).expect(2);
     assert!(unknown.stderr.contains("containerd"), "{}", unknown.stderr);
 }
 
 #[test]
 fn what_an_authority_sent_is_bundled_and_shown_whole() {
     // proves: SECURE-07, MAKINA-10, MAKINA-19
-    let sandbox = Sandbox::new();
-    let mut certificates = Certificates::new(&sandbox.path(""));
+    let workdir = Workdir::new();
+    let mut certificates = Certificates::new(&workdir.path(""));
     certificates.self_signed("root", authority("root"));
     certificates.issue("middle", "root", authority("middle"));
     certificates.issue("leaf", "middle", server("leaf", "r.example"));
 
     let bundle = ["cert", "new", "--out", "made", "--bundle"];
-    let missing = sandbox.run(&[&bundle[..], &["leaf.crt"]].concat()).expect(1);
+    let missing = workdir.run(&[&bundle[..], &["leaf.crt"]].concat()).expect(1);
     assert!(missing.stderr.contains("CN=middle is missing"), "{}", missing.stderr);
-    assert!(!sandbox.path("made").exists());
-    sandbox
+    assert!(!workdir.path("made").exists());
+    workdir
         .run(&[&bundle[..], &["middle.crt", "leaf.crt"]].concat())
         .expect(0);
-    let kept = sandbox
+    let kept = workdir
         .run(&[&bundle[..], &["middle.crt", "leaf.crt"]].concat())
         .expect(1);
     assert!(kept.stderr.contains("--force"), "{}", kept.stderr);
 
     let tls = "  tls:\n    certificate: made/registry.crt\n    key: leaf.key\n";
-    let config = sandbox.write("config.yml", &format!("{PLAIN}{tls}"));
-    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
-    let chain = tls::chain(&running.address, "r.example", &sandbox.read("root.crt")).unwrap();
+    let config = workdir.write("config.yml", &format!("{PLAIN}{tls}"));
+    let running = workdir.start(&["--config", config.to_str().unwrap()]);
+    let chain = tls::chain(&running.address, "r.example", &workdir.read("root.crt")).unwrap();
     assert_eq!(chain.len(), 2, "{chain:?}");
 }

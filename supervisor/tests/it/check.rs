@@ -7,39 +7,39 @@ use std::os::unix::process::CommandExt;
 
 use lockgate_testkit::require_root;
 
-use crate::harness::{PLAIN, Ran, Sandbox, ready_pid};
+use crate::harness::{PLAIN, Ran, Workdir, ready_pid};
 
 /// A hash of the password `secret`.
 const ACCOUNT: &str = "anna:$apr1$b/zyIT2G$p09X61P.J8Qv54keme2pQ/\n";
 const TOKEN: &str = "token: {realm: 'https://a.example/', service: s, issuer: i,";
 
 /// A good pair, `one.crt` and `one.key`, and the key of another.
-fn pairs(sandbox: &Sandbox) {
+fn pairs(workdir: &Workdir) {
     for name in ["one", "two"] {
-        sandbox
+        workdir
             .run(&["cert", "new", "--out", name, "--name", "r.example"])
             .expect(0);
         for end in ["crt", "key"] {
             fs::copy(
-                sandbox.path(&format!("{name}/registry.{end}")),
-                sandbox.path(&format!("{name}.{end}")),
+                workdir.path(&format!("{name}/registry.{end}")),
+                workdir.path(&format!("{name}.{end}")),
             )
             .unwrap();
         }
-        fs::remove_dir_all(sandbox.path(name)).unwrap();
+        fs::remove_dir_all(workdir.path(name)).unwrap();
     }
-    fs::remove_dir_all(sandbox.path("lockgate")).unwrap();
+    fs::remove_dir_all(workdir.path("lockgate")).unwrap();
 }
 
 #[test]
 fn what_a_start_would_refuse_is_told_before_it() {
-    let sandbox = Sandbox::new();
-    pairs(&sandbox);
-    sandbox.write("text", "not what is expected\n");
-    sandbox.write("htpasswd", ACCOUNT);
-    sandbox.directory("directory");
-    let mark = fs::read_to_string(sandbox.path("one.crt")).unwrap();
-    sandbox.write("mark.crt", &format!("\u{feff}{mark}"));
+    let workdir = Workdir::new();
+    pairs(&workdir);
+    workdir.write("text", "not what is expected\n");
+    workdir.write("htpasswd", ACCOUNT);
+    workdir.directory("directory");
+    let mark = fs::read_to_string(workdir.path("one.crt")).unwrap();
+    workdir.write("mark.crt", &format!("\u{feff}{mark}"));
     let tls = |more: &str| format!("  tls: {{{more}}}\n");
     let htpasswd = "auth: {htpasswd: {realm: r, path: htpasswd}";
     for (more, words) in [
@@ -119,17 +119,17 @@ fn what_a_start_would_refuse_is_told_before_it() {
             "auth.issuer.key = \"/…/text/key\": /…/text is a file, and expected as a directory",
         ),
     ] {
-        let config = sandbox.write("config.yml", &format!("{PLAIN}{more}"));
-        let before = sandbox.files("");
-        let told = sandbox.run(&["check", "--config", "config.yml"]).expect(78);
-        let place = fs::canonicalize(sandbox.path("")).unwrap();
+        let config = workdir.write("config.yml", &format!("{PLAIN}{more}"));
+        let before = workdir.files("");
+        let told = workdir.run(&["check", "--config", "config.yml"]).expect(78);
+        let place = fs::canonicalize(workdir.path("")).unwrap();
         let words = words.replace("/…", place.to_str().unwrap());
         let line = format!("lockgate: {}: {words}", config.display());
         assert!(told.stderr.starts_with(&line), "{line}\nis not in\n{}", told.stderr);
         assert_eq!(told.stderr.lines().count(), 1, "{}", told.stderr);
-        assert_eq!(before, sandbox.files(""), "nothing is made");
-        assert!(!sandbox.path("data").exists() && !sandbox.path("lockgate").exists());
-        let started = sandbox.run(&[
+        assert_eq!(before, workdir.files(""), "nothing is made");
+        assert!(!workdir.path("data").exists() && !workdir.path("lockgate").exists());
+        let started = workdir.run(&[
             "start",
             "--config",
             "config.yml",
@@ -139,15 +139,15 @@ fn what_a_start_would_refuse_is_told_before_it() {
             "127.0.0.1:0",
         ]);
         assert_eq!(started.code, Some(78), "{more}: {}", started.stderr);
-        let _ = fs::remove_dir_all(sandbox.path("home"));
-        let _ = fs::remove_dir_all(sandbox.path("data"));
-        let _ = fs::remove_dir_all(sandbox.path("auth"));
+        let _ = fs::remove_dir_all(workdir.path("home"));
+        let _ = fs::remove_dir_all(workdir.path("data"));
+        let _ = fs::remove_dir_all(workdir.path("auth"));
     }
-    sandbox.write(
+    workdir.write(
         "config.yml",
         &PLAIN.replace("rootdirectory: data", "rootdirectory: text"),
     );
-    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(78);
+    let told = workdir.run(&["check", "--config", "config.yml"]).expect(78);
     assert!(
         told.stderr.contains("storage.filesystem.rootdirectory") && told.stderr.contains("this is a file"),
         "{}",
@@ -157,35 +157,35 @@ fn what_a_start_would_refuse_is_told_before_it() {
 
 #[test]
 fn several_mistakes_come_at_once_and_good_files_pass() {
-    let sandbox = Sandbox::new();
-    pairs(&sandbox);
+    let workdir = Workdir::new();
+    pairs(&workdir);
     let text = |certificate: &str, path: &str| {
         format!(
             "{PLAIN}  docroot: www\n  tls: {{certificate: {certificate}, key: one.key}}\nauth: {{htpasswd: {{realm: r, path: {path}}}}}\n"
         )
     };
-    sandbox.write("config.yml", &text("no.crt", "no"));
-    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(78);
+    workdir.write("config.yml", &text("no.crt", "no"));
+    let told = workdir.run(&["check", "--config", "config.yml"]).expect(78);
     assert_eq!(told.stderr.lines().count(), 3, "{}", told.stderr);
 
-    sandbox.directory("www");
-    sandbox.directory("data");
-    sandbox.write("htpasswd", ACCOUNT);
+    workdir.directory("www");
+    workdir.directory("data");
+    workdir.write("htpasswd", ACCOUNT);
     for name in ["htpasswd", "one.crt"] {
-        let content = sandbox.read(name);
-        sandbox.write(&format!("mark-{name}"), &format!("\u{feff}{content}"));
+        let content = workdir.read(name);
+        workdir.write(&format!("mark-{name}"), &format!("\u{feff}{content}"));
     }
     for (certificate, path) in [("one.crt", "htpasswd"), ("mark-one.crt", "mark-htpasswd")] {
-        sandbox.write("config.yml", &text(certificate, path));
-        let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+        workdir.write("config.yml", &text(certificate, path));
+        let told = workdir.run(&["check", "--config", "config.yml"]).expect(0);
         assert!(told.stdout.ends_with("config.yml: no mistakes\n"), "{}", told.stdout);
         let of_files = |line: &&str| line.contains("htpasswd") || line.contains("http.tls");
         assert_eq!(told.stdout.lines().find(of_files), None, "{}", told.stdout);
     }
     // What starts and lets nobody in is told, and what makes an empty registry of a slip.
-    sandbox.write("htpasswd", "anna:plain\nbert\n");
-    sandbox.write("config.yml", &text("one.crt", "htpasswd").replace("data", "dta"));
-    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+    workdir.write("htpasswd", "anna:plain\nbert\n");
+    workdir.write("config.yml", &text("one.crt", "htpasswd").replace("data", "dta"));
+    let told = workdir.run(&["check", "--config", "config.yml"]).expect(0);
     for words in [
         "dta\": not there; `lockgate start` makes an empty one",
         "line 1: account anna: plain-text",
@@ -198,11 +198,11 @@ fn several_mistakes_come_at_once_and_good_files_pass() {
 
 #[test]
 fn a_port_in_use_is_told_unless_it_is_our_own() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    sandbox.write("config.yml", &PLAIN.replace("127.0.0.1:0", &address));
-    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+    workdir.write("config.yml", &PLAIN.replace("127.0.0.1:0", &address));
+    let told = workdir.run(&["check", "--config", "config.yml"]).expect(0);
     assert!(
         told.stdout
             .contains(&format!("warning: http.addr {address}: already in use")),
@@ -210,21 +210,21 @@ fn a_port_in_use_is_told_unless_it_is_our_own() {
         told.stdout
     );
     drop(taken);
-    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+    let told = workdir.run(&["check", "--config", "config.yml"]).expect(0);
     assert!(!told.stdout.contains("in use"), "{}", told.stdout);
 
-    sandbox.write("config.yml", PLAIN);
-    let running = sandbox.start(&["--config", "config.yml"]);
-    sandbox.write("config.yml", &PLAIN.replace("127.0.0.1:0", &running.address));
-    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+    workdir.write("config.yml", PLAIN);
+    let running = workdir.start(&["--config", "config.yml"]);
+    workdir.write("config.yml", &PLAIN.replace("127.0.0.1:0", &running.address));
+    let told = workdir.run(&["check", "--config", "config.yml"]).expect(0);
     assert!(!told.stdout.contains("in use"), "{}", told.stdout);
 
     for (debug, words) in [
         ("unix:no/debug.sock", "no: there is no such directory for the socket"),
         ("unix:config.yml", "config.yml: exists and is not a socket"),
     ] {
-        sandbox.write("config.yml", &format!("{PLAIN}  debug: {{addr: '{debug}'}}\n"));
-        let told = sandbox
+        workdir.write("config.yml", &format!("{PLAIN}  debug: {{addr: '{debug}'}}\n"));
+        let told = workdir
             .run(&["check", "--config", "config.yml", "--home", "other"])
             .expect(78);
         assert!(
@@ -238,18 +238,18 @@ fn a_port_in_use_is_told_unless_it_is_our_own() {
 /// What a start makes in a new home is missed in one that has served.
 #[test]
 fn what_a_home_that_has_served_should_have_is_a_mistake() {
-    let sandbox = Sandbox::new();
-    sandbox.run(&["setup", "--listen", "127.0.0.1:0"]).expect(0);
-    fs::remove_file(sandbox.path("lockgate/auth/htpasswd")).unwrap();
-    fs::remove_dir_all(sandbox.path("lockgate/data")).unwrap();
-    let told = sandbox.run(&["check"]).expect(0);
+    let workdir = Workdir::new();
+    workdir.run(&["setup", "--listen", "127.0.0.1:0"]).expect(0);
+    fs::remove_file(workdir.path("lockgate/auth/htpasswd")).unwrap();
+    fs::remove_dir_all(workdir.path("lockgate/data")).unwrap();
+    let told = workdir.run(&["check"]).expect(0);
     for words in ["makes it, with one account", "makes an empty one"] {
         assert!(told.stdout.contains(words), "{words}:\n{}", told.stdout);
     }
-    drop(sandbox.start(&[]));
-    fs::remove_file(sandbox.path("lockgate/auth/htpasswd")).unwrap();
-    fs::remove_dir_all(sandbox.path("lockgate/data")).unwrap();
-    let told = sandbox.run(&["check"]).expect(78);
+    drop(workdir.start(&[]));
+    fs::remove_file(workdir.path("lockgate/auth/htpasswd")).unwrap();
+    fs::remove_dir_all(workdir.path("lockgate/data")).unwrap();
+    let told = workdir.run(&["check"]).expect(78);
     for words in [
         "auth.htpasswd.path = ",
         "storage.filesystem.rootdirectory = ",
@@ -257,7 +257,7 @@ fn what_a_home_that_has_served_should_have_is_a_mistake() {
     ] {
         assert!(told.stderr.contains(words), "{words}:\n{}", told.stderr);
     }
-    assert!(!sandbox.path("lockgate/data").exists() && !sandbox.path("lockgate/auth/htpasswd").exists());
+    assert!(!workdir.path("lockgate/data").exists() && !workdir.path("lockgate/auth/htpasswd").exists());
 }
 
 /// Somebody else may start it, so this is no mistake.
@@ -266,25 +266,25 @@ fn what_this_user_may_not_look_at_is_said() {
     if !require_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    pairs(&sandbox);
-    sandbox.write("htpasswd", ACCOUNT);
-    sandbox.directory("data");
-    sandbox.directory("closed");
+    let workdir = Workdir::new();
+    pairs(&workdir);
+    workdir.write("htpasswd", ACCOUNT);
+    workdir.directory("data");
+    workdir.directory("closed");
     for name in ["one.key", "htpasswd", "data", "closed"] {
-        fs::set_permissions(sandbox.path(name), Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(workdir.path(name), Permissions::from_mode(0o700)).unwrap();
     }
     let text = format!(
         "{PLAIN}  tls: {{certificate: one.crt, key: one.key}}\nauth: {{htpasswd: {{realm: r, path: htpasswd}}}}\n"
     );
-    let config = sandbox.write("config.yml", &text);
+    let config = workdir.write("config.yml", &text);
     for (name, mode) in [("config.yml", 0o644), ("one.crt", 0o644)] {
-        fs::set_permissions(sandbox.path(name), Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(workdir.path(name), Permissions::from_mode(mode)).unwrap();
     }
     let as_nobody = || {
-        let installed = sandbox.install("lockgate-binary");
-        let home = sandbox.path("closed/home");
-        let own = sandbox.command(&[
+        let installed = workdir.install("lockgate-binary");
+        let home = workdir.path("closed/home");
+        let own = workdir.command(&[
             "check",
             "--config",
             config.to_str().unwrap(),
@@ -308,7 +308,7 @@ fn what_this_user_may_not_look_at_is_said() {
         assert!(told.stdout.contains(words), "{words}:\n{}", told.stdout);
     }
     // What it can see is told nevertheless.
-    fs::remove_file(sandbox.path("one.crt")).unwrap();
+    fs::remove_file(workdir.path("one.crt")).unwrap();
     let told = as_nobody().expect(78);
     assert!(told.stderr.contains("http.tls.certificate = "), "{}", told.stderr);
 }
@@ -316,9 +316,9 @@ fn what_this_user_may_not_look_at_is_said() {
 /// Compose files with variables alone, before the first start.
 #[test]
 fn variables_are_checked_with_the_configuration_that_a_first_start_makes() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let check = |variables: &[(&str, &str)]| {
-        let mut command = sandbox.command(&["check"]);
+        let mut command = workdir.command(&["check"]);
         command.envs(variables.iter().copied());
         Ran::of(command)
     };
@@ -340,10 +340,10 @@ fn variables_are_checked_with_the_configuration_that_a_first_start_makes() {
     ])
     .expect(78);
     assert!(told.stderr.contains("there is no such file"), "{}", told.stderr);
-    assert!(!sandbox.path("lockgate").exists());
-    sandbox.run(&["check"]).expect(78);
+    assert!(!workdir.path("lockgate").exists());
+    workdir.run(&["check"]).expect(78);
 
-    sandbox.write("lockgate/home.json", "{\"served\": true}");
+    workdir.write("lockgate/home.json", "{\"served\": true}");
     let told = check(&[("REGISTRY_HTTP_ADDR", "127.0.0.1:0")]).expect(78);
     assert!(
         told.stderr.contains("this home has served") && told.stderr.contains("setup --again"),
@@ -354,17 +354,17 @@ fn variables_are_checked_with_the_configuration_that_a_first_start_makes() {
 
 #[test]
 fn a_socket_that_only_the_registry_alone_serves_is_told() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let text = "version: 0.1\nstorage: {filesystem: {rootdirectory: data}}\nhttp: {addr: r.sock, net: unix}\n";
-    sandbox.write("config.yml", text);
-    let told = sandbox.run(&["check", "--config", "config.yml"]).expect(0);
+    workdir.write("config.yml", text);
+    let told = workdir.run(&["check", "--config", "config.yml"]).expect(0);
     assert!(
         told.stdout
             .contains("`lockgate start` refuses it and listens on host:port"),
         "{}",
         told.stdout
     );
-    sandbox.run(&["start", "--config", "config.yml"]).expect(78);
+    workdir.run(&["start", "--config", "config.yml"]).expect(78);
 }
 
 /// Root has started an ordinary user's home.
@@ -373,17 +373,17 @@ fn an_authority_that_may_not_be_looked_at_is_not_taken_as_missing() {
     if !require_root() {
         return;
     }
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let tls = "  tls: {auto: {hostnames: []}}\n";
-    sandbox.write("lockgate/config.yml", &format!("{PLAIN}{tls}"));
-    sandbox.write("lockgate/tls/ca.crt", "");
-    sandbox.write("lockgate/ca/ca.key", "");
-    fs::set_permissions(sandbox.path("lockgate/ca"), Permissions::from_mode(0o700)).unwrap();
+    workdir.write("lockgate/config.yml", &format!("{PLAIN}{tls}"));
+    workdir.write("lockgate/tls/ca.crt", "");
+    workdir.write("lockgate/ca/ca.key", "");
+    fs::set_permissions(workdir.path("lockgate/ca"), Permissions::from_mode(0o700)).unwrap();
     for name in ["lockgate", "lockgate/tls", "lockgate/config.yml"] {
-        chown(sandbox.path(name), Some(65_534), Some(65_534)).unwrap();
+        chown(workdir.path(name), Some(65_534), Some(65_534)).unwrap();
     }
-    let installed = sandbox.install("lockgate-binary");
-    let home = sandbox.path("lockgate");
+    let installed = workdir.install("lockgate-binary");
+    let home = workdir.path("lockgate");
     let as_nobody = |word: &str| {
         let mut command = std::process::Command::new(&installed);
         command.args([word, "--home", home.to_str().unwrap()]).env_clear();
@@ -399,8 +399,8 @@ fn an_authority_that_may_not_be_looked_at_is_not_taken_as_missing() {
         );
         assert!(!told.contains("missing"), "{told}");
     }
-    fs::remove_file(sandbox.path("lockgate/ca/ca.key")).unwrap();
-    let told = sandbox.run(&["check"]).expect(78);
+    fs::remove_file(workdir.path("lockgate/ca/ca.key")).unwrap();
+    let told = workdir.run(&["check"]).expect(78);
     assert!(told.stderr.contains("ca.key: missing"), "{}", told.stderr);
 }
 
@@ -410,17 +410,17 @@ fn an_accounts_file_of_roots_own_in_the_home_is_its_readers() {
     if !require_root() {
         return;
     }
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let text = format!("{PLAIN}auth: {{htpasswd: {{realm: r, path: htpasswd}}}}\n");
-    sandbox.write("lockgate/config.yml", &text);
-    sandbox.write("lockgate/htpasswd", ACCOUNT);
-    fs::set_permissions(sandbox.path("lockgate/htpasswd"), Permissions::from_mode(0o600)).unwrap();
-    let told = sandbox.run(&["check"]).expect(0);
+    workdir.write("lockgate/config.yml", &text);
+    workdir.write("lockgate/htpasswd", ACCOUNT);
+    fs::set_permissions(workdir.path("lockgate/htpasswd"), Permissions::from_mode(0o600)).unwrap();
+    let told = workdir.run(&["check"]).expect(0);
     assert!(!told.stdout.contains("closed to"), "{}", told.stdout);
-    let running = sandbox.start(&[]);
+    let running = workdir.start(&[]);
     assert_eq!(running.get("/v2/"), "401");
-    let registry = crate::harness::process_status(ready_pid(&sandbox, "registry"), "Uid");
-    let owner = fs::metadata(sandbox.path("lockgate/htpasswd")).unwrap();
+    let registry = crate::harness::process_status(ready_pid(&workdir, "registry"), "Uid");
+    let owner = fs::metadata(workdir.path("lockgate/htpasswd")).unwrap();
     assert_ne!(owner.uid(), 0);
     assert!(registry.starts_with(&owner.uid().to_string()), "{registry}");
     assert_eq!(owner.mode() & 0o777, 0o600);
@@ -431,49 +431,49 @@ fn an_accounts_file_elsewhere_that_its_reader_may_not_read_is_told_with_the_comm
     if !require_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    sandbox.write("htpasswd", ACCOUNT);
-    fs::set_permissions(sandbox.path("htpasswd"), Permissions::from_mode(0o600)).unwrap();
-    sandbox.directory("data");
-    chown(sandbox.path("data"), Some(7002), Some(7003)).unwrap();
+    let workdir = Workdir::new();
+    workdir.write("htpasswd", ACCOUNT);
+    fs::set_permissions(workdir.path("htpasswd"), Permissions::from_mode(0o600)).unwrap();
+    workdir.directory("data");
+    chown(workdir.path("data"), Some(7002), Some(7003)).unwrap();
     let text = format!(
         "{PLAIN}auth: {{htpasswd: {{realm: r, path: htpasswd}}}}\nprocess: {{proxyuser: 7001, registryuser: 7002, group: 7003}}\n"
     );
-    sandbox.write("config.yml", &text);
+    workdir.write("config.yml", &text);
     let command = format!(
         "`chown 7002 {}` opens it",
-        fs::canonicalize(sandbox.path("htpasswd")).unwrap().display()
+        fs::canonicalize(workdir.path("htpasswd")).unwrap().display()
     );
     for arguments in [
         &["check", "--config", "config.yml"][..],
         &["start", "--config", "config.yml"],
     ] {
-        let told = sandbox.run(arguments).expect(78);
+        let told = workdir.run(arguments).expect(78);
         assert!(told.stderr.contains("closed to user 7002"), "{}", told.stderr);
         assert!(told.stderr.contains(&command), "{}", told.stderr);
     }
-    chown(sandbox.path("htpasswd"), Some(7002), None).unwrap();
-    sandbox.run(&["check", "--config", "config.yml"]).expect(0);
-    let running = sandbox.start(&["--config", "config.yml"]);
+    chown(workdir.path("htpasswd"), Some(7002), None).unwrap();
+    workdir.run(&["check", "--config", "config.yml"]).expect(0);
+    let running = workdir.start(&["--config", "config.yml"]);
     assert_eq!(running.get("/v2/"), "401");
 
     // In a directory of the home that only root may enter, nothing is opened that root closed.
-    let closed = sandbox.write("home/secret/htpasswd", ACCOUNT);
+    let closed = workdir.write("home/secret/htpasswd", ACCOUNT);
     fs::set_permissions(closed.parent().unwrap(), Permissions::from_mode(0o700)).unwrap();
-    sandbox.write(
+    workdir.write(
         "home/config.yml",
         &text
             .replace("path: htpasswd", "path: secret/htpasswd")
             .replace("data", "../data"),
     );
-    let told = sandbox.run(&["check", "--home", "home"]).expect(0);
+    let told = workdir.run(&["check", "--home", "home"]).expect(0);
     assert!(
         told.stdout.contains("secret: closed to user 7002") && told.stdout.contains("`chmod o+x "),
         "{}",
         told.stdout
     );
     drop(running);
-    let told = sandbox
+    let told = workdir
         .run(&["start", "--home", "home", "--listen", "127.0.0.1:0"])
         .expect(78);
     assert!(

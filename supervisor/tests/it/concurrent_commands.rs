@@ -11,7 +11,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use crate::hand_over::pids;
-use crate::harness::{PLAIN, Running, Sandbox, eventually, status};
+use crate::harness::{PLAIN, Running, Workdir, eventually, status};
 
 /// Takes the place of the program, and thinks about it until it is told to go on when it is asked whether it can take
 /// over.
@@ -23,21 +23,21 @@ struct Hesitant {
 /// Where [`start`] starts the program from.
 const BINARY: &str = "bin";
 
-fn start(sandbox: &Sandbox) -> Running {
-    let config = sandbox.write("config.yml", PLAIN);
-    symlink(env!("CARGO_BIN_EXE_lockgate"), sandbox.path(BINARY)).unwrap();
-    let mut command = Command::new(sandbox.path(BINARY));
+fn start(workdir: &Workdir) -> Running {
+    let config = workdir.write("config.yml", PLAIN);
+    symlink(env!("CARGO_BIN_EXE_lockgate"), workdir.path(BINARY)).unwrap();
+    let mut command = Command::new(workdir.path(BINARY));
     command
         .args(["start", "--listen", "127.0.0.1:0", "--config"])
         .arg(config)
-        .current_dir(sandbox.path("."));
-    Running::of(command, &sandbox.path("stderr"))
+        .current_dir(workdir.path("."));
+    Running::of(command, &workdir.path("stderr"))
 }
 
 impl Hesitant {
     /// In the end it does as `verdict`, a command of the shell.
-    fn install(sandbox: &Sandbox, verdict: &str) -> Self {
-        let [word, asked] = ["word", "asked"].map(|name| sandbox.path(name));
+    fn install(workdir: &Workdir, verdict: &str) -> Self {
+        let [word, asked] = ["word", "asked"].map(|name| workdir.path(name));
         if !word.exists() {
             mkfifo(&word, Mode::S_IRWXU).unwrap();
         }
@@ -46,7 +46,7 @@ impl Hesitant {
             asked.display(),
             word.display()
         );
-        std::fs::rename(sandbox.script("new", &script), sandbox.path(BINARY)).unwrap();
+        std::fs::rename(workdir.script("new", &script), workdir.path(BINARY)).unwrap();
         Self { word, asked }
     }
 
@@ -68,12 +68,12 @@ impl Hesitant {
 }
 
 /// `lockgate reload`, which waits for what comes of it; goes on once it has been heard.
-fn reload_later(sandbox: &Sandbox, running: &Running) -> Child {
+fn reload_later(workdir: &Workdir, running: &Running) -> Child {
     let heard = || running.log().matches("as soon as that is over").count();
     let before = heard();
-    let reload = sandbox.command(&["reload"]).spawn().unwrap();
+    let reload = workdir.command(&["reload"]).spawn().unwrap();
     eventually("the reload", || (heard() > before).then_some(()));
-    assert_eq!(status(sandbox)["reloading"], true);
+    assert_eq!(status(workdir)["reloading"], true);
     reload
 }
 
@@ -101,77 +101,77 @@ fn finish(mut request: std::net::TcpStream) {
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
 }
 
-fn draining(sandbox: &Sandbox) {
+fn draining(workdir: &Workdir) {
     eventually("the drain", || {
-        (status(sandbox)["processes"][0]["state"] == "draining").then_some(())
+        (status(workdir)["processes"][0]["state"] == "draining").then_some(())
     });
 }
 
 #[test]
 fn a_stop_while_a_binary_is_asked_is_a_stop() {
-    let sandbox = Sandbox::new();
-    let mut running = start(&sandbox);
+    let workdir = Workdir::new();
+    let mut running = start(&workdir);
     let request = unfinished(&running);
-    let binary = Hesitant::install(&sandbox, &exec_lockgate());
+    let binary = Hesitant::install(&workdir, &exec_lockgate());
     binary.hesitate(&running);
     running.signal(Signal::SIGTERM);
-    draining(&sandbox);
+    draining(&workdir);
     finish(request);
     assert_eq!(running.wait().code(), Some(0));
 }
 
 #[test]
 fn nothing_is_begun_while_the_end_is_near() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     let request = unfinished(&running);
     running.signal(Signal::SIGTERM);
-    draining(&sandbox);
+    draining(&workdir);
     // It would take new processes, and they would serve on.
-    sandbox.write(
+    workdir.write(
         "config.yml",
         &PLAIN.replace("rootdirectory: data", "rootdirectory: elsewhere"),
     );
-    let reload = sandbox.run(&["reload"]).expect(1);
+    let reload = workdir.run(&["reload"]).expect(1);
     assert!(reload.stderr.contains("is being stopped"), "{}", reload.stderr);
-    let upgrade = sandbox.run(&["upgrade"]).expect(1);
+    let upgrade = workdir.run(&["upgrade"]).expect(1);
     assert!(upgrade.stderr.contains("is being stopped"), "{}", upgrade.stderr);
     finish(request);
     eventually("the end", || (!crate::harness::is_alive(running.pid())).then_some(()));
-    assert!(!sandbox.path("elsewhere").exists());
+    assert!(!workdir.path("elsewhere").exists());
     drop(running);
 }
 
 #[test]
 fn a_reload_while_a_binary_is_asked_is_done_afterwards() {
-    let sandbox = Sandbox::new();
-    let running = start(&sandbox);
-    let old = pids(&sandbox);
+    let workdir = Workdir::new();
+    let running = start(&workdir);
+    let old = pids(&workdir);
     for (round, (verdict, generation)) in [("exit 3", 2), (exec_lockgate().as_str(), 3)].into_iter().enumerate() {
-        let binary = Hesitant::install(&sandbox, verdict);
+        let binary = Hesitant::install(&workdir, verdict);
         binary.hesitate(&running);
         let root = format!("root-{round}");
-        sandbox.make_root(&root);
-        sandbox.write(
+        workdir.make_root(&root);
+        workdir.write(
             "config.yml",
             &PLAIN.replace("rootdirectory: data", &format!("rootdirectory: {root}")),
         );
-        let mut reload = reload_later(&sandbox, &running);
-        assert_eq!(status(&sandbox)["generation"], generation - 1);
+        let mut reload = reload_later(&workdir, &running);
+        assert_eq!(status(&workdir)["generation"], generation - 1);
         binary.go_on();
         eventually("new processes", || {
-            let status = status(&sandbox);
+            let status = status(&workdir);
             (status["generation"] == generation && status["replacing"] == false).then_some(())
         });
         assert!(
-            sandbox.path(&root).join("docker/registry/v2").exists(),
+            workdir.path(&root).join("docker/registry/v2").exists(),
             "{}",
             running.log()
         );
         assert_eq!(running.get("/v2/"), "200");
         assert!(reload.wait().unwrap().success());
     }
-    assert!(pids(&sandbox).iter().all(|pid| !old.contains(pid)));
+    assert!(pids(&workdir).iter().all(|pid| !old.contains(pid)));
     // Nobody is left that nobody knows of.
     eventually("the end of the others", || (children_of(&running) == 2).then_some(()));
 }
@@ -184,20 +184,20 @@ fn children_of(running: &Running) -> usize {
 
 #[test]
 fn what_is_mended_while_it_is_tried_is_taken_up() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     // The new registry waits here for its accounts, and gives up when it gets too much of them.
-    let pipe = sandbox.path("pipe");
+    let pipe = workdir.path("pipe");
     mkfifo(&pipe, Mode::from_bits_truncate(0o666)).unwrap();
     std::fs::set_permissions(&pipe, std::fs::Permissions::from_mode(0o666)).unwrap();
     let broken = format!("{PLAIN}auth: {{htpasswd: {{realm: r, path: {}}}}}\n", pipe.display());
-    sandbox.write("config.yml", &broken);
+    workdir.write("config.yml", &broken);
     running.signal(Signal::SIGHUP);
     eventually("new processes", || {
-        (status(&sandbox)["replacing"] == true).then_some(())
+        (status(&workdir)["replacing"] == true).then_some(())
     });
-    sandbox.write("config.yml", &(PLAIN.to_owned() + "  headers: {X-Told: [once]}\n"));
-    let mut reload = reload_later(&sandbox, &running);
+    workdir.write("config.yml", &(PLAIN.to_owned() + "  headers: {X-Told: [once]}\n"));
+    let mut reload = reload_later(&workdir, &running);
 
     let mut accounts = OpenOptions::new().write(true).open(&pipe).unwrap();
     let _ = accounts.write_all(&vec![b'\n'; (16 << 20) + 1]);
@@ -206,7 +206,7 @@ fn what_is_mended_while_it_is_tried_is_taken_up() {
     let answer = running.http("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n");
     assert!(answer.to_lowercase().contains("x-told: once"), "{answer}");
     assert!(running.log().contains("larger than 16 MiB"), "{}", running.log());
-    let status = status(&sandbox);
+    let status = status(&workdir);
     assert!(status["reload_error"].is_null(), "{status}");
     assert_eq!(status["generation"], 1);
 }

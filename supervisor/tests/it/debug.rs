@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
 
-use crate::harness::{PATIENCE, PLAIN, Sandbox, eventually, ready_pid};
+use crate::harness::{PATIENCE, PLAIN, Workdir, eventually, ready_pid};
 
 const DEBUG: &str = "  debug: {addr: \"unix:debug.sock\", prometheus: {enabled: true}}\n";
 const OTHERS: [&str; 12] = [
@@ -41,11 +41,11 @@ fn ask(socket: &Path, request: &str) -> (String, String) {
 #[test]
 fn health_and_metrics_are_told_there_and_nowhere_else() {
     // proves: MAKINA-15
-    let sandbox = Sandbox::new();
-    sandbox.write("site/index.html", "a site");
-    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + DEBUG + "  docroot: site\n"));
-    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
-    let debug = sandbox.path("debug.sock");
+    let workdir = Workdir::new();
+    workdir.write("site/index.html", "a site");
+    let config = workdir.write("config.yml", &(PLAIN.to_owned() + DEBUG + "  docroot: site\n"));
+    let running = workdir.start(&["--config", config.to_str().unwrap()]);
+    let debug = workdir.path("debug.sock");
     assert_eq!(ask(&debug, "GET /debug/health"), ("200".into(), "{}".into()));
     assert_eq!(running.get("/v2/"), "200");
     assert_eq!(running.get("/v2/a/manifests/b"), "404");
@@ -76,7 +76,7 @@ fn health_and_metrics_are_told_there_and_nowhere_else() {
             ));
             let status = public.split(' ').nth(1).unwrap_or_default();
             assert!(["400", "404", "405"].contains(&status), "{method} {path}: {public}");
-            let (status, body) = ask(&sandbox.path("lockgate/run/registry.sock"), &format!("{method} {path}"));
+            let (status, body) = ask(&workdir.path("lockgate/run/registry.sock"), &format!("{method} {path}"));
             assert!(
                 ["400", "404", "405"].contains(&status.as_str()),
                 "{method} {path}: {status} {body}"
@@ -88,62 +88,62 @@ fn health_and_metrics_are_told_there_and_nowhere_else() {
 
 #[test]
 fn a_registry_that_dies_leaves_the_debug_listener_open() {
-    let sandbox = Sandbox::new();
-    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + DEBUG));
-    let _running = sandbox.start(&["--config", config.to_str().unwrap()]);
-    kill(ready_pid(&sandbox, "registry"), Signal::SIGKILL).unwrap();
+    let workdir = Workdir::new();
+    let config = workdir.write("config.yml", &(PLAIN.to_owned() + DEBUG));
+    let _running = workdir.start(&["--config", config.to_str().unwrap()]);
+    kill(ready_pid(&workdir, "registry"), Signal::SIGKILL).unwrap();
     // Waits where the supervisor keeps it, and is answered by the next one.
-    assert_eq!(ask(&sandbox.path("debug.sock"), "GET /debug/health").0, "200");
+    assert_eq!(ask(&workdir.path("debug.sock"), "GET /debug/health").0, "200");
 }
 
 #[test]
 fn a_storage_that_fails_is_told_with_its_reason() {
     // proves: MAKINA-15, HOMELAB-07
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let health = "health: {storagedriver: {enabled: true, interval: 20ms, threshold: 2}}\n";
-    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + DEBUG + health));
-    let _running = sandbox.start(&["--config", config.to_str().unwrap()]);
-    let debug = sandbox.path("debug.sock");
-    std::fs::rename(sandbox.path("data"), sandbox.path("away")).unwrap();
+    let config = workdir.write("config.yml", &(PLAIN.to_owned() + DEBUG + health));
+    let _running = workdir.start(&["--config", config.to_str().unwrap()]);
+    let debug = workdir.path("debug.sock");
+    std::fs::rename(workdir.path("data"), workdir.path("away")).unwrap();
     let body = eventually("503", || {
         let (status, body) = ask(&debug, "GET /debug/health");
         (status == "503").then_some(body)
     });
     assert!(body.starts_with("{\"storagedriver_filesystem\":\""), "{body}");
-    std::fs::rename(sandbox.path("away"), sandbox.path("data")).unwrap();
+    std::fs::rename(workdir.path("away"), workdir.path("data")).unwrap();
     eventually("200", || (ask(&debug, "GET /debug/health").0 == "200").then_some(()));
 }
 
 #[test]
 fn an_address_that_cannot_be_had_or_that_others_reach_is_told() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let text = format!("{PLAIN}  debug: {{addr: \"{address}\"}}\n");
-    let config = sandbox.write("config.yml", &text);
+    let config = workdir.write("config.yml", &text);
     for command in ["start", "registry"] {
-        let ran = sandbox.run(&[command, "--config", config.to_str().unwrap()]).expect(1);
+        let ran = workdir.run(&[command, "--config", config.to_str().unwrap()]).expect(1);
         let expected = format!("http.debug.addr {address}: already in use by another program");
         assert!(ran.stderr.contains(&expected), "{command}: {}", ran.stderr);
         assert!(!ran.stderr.contains("--listen"), "{}", ran.stderr);
     }
-    sandbox.write(
+    workdir.write(
         "config.yml",
         &text
             .replace("127.0.0.1:0", "127.0.0.1:5000")
             .replace(&address.to_string(), ":5001"),
     );
-    let checked = sandbox.run(&["check", "--config", config.to_str().unwrap()]).expect(0);
+    let checked = workdir.run(&["check", "--config", config.to_str().unwrap()]).expect(0);
     assert!(
         checked.stdout.contains("http.debug.addr") && checked.stdout.contains("other machines"),
         "{}",
         checked.stdout
     );
-    sandbox.write(
+    workdir.write(
         "config.yml",
         &text
             .replace("127.0.0.1:0", ":5001")
             .replace(&address.to_string(), ":5001"),
     );
-    sandbox.run(&["check", "--config", config.to_str().unwrap()]).expect(78);
+    workdir.run(&["check", "--config", config.to_str().unwrap()]).expect(78);
 }

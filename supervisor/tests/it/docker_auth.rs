@@ -9,7 +9,7 @@ use lockgate_config::Config;
 use lockgate_registry::auth::{Access, Decision, Scope, TokenRequest};
 use serde_json::Value;
 
-use crate::harness::{PLAIN, Ran, Sandbox};
+use crate::harness::{PLAIN, Ran, Workdir};
 
 const ANSWERS: &str = include_str!("docker_auth_answers.txt");
 
@@ -149,18 +149,18 @@ fn what_is_imported_means_what_it_meant_and_never_more() {
     let mut wrong = Vec::new();
     let mut compared = 0;
     for case in cases() {
-        let sandbox = Sandbox::new();
-        let config = sandbox.write("config.yml", CONFIG);
-        sandbox.write("accounts", "");
-        sandbox.write("auth.yml", &case.yaml);
-        let ran = sandbox.run(&["import", "docker-auth", "auth.yml", "--config", "config.yml"]);
+        let workdir = Workdir::new();
+        let config = workdir.write("config.yml", CONFIG);
+        workdir.write("accounts", "");
+        workdir.write("auth.yml", &case.yaml);
+        let ran = workdir.run(&["import", "docker-auth", "auth.yml", "--config", "config.yml"]);
         let printed = format!("{}{}", ran.stdout, ran.stderr);
         if ran.code != Some(case.code) || !printed.contains(case.printed) {
             wrong.push(format!("{}: {:?}, printed:\n{printed}", case.title, ran.code));
         }
         if case.code == 78 {
             assert_eq!(
-                (sandbox.read("config.yml").as_str(), sandbox.read("accounts").as_str()),
+                (workdir.read("config.yml").as_str(), workdir.read("accounts").as_str()),
                 (CONFIG, "")
             );
             continue;
@@ -193,20 +193,20 @@ acl:
   - {match: {name: 'free'}, actions: [pull]}
 ";
 
-fn rules(sandbox: &Sandbox) {
-    sandbox.write("auth.yml", &RULES.replace("SECRET", SECRET));
+fn rules(workdir: &Workdir) {
+    workdir.write("auth.yml", &RULES.replace("SECRET", SECRET));
 }
 
 #[test]
 fn a_running_registry_has_the_rules_before_it_has_the_accounts() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let config = format!("{PLAIN}auth:\n  htpasswd: {{path: accounts}}\n  issuer: true\n");
-    sandbox.write("config.yml", &config);
-    sandbox.write("accounts", "");
-    let running = sandbox.start(&["--config", "config.yml"]);
-    rules(&sandbox);
+    workdir.write("config.yml", &config);
+    workdir.write("accounts", "");
+    let running = workdir.start(&["--config", "config.yml"]);
+    rules(&workdir);
     let import = ["import", "docker-auth", "auth.yml", "--config", "config.yml"];
-    let ran = sandbox.run(&import).expect(0);
+    let ran = workdir.run(&import).expect(0);
     let (reloaded, added) = (ran.stdout.find("reloaded"), ran.stdout.find("added account anna"));
     assert!(reloaded.is_some() && reloaded < added, "{}", ran.stdout);
     let basic = format!("Authorization: Basic {}", STANDARD.encode("anna:secret"));
@@ -252,41 +252,41 @@ fn what_cannot_be_put_in_force_changes_nothing() {
             "by hand",
         ),
     ] {
-        let sandbox = Sandbox::new();
-        sandbox.write("config.yml", &config);
-        sandbox.write("accounts", "");
-        rules(&sandbox);
-        let before = sandbox.files("");
-        let ran = sandbox
+        let workdir = Workdir::new();
+        workdir.write("config.yml", &config);
+        workdir.write("accounts", "");
+        rules(&workdir);
+        let before = workdir.files("");
+        let ran = workdir
             .run(&["import", "docker-auth", "auth.yml", "--config", "config.yml"])
             .expect(78);
         assert!(ran.stderr.contains(words), "{}", ran.stderr);
-        assert_eq!(sandbox.files(""), before, "{words}");
+        assert_eq!(workdir.files(""), before, "{words}");
     }
 }
 
 #[test]
 fn variables_that_would_change_the_rules_are_told() {
-    let sandbox = Sandbox::new();
-    sandbox.write("config.yml", CONFIG);
-    rules(&sandbox);
-    let mut command = sandbox.command(&["import", "docker-auth", "auth.yml", "--config", "config.yml"]);
+    let workdir = Workdir::new();
+    workdir.write("config.yml", CONFIG);
+    rules(&workdir);
+    let mut command = workdir.command(&["import", "docker-auth", "auth.yml", "--config", "config.yml"]);
     command.env("REGISTRY_AUTH_ACL_3", "{match: {}, actions: ['*']}");
     let ran = Ran::of(command).expect(78);
     assert!(ran.stderr.contains("REGISTRY_AUTH_ACL"), "{}", ran.stderr);
-    assert_eq!(sandbox.read("config.yml"), CONFIG);
+    assert_eq!(workdir.read("config.yml"), CONFIG);
 }
 
 #[test]
 fn an_account_that_is_there_is_told_of_also_when_its_user_cannot_log_in() {
-    let sandbox = Sandbox::new();
-    sandbox.write("config.yml", CONFIG);
-    sandbox.write("accounts", &format!("anna:{SECRET}\nbert:{SECRET}\n"));
-    sandbox.write(
+    let workdir = Workdir::new();
+    workdir.write("config.yml", CONFIG);
+    workdir.write("accounts", &format!("anna:{SECRET}\nbert:{SECRET}\n"));
+    workdir.write(
         "auth.yml",
         &format!("users: {{anna: {{password: '{SECRET}'}}, bert: {{password: x}}}}\nacl: []\n"),
     );
-    let ran = sandbox
+    let ran = workdir
         .run(&["import", "docker-auth", "auth.yml", "--config", "config.yml"])
         .expect(3);
     assert!(

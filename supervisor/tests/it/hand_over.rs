@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::harness::{PATIENCE, PLAIN, Running, Sandbox, eventually, is_alive, process_status, ready_pid, status};
+use crate::harness::{PATIENCE, PLAIN, Running, Workdir, eventually, is_alive, process_status, ready_pid, status};
 
 /// What the issue of a hand-over without loss asks for.
 const REQUESTS: u64 = 20_000;
@@ -101,13 +101,13 @@ fn keep_alive(address: &str, answered: &AtomicU64, enough: &AtomicBool) -> std::
     }
 }
 
-pub(crate) fn pids(sandbox: &Sandbox) -> [Pid; 2] {
-    ["proxy", "registry"].map(|process| ready_pid(sandbox, process))
+pub(crate) fn pids(workdir: &Workdir) -> [Pid; 2] {
+    ["proxy", "registry"].map(|process| ready_pid(workdir, process))
 }
 
-pub(crate) fn nothing_leaves(sandbox: &Sandbox) {
+pub(crate) fn nothing_leaves(workdir: &Workdir) {
     eventually("the end of the old processes", || {
-        let status = status(sandbox);
+        let status = status(workdir);
         let leaving = status["leaving"].as_array()?;
         (leaving.is_empty() && status["replacing"] == false).then_some(())
     });
@@ -115,45 +115,45 @@ pub(crate) fn nothing_leaves(sandbox: &Sandbox) {
 
 #[test]
 fn upgrades_under_load_fail_no_request_and_keep_the_pid() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     let load = Load::start(&running.address);
     let before = load.answered();
-    let mut old = pids(&sandbox);
+    let mut old = pids(&workdir);
     for round in 1..=4 {
         load.go_on_for(REQUESTS / 8);
         if round % 2 == 0 {
             running.signal(Signal::SIGUSR2);
         } else {
-            let said = sandbox.run(&["upgrade"]).expect(0).stdout;
+            let said = workdir.run(&["upgrade"]).expect(0).stdout;
             assert!(said.contains(&format!("pid {}", running.pid())), "{said}");
         }
         eventually("the next generation", || {
-            (status(&sandbox)["generation"] == round + 1).then_some(())
+            (status(&workdir)["generation"] == round + 1).then_some(())
         });
-        let new = pids(&sandbox);
+        let new = pids(&workdir);
         assert!(new.iter().all(|pid| !old.contains(pid)), "{old:?} {new:?}");
         load.go_on_for(REQUESTS / 8);
-        nothing_leaves(&sandbox);
+        nothing_leaves(&workdir);
         assert!(old.into_iter().all(|pid| !is_alive(pid)));
         old = new;
     }
     let sent = load.end() - before;
     assert!(sent >= REQUESTS, "{sent}");
-    assert_eq!(status(&sandbox)["pid"], running.pid().as_raw());
+    assert_eq!(status(&workdir)["pid"], running.pid().as_raw());
     assert!(!running.log().contains("ERROR"), "{}", running.log());
     for name in ["next.sock", "last.sock"] {
-        assert!(!sandbox.path("lockgate/run").join(name).exists(), "{name}");
+        assert!(!workdir.path("lockgate/run").join(name).exists(), "{name}");
     }
     let mut running = running;
-    sandbox.run(&["stop"]).expect(0);
+    workdir.run(&["stop"]).expect(0);
     assert_eq!(running.wait().code(), Some(0));
 }
 
 #[test]
 fn an_upload_in_progress_is_finished_by_the_old_processes() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     let location = running.begin_upload();
     let mut upload = running.connect();
     let head = format!(
@@ -162,10 +162,10 @@ fn an_upload_in_progress_is_finished_by_the_old_processes() {
     upload.write_all(head.as_bytes()).unwrap();
     upload.write_all(&[b'a'; 100_000]).unwrap();
 
-    let old = pids(&sandbox);
-    sandbox.run(&["upgrade"]).expect(0);
+    let old = pids(&workdir);
+    workdir.run(&["upgrade"]).expect(0);
     assert_eq!(running.get("/v2/"), "200", "the new ones serve");
-    let leaving = status(&sandbox)["leaving"].as_array().unwrap().len();
+    let leaving = status(&workdir)["leaving"].as_array().unwrap().len();
     assert_eq!(leaving, 2, "both wait for the upload");
 
     upload.write_all(&[b'a'; 100_000]).unwrap();
@@ -173,7 +173,7 @@ fn an_upload_in_progress_is_finished_by_the_old_processes() {
     upload.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
     assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
-    nothing_leaves(&sandbox);
+    nothing_leaves(&workdir);
     assert!(old.into_iter().all(|pid| !is_alive(pid)));
 
     // The new registry goes on with what the old one wrote.
@@ -197,9 +197,9 @@ fn an_upload_in_progress_is_finished_by_the_old_processes() {
 
 #[test]
 fn old_processes_have_a_deadline_and_what_they_received_is_kept() {
-    let sandbox = Sandbox::new();
-    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + "  handovertimeout: 1s\n"));
-    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    let workdir = Workdir::new();
+    let config = workdir.write("config.yml", &(PLAIN.to_owned() + "  handovertimeout: 1s\n"));
+    let running = workdir.start(&["--config", config.to_str().unwrap()]);
     let path = running.begin_upload();
     let mut upload = running.connect();
     let head = format!("PATCH {path} HTTP/1.1\r\nHost: r\r\nContent-Length: 600000\r\n\r\n");
@@ -207,10 +207,10 @@ fn old_processes_have_a_deadline_and_what_they_received_is_kept() {
     upload.write_all(&[7; 300_000]).unwrap();
     eventually("some of it on the disk", || (running.received(&path) > 0).then_some(()));
 
-    let old = pids(&sandbox);
-    sandbox.run(&["upgrade"]).expect(0);
+    let old = pids(&workdir);
+    workdir.run(&["upgrade"]).expect(0);
     // Nobody sends the rest.
-    nothing_leaves(&sandbox);
+    nothing_leaves(&workdir);
     assert!(old.into_iter().all(|pid| !is_alive(pid)));
     let mut answer = String::new();
     let _ = upload.read_to_string(&mut answer);
@@ -230,23 +230,23 @@ fn sha256(bytes: &[u8]) -> String {
 
 #[test]
 fn the_binary_that_lies_there_takes_over_and_one_that_cannot_is_refused() {
-    let sandbox = Sandbox::new();
-    let first = sandbox.install("lockgate-1");
-    let link = sandbox.path("bin");
+    let workdir = Workdir::new();
+    let first = workdir.install("lockgate-1");
+    let link = workdir.path("bin");
     symlink(&first, &link).unwrap();
-    let config = sandbox.write("config.yml", PLAIN);
+    let config = workdir.write("config.yml", PLAIN);
     let start = ["start", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()];
     let mut command = std::process::Command::new(&link);
-    command.args(start).current_dir(sandbox.path("."));
-    let running = Running::of(command, &sandbox.path("stderr"));
-    let old = pids(&sandbox);
+    command.args(start).current_dir(workdir.path("."));
+    let running = Running::of(command, &workdir.path("stderr"));
+    let old = pids(&workdir);
 
     // Not ours at all, not executable, gone.
-    let script = sandbox.script("script", "#!/bin/sh\necho what is this >&2\nexit 3\n");
+    let script = workdir.script("script", "#!/bin/sh\necho what is this >&2\nexit 3\n");
     for (wrong, said) in [
         (script, "what is this (exit code 3)"),
         (config.clone(), "denied"),
-        (sandbox.path("nothing"), "No such file"),
+        (workdir.path("nothing"), "No such file"),
     ] {
         std::fs::remove_file(&link).unwrap();
         symlink(&wrong, &link).unwrap();
@@ -256,162 +256,162 @@ fn the_binary_that_lies_there_takes_over_and_one_that_cannot_is_refused() {
             (running.log().matches("not upgraded").count() > before).then_some(())
         });
         assert!(running.log().contains(said), "{said}: {}", running.log());
-        assert_eq!(pids(&sandbox), old);
+        assert_eq!(pids(&workdir), old);
         assert_eq!(running.get("/v2/"), "200");
     }
 
     // A configuration that it cannot run with.
-    let broken = sandbox.write("config.yml", &(PLAIN.to_owned() + "  nonsense: 1\n"));
-    let mut upgrade = sandbox.command(&["upgrade", "--config", broken.to_str().unwrap()]);
+    let broken = workdir.write("config.yml", &(PLAIN.to_owned() + "  nonsense: 1\n"));
+    let mut upgrade = workdir.command(&["upgrade", "--config", broken.to_str().unwrap()]);
     let refused = crate::harness::Ran::of({
-        upgrade.env("LOCKGATE_HOME", sandbox.path("lockgate"));
+        upgrade.env("LOCKGATE_HOME", workdir.path("lockgate"));
         upgrade
     });
     assert!(refused.expect(1).stderr.contains("http.nonsense"));
     assert!(
-        status(&sandbox)["upgrade_error"]
+        status(&workdir)["upgrade_error"]
             .as_str()
             .unwrap()
             .contains("http.nonsense")
     );
-    assert_eq!(pids(&sandbox), old);
-    sandbox.write("config.yml", PLAIN);
+    assert_eq!(pids(&workdir), old);
+    workdir.write("config.yml", PLAIN);
 
     // Which file a process of this kind runs from is root's to see, so the second binary tells it by itself.
-    let (second, told) = (sandbox.install("lockgate-2"), sandbox.path("told"));
+    let (second, told) = (workdir.install("lockgate-2"), workdir.path("told"));
     let text = format!(
         "#!/bin/sh\necho \"$1\" >>{}\nexec {} \"$@\"\n",
         told.display(),
         second.display()
     );
     std::fs::remove_file(&link).unwrap();
-    symlink(sandbox.script("tells", &text), &link).unwrap();
+    symlink(workdir.script("tells", &text), &link).unwrap();
     running.signal(Signal::SIGUSR2);
-    eventually("its children", || (status(&sandbox)["generation"] == 2).then_some(()));
-    assert_eq!(sandbox.read("told"), "upgrade\nstart\n", "asked first, then started");
-    assert!(pids(&sandbox).iter().all(|pid| !old.contains(pid)));
-    assert!(status(&sandbox)["upgrade_error"].is_null());
+    eventually("its children", || (status(&workdir)["generation"] == 2).then_some(()));
+    assert_eq!(workdir.read("told"), "upgrade\nstart\n", "asked first, then started");
+    assert!(pids(&workdir).iter().all(|pid| !old.contains(pid)));
+    assert!(status(&workdir)["upgrade_error"].is_null());
     assert_eq!(running.get("/v2/"), "200");
 }
 
 #[test]
 fn a_reload_that_needs_new_processes_gets_them_without_a_failure() {
     // proves: MAKINA-16
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let (here, there) = (free_address(), free_address());
     let plain = PLAIN.replace("127.0.0.1:0", &here);
-    let config = sandbox.write("config.yml", &plain);
+    let config = workdir.write("config.yml", &plain);
     let running = Running::of(
-        sandbox.command(&["start", "--config", config.to_str().unwrap()]),
-        &sandbox.path("stderr"),
+        workdir.command(&["start", "--config", config.to_str().unwrap()]),
+        &workdir.path("stderr"),
     );
-    let old = pids(&sandbox);
+    let old = pids(&workdir);
     let load = Load::start(&running.address);
     load.go_on_for(100);
-    sandbox.make_root("elsewhere");
-    sandbox.write(
+    workdir.make_root("elsewhere");
+    workdir.write(
         "config.yml",
         &plain.replace("rootdirectory: data", "rootdirectory: elsewhere"),
     );
-    let said = sandbox.run(&["reload"]).expect(0).stderr;
+    let said = workdir.run(&["reload"]).expect(0).stderr;
     assert!(said.contains("storage.filesystem.rootdirectory"), "{said}");
-    eventually("new processes", || (status(&sandbox)["generation"] == 2).then_some(()));
+    eventually("new processes", || (status(&workdir)["generation"] == 2).then_some(()));
     load.go_on_for(100);
     load.end();
-    nothing_leaves(&sandbox);
+    nothing_leaves(&workdir);
     assert!(old.into_iter().all(|pid| !is_alive(pid)));
-    assert!(sandbox.path("elsewhere/docker/registry/v2").exists());
+    assert!(workdir.path("elsewhere/docker/registry/v2").exists());
 
     // Another address: the new one is served, the old one is no longer.
-    sandbox.write("config.yml", &plain.replace(&here, &there));
-    sandbox.run(&["reload"]).expect(0);
+    workdir.write("config.yml", &plain.replace(&here, &there));
+    workdir.run(&["reload"]).expect(0);
     eventually("the new address", || TcpStream::connect(&there).ok());
-    nothing_leaves(&sandbox);
+    nothing_leaves(&workdir);
     assert!(TcpStream::connect(&here).is_err(), "nobody listens there any more");
-    let url = status(&sandbox)["url"].as_str().unwrap().to_owned();
+    let url = status(&workdir)["url"].as_str().unwrap().to_owned();
     assert!(url.ends_with(there.rsplit(':').next().unwrap()), "{url}");
 
     // One that is in use is refused, and everything stays as it is.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    sandbox.write("config.yml", &plain.replace(&here, &address));
-    let refused = sandbox.run(&["reload"]).expect(78).stderr;
+    workdir.write("config.yml", &plain.replace(&here, &address));
+    let refused = workdir.run(&["reload"]).expect(78).stderr;
     assert!(refused.contains("already in use"), "{refused}");
-    assert_eq!(status(&sandbox)["generation"], 3);
+    assert_eq!(status(&workdir)["generation"], 3);
 }
 
 #[test]
 fn new_processes_that_do_not_become_ready_leave_the_old_ones_serving() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
-    let old = pids(&sandbox);
-    sandbox.write("config.yml", &(PLAIN.to_owned() + "  docroot: nowhere\n"));
-    let refused = sandbox.run(&["reload"]).expect(78);
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
+    let old = pids(&workdir);
+    workdir.write("config.yml", &(PLAIN.to_owned() + "  docroot: nowhere\n"));
+    let refused = workdir.run(&["reload"]).expect(78);
     assert!(refused.stderr.contains("http.docroot"), "{}", refused.stderr);
-    let error = status(&sandbox)["reload_error"].clone();
+    let error = status(&workdir)["reload_error"].clone();
     assert!(error.as_str().unwrap().contains("http.docroot"), "{error}");
-    assert_eq!(pids(&sandbox), old);
+    assert_eq!(pids(&workdir), old);
     // The registry's socket leads to the old one again.
     for process in ["proxy", "registry"] {
-        let pid = ready_pid(&sandbox, process);
+        let pid = ready_pid(&workdir, process);
         nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
         assert_eq!(running.get("/v2/"), "200", "{}", running.log());
         eventually("another process", || {
-            (ready_pid(&sandbox, process) != pid).then_some(())
+            (ready_pid(&workdir, process) != pid).then_some(())
         });
     }
-    sandbox.write("config.yml", PLAIN);
-    sandbox.run(&["reload"]).expect(0);
-    assert!(status(&sandbox)["reload_error"].is_null());
+    workdir.write("config.yml", PLAIN);
+    workdir.run(&["reload"]).expect(0);
+    assert!(status(&workdir)["reload_error"].is_null());
 }
 
 #[test]
 fn a_binary_that_can_start_nothing_new_goes_on_with_the_old_processes() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let here = free_address();
     let plain = PLAIN.replace("127.0.0.1:0", &here);
-    let config = sandbox.write("config.yml", &plain);
+    let config = workdir.write("config.yml", &plain);
     let running = Running::of(
-        sandbox.command(&["start", "--config", config.to_str().unwrap()]),
-        &sandbox.path("stderr"),
+        workdir.command(&["start", "--config", config.to_str().unwrap()]),
+        &workdir.path("stderr"),
     );
-    let old = pids(&sandbox);
+    let old = pids(&workdir);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    sandbox.write("config.yml", &plain.replace(&here, &address));
-    let refused = sandbox.run(&["upgrade"]).expect(1).stderr;
+    workdir.write("config.yml", &plain.replace(&here, &address));
+    let refused = workdir.run(&["upgrade"]).expect(1).stderr;
     assert!(refused.contains("already in use"), "{refused}");
-    assert_eq!(pids(&sandbox), old);
+    assert_eq!(pids(&workdir), old);
     // They are looked after, with the configuration that they had.
     nix::sys::signal::kill(old[0], Signal::SIGKILL).unwrap();
     assert_eq!(running.get("/v2/"), "200", "{}", running.log());
     drop(taken);
-    sandbox.run(&["upgrade"]).expect(0);
+    workdir.run(&["upgrade"]).expect(0);
     eventually("the new address", || TcpStream::connect(&address).ok());
-    assert!(status(&sandbox)["upgrade_error"].is_null());
+    assert!(status(&workdir)["upgrade_error"].is_null());
 }
 
 #[test]
 fn a_changed_file_is_taken_up_by_itself_and_a_broken_one_is_not() {
     // proves: MAKINA-16
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     let told = || {
         let answer = running.http("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n");
         answer.to_lowercase().contains("x-told: once")
     };
-    sandbox.write("config.yml", &(PLAIN.to_owned() + "  headers: {X-Told: [once]}\n"));
+    workdir.write("config.yml", &(PLAIN.to_owned() + "  headers: {X-Told: [once]}\n"));
     eventually("the new header", || told().then_some(()));
-    sandbox.write("config.yml", &(PLAIN.to_owned() + "  nonsense: 1\n"));
+    workdir.write("config.yml", &(PLAIN.to_owned() + "  nonsense: 1\n"));
     eventually("the refusal", || {
-        let status = status(&sandbox);
+        let status = status(&workdir);
         status["reload_error"].as_str()?.contains("http.nonsense").then_some(())
     });
     assert!(running.log().contains("http.nonsense"), "{}", running.log());
     assert!(told(), "the old one goes on");
-    sandbox.write("config.yml", PLAIN);
+    workdir.write("config.yml", PLAIN);
     eventually("the old headers", || (!told()).then_some(()));
-    assert!(status(&sandbox)["reload_error"].is_null());
+    assert!(status(&workdir)["reload_error"].is_null());
 }
 
 /// What the supervisor has that could leak.
@@ -442,21 +442,21 @@ fn own_memory_kib(pid: Pid) -> u64 {
 fn replacing_processes_again_and_again_leaks_nothing() {
     const RELOADS: usize = 20;
     const UPGRADES: usize = 10;
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
-    ["data0", "data1"].iter().for_each(|root| sandbox.make_root(root));
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
+    ["data0", "data1"].iter().for_each(|root| workdir.make_root(root));
     let mut generation = 1;
     let mut replaced_by = |command: &str| {
         generation += 1;
         if command == "reload" {
             let root = format!("rootdirectory: data{}", generation % 2);
-            sandbox.write("config.yml", &PLAIN.replace("rootdirectory: data", &root));
+            workdir.write("config.yml", &PLAIN.replace("rootdirectory: data", &root));
         }
-        sandbox.run(&[command]).expect(0);
+        workdir.run(&[command]).expect(0);
         eventually("the next generation", || {
-            (status(&sandbox)["generation"] == generation).then_some(())
+            (status(&workdir)["generation"] == generation).then_some(())
         });
-        nothing_leaves(&sandbox);
+        nothing_leaves(&workdir);
     };
     // What is allocated once is there after one of each.
     replaced_by("upgrade");
@@ -475,15 +475,15 @@ fn replacing_processes_again_and_again_leaks_nothing() {
 
 #[test]
 fn a_stop_during_a_hand_over_ends_old_and_new() {
-    let sandbox = Sandbox::new();
-    let mut running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let mut running = workdir.start_plain();
     // Keeps an old proxy busy.
     let mut busy = running.connect();
     busy.write_all(b"PUT /v2/app/manifests/1 HTTP/1.1\r\nHost: r\r\nContent-Length: 100\r\n\r\n{")
         .unwrap();
-    let old = pids(&sandbox);
-    sandbox.run(&["upgrade"]).expect(0);
-    let new = pids(&sandbox);
+    let old = pids(&workdir);
+    workdir.run(&["upgrade"]).expect(0);
+    let new = pids(&workdir);
     assert!(is_alive(old[0]));
     // Twice: the request in flight never ends.
     running.signal(Signal::SIGTERM);

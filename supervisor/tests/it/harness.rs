@@ -1,4 +1,4 @@
-//! A sandbox: an empty directory to work in, the program, and servers that end when they are dropped.
+//! A workdir: an empty directory to work in, the program, and servers that end when they are dropped.
 //!
 //! Servers listen on port 0 of the loopback address and say where; nothing here sleeps in the hope that it suffices.
 
@@ -30,14 +30,14 @@ http:
 ";
 
 /// An empty directory, and the program run in it.
-pub(crate) struct Sandbox {
+pub(crate) struct Workdir {
     directory: tempfile::TempDir,
 }
 
-impl Sandbox {
+impl Workdir {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // Started as root, the two halves are other users.
+        // Started as root, the two processes run as other users.
         std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
         Self { directory }
     }
@@ -293,7 +293,7 @@ impl Running {
         end
     }
 
-    /// Connects to the front door.
+    /// Connects to the proxy.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -358,14 +358,14 @@ impl Drop for Running {
 }
 
 /// What `lockgate status --json` says of the home.
-pub(crate) fn status(sandbox: &Sandbox) -> Value {
-    serde_json::from_str(&sandbox.run(&["status", "--json"]).stdout).unwrap_or_default()
+pub(crate) fn status(workdir: &Workdir) -> Value {
+    serde_json::from_str(&workdir.run(&["status", "--json"]).stdout).unwrap_or_default()
 }
 
 /// The pid of `proxy` or `registry`, once it is ready.
-pub(crate) fn ready_pid(sandbox: &Sandbox, process: &str) -> Pid {
+pub(crate) fn ready_pid(workdir: &Workdir, process: &str) -> Pid {
     eventually(&format!("a ready {process}"), || {
-        let status = status(sandbox);
+        let status = status(workdir);
         let found = status["processes"]
             .as_array()?
             .iter()

@@ -10,14 +10,14 @@ use std::process::Command;
 use lockgate_testkit::{require, require_root};
 use nix::sys::signal::{Signal, kill};
 
-use crate::harness::{PLAIN, Ran, Running, Sandbox, eventually};
+use crate::harness::{PLAIN, Ran, Running, Workdir, eventually};
 
 /// `sha256` of nothing.
 const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// A directory below the sandbox with a path of more than 200 bytes.
-fn deep(sandbox: &Sandbox) -> PathBuf {
-    let mut deep = sandbox.path("");
+/// A directory below the workdir with a path of more than 200 bytes.
+fn deep(workdir: &Workdir) -> PathBuf {
+    let mut deep = workdir.path("");
     while deep.as_os_str().len() < 200 {
         deep.push("builds-of-the-department");
     }
@@ -26,20 +26,20 @@ fn deep(sandbox: &Sandbox) -> PathBuf {
 }
 
 /// Starts in a home of this path, on a free port, without TLS.
-fn start(sandbox: &Sandbox, home: &str) -> Running {
-    let config = sandbox.write("config.yml", PLAIN);
+fn start(workdir: &Workdir, home: &str) -> Running {
+    let config = workdir.write("config.yml", PLAIN);
     let config = config.to_str().unwrap();
     let arguments = ["start", "--config", config, "--home", home, "--listen", "127.0.0.1:0"];
-    Running::of(sandbox.command(&arguments), &sandbox.path("stderr"))
+    Running::of(workdir.command(&arguments), &workdir.path("stderr"))
 }
 
 #[test]
 fn a_deep_home_serves_reloads_restarts_and_stops() {
-    let sandbox = Sandbox::new();
-    let home = deep(&sandbox).join("lockgate");
+    let workdir = Workdir::new();
+    let home = deep(&workdir).join("lockgate");
     let home = home.to_str().unwrap();
     assert!(home.len() > 200);
-    let mut running = start(&sandbox, home);
+    let mut running = start(&workdir, home);
 
     // A push as a client makes it, and the pull.
     let upload = running.begin_upload();
@@ -49,9 +49,9 @@ fn a_deep_home_serves_reloads_restarts_and_stops() {
     assert!(put.starts_with("HTTP/1.1 201"), "{put}");
     assert_eq!(running.get(&format!("/v2/a/blobs/{EMPTY}")), "200");
 
-    let status = sandbox.run(&["status", "--home", home]).expect(0);
+    let status = workdir.run(&["status", "--home", home]).expect(0);
     assert!(status.stdout.contains("proxy       ready"), "{}", status.stdout);
-    let second = sandbox
+    let second = workdir
         .run(&[
             "start",
             "--config",
@@ -69,21 +69,21 @@ fn a_deep_home_serves_reloads_restarts_and_stops() {
     );
 
     // Another address for debugging needs new processes: a second registry beside the first, then in its place.
-    sandbox.write("config.yml", &format!("{PLAIN}  debug: {{addr: '127.0.0.1:0'}}\n"));
-    sandbox.run(&["reload", "--home", home]).expect(0);
+    workdir.write("config.yml", &format!("{PLAIN}  debug: {{addr: '127.0.0.1:0'}}\n"));
+    workdir.run(&["reload", "--home", home]).expect(0);
     assert_eq!(running.get("/v2/"), "200");
 
-    sandbox.run(&["stop", "--home", home]).expect(0);
+    workdir.run(&["stop", "--home", home]).expect(0);
     assert_eq!(running.wait().code(), Some(0));
-    sandbox.run(&["status", "--home", home]).expect(1);
+    workdir.run(&["status", "--home", home]).expect(1);
 }
 
 #[test]
 fn a_deep_home_is_taken_over_after_a_crash() {
-    let sandbox = Sandbox::new();
-    let home = deep(&sandbox).join("lockgate");
+    let workdir = Workdir::new();
+    let home = deep(&workdir).join("lockgate");
     let home = home.to_str().unwrap();
-    let running = start(&sandbox, home);
+    let running = start(&workdir, home);
     running.signal(Signal::SIGKILL);
     drop(running);
     for name in ["registry.sock", "notify.sock", "lockgate.sock"] {
@@ -92,24 +92,24 @@ fn a_deep_home_is_taken_over_after_a_crash() {
             "{name} stays behind"
         );
     }
-    let running = start(&sandbox, home);
+    let running = start(&workdir, home);
     assert_eq!(running.get("/v2/"), "200");
 }
 
 #[test]
-fn each_half_alone_speaks_over_a_socket_deep_down() {
-    let sandbox = Sandbox::new();
-    let directory = deep(&sandbox);
+fn each_process_alone_speaks_over_a_socket_deep_down() {
+    let workdir = Workdir::new();
+    let directory = deep(&workdir);
     let socket = directory.join("registry.sock");
     let debug = directory.join("debug.sock");
     let text = PLAIN.replace("127.0.0.1:0", &format!("unix:{}", socket.display()));
-    sandbox.write(
+    workdir.write(
         "config.yml",
         &format!("{text}  debug: {{addr: 'unix:{}'}}\n", debug.display()),
     );
-    let mut registry = sandbox
+    let mut registry = workdir
         .command(&["registry", "--config", "config.yml"])
-        .stderr(std::fs::File::create(sandbox.path("stderr")).unwrap())
+        .stderr(std::fs::File::create(workdir.path("stderr")).unwrap())
         .spawn()
         .unwrap();
     for (socket, path) in [(&socket, "/v2/"), (&debug, "/debug/health")] {
@@ -129,13 +129,13 @@ fn each_half_alone_speaks_over_a_socket_deep_down() {
     assert_eq!(registry.wait().unwrap().code(), Some(0));
 
     let name = "n".repeat(120);
-    sandbox.write("config.yml", &PLAIN.replace("127.0.0.1:0", &format!("unix:{name}")));
-    let ran = sandbox.run(&["registry", "--config", "config.yml"]).expect(1);
+    workdir.write("config.yml", &PLAIN.replace("127.0.0.1:0", &format!("unix:{name}")));
+    let ran = workdir.run(&["registry", "--config", "config.yml"]).expect(1);
     assert!(ran.stderr.contains("too long for a Unix socket"), "{}", ran.stderr);
 }
 
 /// One line, before anything is made.
-fn refused(sandbox: &Sandbox, command: Command, code: i32, words: &str) {
+fn refused(workdir: &Workdir, command: Command, code: i32, words: &str) {
     let ran = Ran::of(command).expect(code);
     assert_eq!(
         (ran.stderr.lines().count(), ran.stdout.as_str()),
@@ -144,32 +144,32 @@ fn refused(sandbox: &Sandbox, command: Command, code: i32, words: &str) {
         ran.stderr
     );
     assert!(ran.stderr.contains(words), "{}", ran.stderr);
-    let left: Vec<_> = std::fs::read_dir(sandbox.path("")).unwrap().collect();
+    let left: Vec<_> = std::fs::read_dir(workdir.path("")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
 fn a_home_whose_name_is_no_text_is_refused_at_once() {
-    let sandbox = Sandbox::new();
-    let home = sandbox.path("").join(OsString::from_vec(b"caf\xe9".to_vec()));
+    let workdir = Workdir::new();
+    let home = workdir.path("").join(OsString::from_vec(b"caf\xe9".to_vec()));
     for command in ["start", "setup"] {
-        let mut named = sandbox.command(&[command, "--listen", "127.0.0.1:0", "--home"]);
+        let mut named = workdir.command(&[command, "--listen", "127.0.0.1:0", "--home"]);
         named.arg(&home);
         refused(
-            &sandbox,
+            &workdir,
             named,
             78,
             "the name of this place is not UTF-8; choose another with --home",
         );
-        let mut by_config = sandbox.command(&[command, "--listen", "127.0.0.1:0", "--config"]);
+        let mut by_config = workdir.command(&[command, "--listen", "127.0.0.1:0", "--config"]);
         by_config.arg(home.join("config.yml"));
-        refused(&sandbox, by_config, 78, "choose another with --config");
+        refused(&workdir, by_config, 78, "choose another with --config");
     }
     // A variable that cannot be read is not passed over, or another home would be made.
     for name in ["LOCKGATE_HOME", "REGISTRY_AUTH_HTPASSWD_PATH"] {
-        let mut by_variable = sandbox.command(&["start", "--listen", "127.0.0.1:0"]);
+        let mut by_variable = workdir.command(&["start", "--listen", "127.0.0.1:0"]);
         by_variable.env(name, &home);
-        refused(&sandbox, by_variable, 78, &format!("{name}: its value is not UTF-8"));
+        refused(&workdir, by_variable, 78, &format!("{name}: its value is not UTF-8"));
     }
 }
 
@@ -178,13 +178,13 @@ fn without_proc_one_line_says_what_is_missing() {
     if !require_root() || !require(&["unshare", "umount"]) {
         return;
     }
-    let sandbox = Sandbox::new();
-    let own = sandbox.command(&["start", "--listen", "127.0.0.1:0"]);
+    let workdir = Workdir::new();
+    let own = workdir.command(&["start", "--listen", "127.0.0.1:0"]);
     let mut command = Command::new("unshare");
     command
         .args(["--mount", "sh", "-c", "umount -l /proc && exec \"$0\" \"$@\""])
         .arg(own.get_program())
         .args(own.get_args())
-        .current_dir(sandbox.path(""));
-    refused(&sandbox, command, 1, "/proc is not there; mount it");
+        .current_dir(workdir.path(""));
+    refused(&workdir, command, 1, "/proc is not there; mount it");
 }

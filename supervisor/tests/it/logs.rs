@@ -3,15 +3,15 @@
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{PLAIN, Sandbox, eventually};
+use crate::harness::{PLAIN, Workdir, eventually};
 
 #[test]
 fn lines_are_json_when_asked_with_the_fields_and_the_process_on_each() {
     // proves: HOMELAB-03
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let log = "log: {formatter: json, fields: {service: registry, environment: lab}}\n";
-    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + log));
-    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    let config = workdir.write("config.yml", &(PLAIN.to_owned() + log));
+    let running = workdir.start(&["--config", config.to_str().unwrap()]);
     assert_eq!(running.get("/v2/"), "200");
     let lines = eventually("a line of each process", || {
         let log = running.log();
@@ -42,20 +42,20 @@ fn lines_are_json_when_asked_with_the_fields_and_the_process_on_each() {
 #[test]
 fn each_sink_has_a_level_of_its_own_and_files_are_opened_again() {
     // proves: MOSI-09
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let log = "log: {console: {level: silent}, file: {level: info}}\n";
-    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + log));
-    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    let config = workdir.write("config.yml", &(PLAIN.to_owned() + log));
+    let running = workdir.start(&["--config", config.to_str().unwrap()]);
     assert_eq!(running.get("/v2/"), "200");
     eventually("the access line", || {
-        sandbox
+        workdir
             .read("lockgate/log/proxy.log")
             .contains("GET /v2/ 200")
             .then_some(())
     });
     for process in ["supervisor", "proxy", "registry"] {
         assert!(
-            !sandbox.read(&format!("lockgate/log/{process}.log")).is_empty(),
+            !workdir.read(&format!("lockgate/log/{process}.log")).is_empty(),
             "{process}"
         );
     }
@@ -66,14 +66,14 @@ fn each_sink_has_a_level_of_its_own_and_files_are_opened_again() {
         running.log()
     );
 
-    std::fs::rename(sandbox.path("lockgate/log/proxy.log"), sandbox.path("moved")).unwrap();
+    std::fs::rename(workdir.path("lockgate/log/proxy.log"), workdir.path("moved")).unwrap();
     running.signal(Signal::SIGUSR1);
     eventually("a new file", || {
-        sandbox.path("lockgate/log/proxy.log").exists().then_some(())
+        workdir.path("lockgate/log/proxy.log").exists().then_some(())
     });
     assert_eq!(running.get("/v2/"), "200");
     eventually("a line in it", || {
-        sandbox
+        workdir
             .read("lockgate/log/proxy.log")
             .contains("GET /v2/ 200")
             .then_some(())
@@ -83,15 +83,15 @@ fn each_sink_has_a_level_of_its_own_and_files_are_opened_again() {
 #[test]
 fn each_process_reopens_its_file_and_each_sink_can_be_silent() {
     // proves: MOSI-09
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let log = "log: {console: {level: debug}, file: {level: silent}}\n";
-    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + log));
-    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    let config = workdir.write("config.yml", &(PLAIN.to_owned() + log));
+    let running = workdir.start(&["--config", config.to_str().unwrap()]);
     assert_eq!(running.get("/v2/"), "200");
     eventually("the access line", || {
         running.log().contains("GET /v2/ 200").then_some(())
     });
-    let logs = |name: &str| sandbox.path(&format!("lockgate/log/{name}.log"));
+    let logs = |name: &str| workdir.path(&format!("lockgate/log/{name}.log"));
     let processes = ["supervisor", "proxy", "registry"];
     for process in processes {
         assert_eq!(
@@ -101,23 +101,23 @@ fn each_process_reopens_its_file_and_each_sink_can_be_silent() {
         );
     }
 
-    sandbox.write(
+    workdir.write(
         "config.yml",
         &(PLAIN.to_owned() + "log: {console: {level: silent}, file: {level: debug}}\n"),
     );
-    sandbox.run(&["reload"]).expect(0);
+    workdir.run(&["reload"]).expect(0);
     for process in processes {
         eventually("a line of each", || {
             (!std::fs::read(logs(process)).unwrap().is_empty()).then_some(())
         });
-        std::fs::rename(logs(process), sandbox.path(process)).unwrap();
+        std::fs::rename(logs(process), workdir.path(process)).unwrap();
     }
     let said = running.log();
     running.signal(Signal::SIGUSR1);
     for process in processes {
         eventually("a new file of each", || logs(process).exists().then_some(()));
     }
-    sandbox.run(&["reload"]).expect(0);
+    workdir.run(&["reload"]).expect(0);
     assert_eq!(running.get("/v2/"), "200");
     for process in processes {
         eventually("lines in the new file of each", || {

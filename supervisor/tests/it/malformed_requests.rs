@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::harness::{Running, Sandbox};
+use crate::harness::{Running, Workdir};
 
 /// Requests of the other client, half of them POST and half DELETE.
 const ROUNDS: usize = 1500;
@@ -80,8 +80,8 @@ impl Client {
 
 #[test]
 fn an_odd_request_is_refused_with_the_reason() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     for (request, expected) in odd_requests() {
         let answer = running.http(&request);
         let shown = &request[..request.len().min(80)];
@@ -101,8 +101,8 @@ fn an_odd_request_is_refused_with_the_reason() {
 
 #[test]
 fn odd_requests_of_one_client_fail_no_other() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     let (done, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
     let failed: Vec<String> = std::thread::scope(|scope| {
         for _ in 0..2 {

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use lockgate_testkit::require;
 
-use crate::harness::{Sandbox, eventually};
+use crate::harness::{Workdir, eventually};
 use crate::tls;
 
 /// A name that leads to the loopback address, at this name server alone.
@@ -56,28 +56,28 @@ impl Pebble {
     }
 
     /// An authority for the server's own certificate, in `trusted.pem`: what SSL_CERT_FILE names.
-    pub(crate) fn prepare(sandbox: &Sandbox) {
+    pub(crate) fn prepare(workdir: &Workdir) {
         let made = ["cert", "new", "--home", "authority", "--ip", "127.0.0.1"];
-        sandbox
+        workdir
             .run(&["setup", "--home", "authority", "--listen", "127.0.0.1:0"])
             .expect(0);
-        sandbox.run(&[&made[..], &["--force"]].concat()).expect(0);
-        std::fs::copy(sandbox.path("authority/tls/ca.crt"), sandbox.path("trusted.pem")).unwrap();
+        workdir.run(&[&made[..], &["--force"]].concat()).expect(0);
+        std::fs::copy(workdir.path("authority/tls/ca.crt"), workdir.path("trusted.pem")).unwrap();
     }
 
     /// Starts them, and waits until they answer.
-    pub(crate) fn start(sandbox: &Sandbox, ports: &Ports) -> Self {
+    pub(crate) fn start(workdir: &Workdir, ports: &Ports) -> Self {
         let config = serde_json::json!({"pebble": {
             "listenAddress": format!("127.0.0.1:{}", ports.directory),
             "managementListenAddress": format!("127.0.0.1:{}", ports.management),
-            "certificate": sandbox.path("authority/tls/registry.crt"),
-            "privateKey": sandbox.path("authority/tls/registry.key"),
+            "certificate": workdir.path("authority/tls/registry.crt"),
+            "privateKey": workdir.path("authority/tls/registry.key"),
             "httpPort": ports.http,
             "tlsPort": ports.tls,
             "ocspResponderURL": "",
             "externalAccountBindingRequired": false,
         }});
-        let config = sandbox.write("pebble.json", &config.to_string());
+        let config = workdir.write("pebble.json", &config.to_string());
         let names = format!("127.0.0.1:{}", ports.names);
         let mut name_server = Command::new("pebble-challtestsrv");
         name_server
@@ -99,14 +99,14 @@ impl Pebble {
             .args(["-config", config.to_str().unwrap(), "-dnsserver", &names])
             .env("PEBBLE_VA_NOSLEEP", "1");
         let servers = [(name_server, "names.log"), (pebble, "pebble.log")].map(|(mut command, log)| {
-            let log = File::create(sandbox.path(log)).unwrap();
+            let log = File::create(workdir.path(log)).unwrap();
             let errors = log.try_clone().unwrap();
             command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().unwrap()
         });
         let pebble = Self {
             servers,
             management: ports.management,
-            trusted: sandbox.path("trusted.pem"),
+            trusted: workdir.path("trusted.pem"),
         };
         for port in [ports.directory, ports.management, ports.names, ports.names_management] {
             eventually("pebble", || TcpStream::connect(("127.0.0.1", port)).ok());

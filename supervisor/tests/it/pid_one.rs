@@ -5,17 +5,17 @@ use std::process::{Command, Stdio};
 use lockgate_testkit::{require, require_root};
 use nix::sys::signal::{Signal, kill};
 
-use crate::harness::{PLAIN, Ran, Running, Sandbox, eventually, ready_pid};
+use crate::harness::{PLAIN, Ran, Running, Workdir, eventually, ready_pid};
 
 /// The program as PID 1 of a PID namespace, after `before` in a shell that it replaces.
-fn as_pid_one(sandbox: &Sandbox, before: &str) -> Command {
+fn as_pid_one(workdir: &Workdir, before: &str) -> Command {
     let mut command = Command::new("unshare");
     let script = format!("{before} exec \"$0\" \"$@\"");
     command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", &script]);
     command
         .arg(env!("CARGO_BIN_EXE_lockgate"))
         .args(["start", "--config", "config.yml", "--listen", "127.0.0.1:0"]);
-    command.current_dir(sandbox.path(".")).stdin(Stdio::null());
+    command.current_dir(workdir.path(".")).stdin(Stdio::null());
     command
 }
 
@@ -24,13 +24,13 @@ fn it_reaps_orphans_and_hears_signals() {
     if !require_root() || !require(&["unshare"]) {
         return;
     }
-    let sandbox = Sandbox::new();
-    sandbox.write("config.yml", PLAIN);
+    let workdir = Workdir::new();
+    workdir.write("config.yml", PLAIN);
     // An orphan: its parent, a shell, is gone before it ends itself; then it is PID 1's to reap.
     let orphan = "sh -c 'sh -c \"echo begun > orphan; exec sleep 0.2\" &';";
-    let mut running = Running::of(as_pid_one(&sandbox, orphan), &sandbox.path("stderr"));
+    let mut running = Running::of(as_pid_one(&workdir, orphan), &workdir.path("stderr"));
     assert_eq!(running.get("/v2/"), "200");
-    assert!(sandbox.path("orphan").exists());
+    assert!(workdir.path("orphan").exists());
     let one = children_of(running.pid().as_raw())[0];
     eventually("only the two processes below PID 1", || {
         (children_of(one).len() == 2).then_some(())
@@ -42,10 +42,10 @@ fn it_reaps_orphans_and_hears_signals() {
     eventually("another proxy", || {
         (children_of(one).len() == 2 && !children_of(one).contains(&proxy)).then_some(())
     });
-    ready_pid(&sandbox, "proxy");
+    ready_pid(&workdir, "proxy");
     kill(nix::unistd::Pid::from_raw(one), Signal::SIGTERM).unwrap();
     assert_eq!(running.wait().code(), Some(0));
-    Ran::of(sandbox.command(&["status"])).expect(1);
+    Ran::of(workdir.command(&["status"])).expect(1);
 }
 
 /// Children of a process, zombies among them.

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use nix::sys::signal::{Signal, kill};
 
-use crate::harness::{PATIENCE, PLAIN, Ran, Running, Sandbox, eventually, ready_pid, status};
+use crate::harness::{PATIENCE, PLAIN, Ran, Running, Workdir, eventually, ready_pid, status};
 
 /// A connection that is kept.
 struct Kept(BufReader<TcpStream>);
@@ -43,8 +43,8 @@ impl Kept {
     }
 }
 
-fn add_user(sandbox: &Sandbox, name: &str) {
-    let mut command = sandbox.command(&["user", "add", name, "--password-stdin", "--config", "config.yml"]);
+fn add_user(workdir: &Workdir, name: &str) {
+    let mut command = workdir.command(&["user", "add", name, "--password-stdin", "--config", "config.yml"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"secret").unwrap();
     assert!(child.wait().unwrap().success());
@@ -53,25 +53,25 @@ fn add_user(sandbox: &Sandbox, name: &str) {
 #[test]
 fn everything_that_can_change_in_place_does_so_on_an_open_connection() {
     // proves: MAKINA-16
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let accounts = "auth: {htpasswd: {realm: r, path: htpasswd}";
     let config = |http: &str, auth: &str, log: &str| format!("{PLAIN}{http}{accounts}{auth}}}\n{log}");
-    sandbox.write("htpasswd", "");
-    let path = sandbox.write("config.yml", &config("", "", ""));
-    add_user(&sandbox, "alice");
-    let running = sandbox.start(&["--config", path.to_str().unwrap()]);
-    let pids = ["proxy", "registry"].map(|process| ready_pid(&sandbox, process));
+    workdir.write("htpasswd", "");
+    let path = workdir.write("config.yml", &config("", "", ""));
+    add_user(&workdir, "alice");
+    let running = workdir.start(&["--config", path.to_str().unwrap()]);
+    let pids = ["proxy", "registry"].map(|process| ready_pid(&workdir, process));
     let mut kept = Kept::open(&running);
     let push = "/v2/app/blobs/uploads/";
     assert!(kept.ask("POST", push, "alice").starts_with("http/1.1 202"));
     assert!(kept.ask("GET", "/v2/", "bob").starts_with("http/1.1 401"));
     let reload = |text: String| {
-        sandbox.write("config.yml", &text);
-        sandbox.run(&["reload"]).expect(0)
+        workdir.write("config.yml", &text);
+        workdir.run(&["reload"]).expect(0)
     };
 
     // Accounts: the file alone is enough.
-    add_user(&sandbox, "bob");
+    add_user(&workdir, "bob");
     eventually("the new account", || {
         kept.ask("GET", "/v2/", "bob").starts_with("http/1.1 200").then_some(())
     });
@@ -109,34 +109,34 @@ fn everything_that_can_change_in_place_does_so_on_an_open_connection() {
         (lines("/v2/quiet/") == before).then_some(())
     });
 
-    assert_eq!(["proxy", "registry"].map(|process| ready_pid(&sandbox, process)), pids);
-    assert_eq!(status(&sandbox)["generation"], 1, "nothing was replaced");
-    let _: Ran = sandbox.run(&["status"]).expect(0);
+    assert_eq!(["proxy", "registry"].map(|process| ready_pid(&workdir, process)), pids);
+    assert_eq!(status(&workdir)["generation"], 1, "nothing was replaced");
+    let _: Ran = workdir.run(&["status"]).expect(0);
 }
 
 #[test]
 fn what_a_process_refuses_is_in_force_nowhere_and_said() {
     // proves: MAKINA-16
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let config = |accounts: &str, header: &str| {
         format!("{PLAIN}  headers: {{X-Told: [{header}]}}\nauth: {{htpasswd: {{realm: r, path: {accounts}}}}}\n")
     };
-    sandbox.write("auth/htpasswd", "");
-    let path = sandbox.write("config.yml", &config("auth/htpasswd", "before"));
-    add_user(&sandbox, "alice");
-    let running = sandbox.start(&["--config", path.to_str().unwrap()]);
-    let pids = || ["proxy", "registry"].map(|process| ready_pid(&sandbox, process));
+    workdir.write("auth/htpasswd", "");
+    let path = workdir.write("config.yml", &config("auth/htpasswd", "before"));
+    add_user(&workdir, "alice");
+    let running = workdir.start(&["--config", path.to_str().unwrap()]);
+    let pids = || ["proxy", "registry"].map(|process| ready_pid(&workdir, process));
     let old = pids();
     let mut kept = Kept::open(&running);
 
-    // Only the registry looks into the file, and the front door has no reason to refuse.
-    std::fs::create_dir(sandbox.path("auth/elsewhere")).unwrap();
-    sandbox.write("config.yml", &config("auth/elsewhere", "after"));
-    let refused = sandbox.run(&["reload"]).expect(78);
+    // Only the registry looks into the file, and the proxy has no reason to refuse.
+    std::fs::create_dir(workdir.path("auth/elsewhere")).unwrap();
+    workdir.write("config.yml", &config("auth/elsewhere", "after"));
+    let refused = workdir.run(&["reload"]).expect(78);
     assert!(refused.stderr.contains("auth/elsewhere"), "{}", refused.stderr);
-    let told = status(&sandbox)["reload_error"].clone();
+    let told = status(&workdir)["reload_error"].clone();
     assert!(told.as_str().unwrap().contains("registry: auth"), "{told}");
-    assert!(sandbox.run(&["status"]).expect(3).stdout.contains("auth/elsewhere"));
+    assert!(workdir.run(&["status"]).expect(3).stdout.contains("auth/elsewhere"));
     running.logged("the old configuration goes on: registry: ", 1);
     eventually("the header of before", || {
         kept.ask("GET", "/v2/", "alice")
@@ -148,11 +148,11 @@ fn what_a_process_refuses_is_in_force_nowhere_and_said() {
     eventually("another registry", || (pids()[1] != old[1]).then_some(()));
     assert!(kept.ask("GET", "/v2/", "alice").starts_with("http/1.1 200"));
 
-    sandbox.write("config.yml", &config("auth/htpasswd", "mended"));
-    sandbox.run(&["reload"]).expect(0);
+    workdir.write("config.yml", &config("auth/htpasswd", "mended"));
+    workdir.run(&["reload"]).expect(0);
     assert!(
         kept.ask("GET", "/v2/", "alice").contains("x-told: mended"),
         "in force when it is said to be"
     );
-    assert!(status(&sandbox)["reload_error"].is_null());
+    assert!(status(&workdir)["reload_error"].is_null());
 }

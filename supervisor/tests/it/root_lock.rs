@@ -2,11 +2,11 @@
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Ran, Running, Sandbox, ready_pid};
+use crate::harness::{Ran, Running, Workdir, ready_pid};
 
 /// `start` with the same configuration, but a home of its own.
-fn second(sandbox: &Sandbox) -> std::process::Command {
-    sandbox.command(&[
+fn second(workdir: &Workdir) -> std::process::Command {
+    workdir.command(&[
         "start",
         "--config",
         "config.yml",
@@ -20,12 +20,12 @@ fn second(sandbox: &Sandbox) -> std::process::Command {
 // proves: SECURE-11
 #[test]
 fn a_second_instance_is_told_who_serves_its_data_and_ends() {
-    let sandbox = Sandbox::new();
-    let mut first = sandbox.start_plain();
-    let registry = ready_pid(&sandbox, "registry");
+    let workdir = Workdir::new();
+    let mut first = workdir.start_plain();
+    let registry = ready_pid(&workdir, "registry");
     for command in [
-        second(&sandbox),
-        sandbox.command(&["registry", "--config", "config.yml"]),
+        second(&workdir),
+        workdir.command(&["registry", "--config", "config.yml"]),
     ] {
         let ran = Ran::of(command).expect(78);
         let holder = format!("(pid {}, says ", first.pid());
@@ -42,29 +42,29 @@ fn a_second_instance_is_told_who_serves_its_data_and_ends() {
         );
     }
     assert!(
-        !sandbox.path("second/run/registry.sock").exists(),
+        !workdir.path("second/run/registry.sock").exists(),
         "nothing is left running"
     );
     assert_eq!(
-        (first.get("/v2/").as_str(), ready_pid(&sandbox, "registry")),
+        (first.get("/v2/").as_str(), ready_pid(&workdir, "registry")),
         ("200", registry)
     );
     first.signal(Signal::SIGTERM);
     first.wait();
-    let second = Running::of(second(&sandbox), &sandbox.path("second.stderr"));
+    let second = Running::of(second(&workdir), &workdir.path("second.stderr"));
     assert_eq!(second.get("/v2/"), "200");
 }
 
 // proves: SECURE-11
 #[test]
 fn one_that_only_reads_goes_on_beside_it() {
-    let sandbox = Sandbox::new();
-    let first = sandbox.start_plain();
-    let text = sandbox.read("config.yml");
+    let workdir = Workdir::new();
+    let first = workdir.start_plain();
+    let text = workdir.read("config.yml");
     let reads = text.replace("storage:\n", "storage:\n  maintenance: {readonly: {enabled: true}}\n");
     assert_ne!(reads, text);
-    sandbox.write("config.yml", &reads);
-    let second = Running::of(second(&sandbox), &sandbox.path("second.stderr"));
+    workdir.write("config.yml", &reads);
+    let second = Running::of(second(&workdir), &workdir.path("second.stderr"));
     assert_eq!(
         (first.get("/v2/"), second.get("/v2/")),
         ("200".to_owned(), "200".to_owned())

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::{Running, Sandbox, eventually, ready_pid, status};
+use crate::harness::{Running, Workdir, eventually, ready_pid, status};
 
 fn is_served(running: &Running) {
     for _ in 0..20 {
@@ -19,64 +19,64 @@ fn is_back(path: &Path) {
 
 #[test]
 fn the_registry_s_socket_comes_back_and_no_request_fails() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
-    let socket = sandbox.path("lockgate/run/registry.sock");
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
+    let socket = workdir.path("lockgate/run/registry.sock");
     for generation in [2, 3] {
         fs::remove_file(&socket).unwrap();
         is_served(&running);
         is_back(&socket);
         eventually("the next pair of processes", || {
-            (status(&sandbox)["generation"] == generation).then_some(())
+            (status(&workdir)["generation"] == generation).then_some(())
         });
         is_served(&running);
     }
-    sandbox.run(&["status"]).expect(0);
+    workdir.run(&["status"]).expect(0);
     running.logged("run/registry.sock was removed", 1);
 }
 
 #[test]
 fn the_supervisor_s_own_files_come_back_while_the_children_stay() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
-    let pids = ["proxy", "registry"].map(|process| ready_pid(&sandbox, process));
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
+    let pids = ["proxy", "registry"].map(|process| ready_pid(&workdir, process));
     for name in ["lockgate.sock", "notify.sock", "lockgate.pid"] {
-        let path = sandbox.path("lockgate/run").join(name);
+        let path = workdir.path("lockgate/run").join(name);
         fs::remove_file(&path).unwrap();
         is_back(&path);
     }
-    sandbox.run(&["status"]).expect(0);
+    workdir.run(&["status"]).expect(0);
     // Its answer comes over notify.sock.
-    sandbox.run(&["reload"]).expect(0);
-    assert_eq!(pids, ["proxy", "registry"].map(|process| ready_pid(&sandbox, process)));
-    let second = sandbox.run(&["start", "--config", "config.yml"]).expect(1);
+    workdir.run(&["reload"]).expect(0);
+    assert_eq!(pids, ["proxy", "registry"].map(|process| ready_pid(&workdir, process)));
+    let second = workdir.run(&["start", "--config", "config.yml"]).expect(1);
     assert!(second.stderr.contains("in use"), "{}", second.stderr);
     is_served(&running);
-    sandbox.run(&["stop"]).expect(0);
+    workdir.run(&["stop"]).expect(0);
 }
 
 #[test]
 fn the_whole_directory_comes_back() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
-    let before = sandbox.mode("lockgate/run");
-    fs::remove_dir_all(sandbox.path("lockgate/run")).unwrap();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
+    let before = workdir.mode("lockgate/run");
+    fs::remove_dir_all(workdir.path("lockgate/run")).unwrap();
     is_served(&running);
-    is_back(&sandbox.path("lockgate/run/registry.sock"));
-    is_back(&sandbox.path("lockgate/run/lockgate.pid"));
-    assert_eq!(sandbox.mode("lockgate/run"), before);
+    is_back(&workdir.path("lockgate/run/registry.sock"));
+    is_back(&workdir.path("lockgate/run/lockgate.pid"));
+    assert_eq!(workdir.mode("lockgate/run"), before);
     eventually("a ready registry", || {
-        (sandbox.run(&["status"]).code == Some(0)).then_some(())
+        (workdir.run(&["status"]).code == Some(0)).then_some(())
     });
     is_served(&running);
-    sandbox.run(&["stop"]).expect(0);
+    workdir.run(&["stop"]).expect(0);
 }
 
 #[test]
 fn nobody_is_told_meanwhile_that_it_does_not_run() {
-    let sandbox = Sandbox::new();
-    let _running = sandbox.start_plain();
-    let run = sandbox.path("lockgate/run");
+    let workdir = Workdir::new();
+    let _running = workdir.start_plain();
+    let run = workdir.path("lockgate/run");
     let commands: [&[&str]; 4] = [
         &["status", "--probe", "live"],
         &["status", "--probe", "ready"],
@@ -85,9 +85,9 @@ fn nobody_is_told_meanwhile_that_it_does_not_run() {
     ];
     for command in commands {
         fs::remove_file(run.join("lockgate.sock")).unwrap();
-        sandbox.run(command).expect(0);
+        workdir.run(command).expect(0);
         fs::remove_dir_all(&run).unwrap();
-        sandbox.run(command).expect(0);
+        workdir.run(command).expect(0);
         is_back(&run.join("registry.sock"));
     }
 }

@@ -14,17 +14,17 @@ use nix::errno::Errno;
 use nix::libc::{O_CREAT, O_RDONLY, O_WRONLY};
 use nix::unistd::Pid;
 
-use crate::harness::{Running, Sandbox, eventually, process_status, ready_pid};
+use crate::harness::{Running, Workdir, eventually, process_status, ready_pid};
 use crate::inside::Inside;
 
 const BLOBS: &str = "lockgate/data/docker/registry/v2/blobs";
 const REPOSITORIES: &str = "lockgate/data/docker/registry/v2/repositories";
 
 /// Makes everything readable and writable for everybody, so that Landlock alone is in the way; and a manifest's link.
-fn open_to_all(sandbox: &Sandbox) {
-    sandbox.write(&format!("{REPOSITORIES}/a/link"), "a link");
-    sandbox.write(&format!("{BLOBS}/blob"), "a blob");
-    let mut paths = vec![sandbox.path("lockgate")];
+fn open_to_all(workdir: &Workdir) {
+    workdir.write(&format!("{REPOSITORIES}/a/link"), "a link");
+    workdir.write(&format!("{BLOBS}/blob"), "a blob");
+    let mut paths = vec![workdir.path("lockgate")];
     while let Some(path) = paths.pop() {
         let is_directory = path.is_dir();
         if is_directory {
@@ -43,12 +43,12 @@ fn refused(what: &str, done: std::io::Result<()>, errno: Errno) {
 }
 
 /// Landlock's answer is EACCES whatever the modes are.
-fn assert_walls(sandbox: &Sandbox, running: &Running) {
-    open_to_all(sandbox);
+fn assert_walls(workdir: &Workdir, running: &Running) {
+    open_to_all(workdir);
     let outsider = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = outsider.local_addr().unwrap().port();
     let common = ["config.yml", "password", "ca/ca.key", "run/lockgate.pid"];
-    let halves = [
+    let processes = [
         (
             "proxy",
             ["auth/htpasswd", "auth/token.key"],
@@ -60,19 +60,19 @@ fn assert_walls(sandbox: &Sandbox, running: &Running) {
             ["auth/htpasswd", "auth/token.key"],
         ),
     ];
-    for (half, others, own) in halves {
-        let inside = Inside::of(ready_pid(sandbox, half));
-        let home = |path: &str| sandbox.path("lockgate").join(path);
+    for (process, others, own) in processes {
+        let inside = Inside::of(ready_pid(workdir, process));
+        let home = |path: &str| workdir.path("lockgate").join(path);
         for path in common.iter().chain(&others) {
             refused(
-                &format!("{half} {path}"),
+                &format!("{process} {path}"),
                 inside.open(&home(path), O_RDONLY),
                 Errno::EACCES,
             );
         }
         for path in ["/etc/passwd", "/proc/1/environ", "/proc/cpuinfo"] {
             refused(
-                &format!("{half} {path}"),
+                &format!("{process} {path}"),
                 inside.open(&PathBuf::from(path), O_RDONLY),
                 Errno::EACCES,
             );
@@ -80,58 +80,58 @@ fn assert_walls(sandbox: &Sandbox, running: &Running) {
         for path in own {
             inside
                 .open(&home(path), O_RDONLY)
-                .unwrap_or_else(|error| panic!("{half} {path}: {error}"));
+                .unwrap_or_else(|error| panic!("{process} {path}: {error}"));
             refused(
-                &format!("{half} {path}"),
+                &format!("{process} {path}"),
                 inside.open(&home(path), O_WRONLY),
                 Errno::EACCES,
             );
         }
         for path in ["config.yml", "new", "run/new", "tls/new", "auth/new"] {
             let opened = inside.open(&home(path), O_WRONLY | O_CREAT);
-            refused(&format!("{half} {path}"), opened, Errno::EACCES);
+            refused(&format!("{process} {path}"), opened, Errno::EACCES);
         }
         refused(
-            half,
-            inside.open(&sandbox.path("new"), O_WRONLY | O_CREAT),
+            process,
+            inside.open(&workdir.path("new"), O_WRONLY | O_CREAT),
             Errno::EACCES,
         );
-        refused(half, inside.connect(port), Errno::EACCES);
-        refused(half, inside.may_signal(running.pid()), Errno::EPERM);
-        assert_eq!(inside.umask(), 0o077, "{half}");
+        refused(process, inside.connect(port), Errno::EACCES);
+        refused(process, inside.may_signal(running.pid()), Errno::EPERM);
+        assert_eq!(inside.umask(), 0o077, "{process}");
         let (blob, link) = (
-            sandbox.path(BLOBS).join("blob"),
-            sandbox.path(REPOSITORIES).join("a/link"),
+            workdir.path(BLOBS).join("blob"),
+            workdir.path(REPOSITORIES).join("a/link"),
         );
         inside.open(&blob, O_RDONLY).unwrap();
-        if half == "registry" {
+        if process == "registry" {
             inside.open(&link, O_RDONLY).unwrap();
             inside.open(&blob, O_WRONLY).unwrap();
         } else {
-            refused(half, inside.open(&link, O_RDONLY), Errno::EACCES);
-            refused(half, inside.open(&blob, O_WRONLY), Errno::EACCES);
-            let new = sandbox.path(BLOBS).join("new");
-            refused(half, inside.open(&new, O_WRONLY | O_CREAT), Errno::EACCES);
+            refused(process, inside.open(&link, O_RDONLY), Errno::EACCES);
+            refused(process, inside.open(&blob, O_WRONLY), Errno::EACCES);
+            let new = workdir.path(BLOBS).join("new");
+            refused(process, inside.open(&new, O_WRONLY | O_CREAT), Errno::EACCES);
         }
     }
     // Whoever was looked into serves on.
-    ready_pid(sandbox, "proxy");
+    ready_pid(workdir, "proxy");
     running.connect();
 }
 
 #[test]
-fn from_inside_each_half_what_is_not_its_own_cannot_be_opened() {
+fn from_inside_each_process_what_is_not_its_own_cannot_be_opened() {
     if !require_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let running = sandbox.start(&[]);
-    assert_walls(&sandbox, &running);
+    let workdir = Workdir::new();
+    let running = workdir.start(&[]);
+    assert_walls(&workdir, &running);
     let log = running.logged("confined: user", 2);
     assert_eq!(
         log.matches("confined: user").count(),
         2,
-        "one line for each half: {log}"
+        "one line for each process: {log}"
     );
     assert!(log.contains("Landlock ABI"), "{log}");
 }
@@ -141,24 +141,27 @@ fn a_normal_user_has_the_same_walls() {
     if !require_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let running = start_as(&sandbox, 4_242);
-    for half in ["proxy", "registry"] {
-        assert_eq!(process_status(ready_pid(&sandbox, half), "Uid"), "4242 4242 4242 4242");
+    let workdir = Workdir::new();
+    let running = start_as(&workdir, 4_242);
+    for process in ["proxy", "registry"] {
+        assert_eq!(
+            process_status(ready_pid(&workdir, process), "Uid"),
+            "4242 4242 4242 4242"
+        );
     }
-    assert_walls(&sandbox, &running);
+    assert_walls(&workdir, &running);
 }
 
 /// A copy of the program, where that user can get at it.
-fn start_as(sandbox: &Sandbox, user: u32) -> Running {
-    chown(sandbox.path(""), Some(user), Some(user)).unwrap();
-    let mut command = Command::new(sandbox.install("program"));
+fn start_as(workdir: &Workdir, user: u32) -> Running {
+    chown(workdir.path(""), Some(user), Some(user)).unwrap();
+    let mut command = Command::new(workdir.install("program"));
     command
         .args(["start", "--listen", "127.0.0.1:0"])
-        .current_dir(sandbox.path(""))
+        .current_dir(workdir.path(""))
         .uid(user)
         .gid(user);
-    Running::of(command, &sandbox.path("stderr"))
+    Running::of(command, &workdir.path("stderr"))
 }
 
 #[test]
@@ -166,20 +169,20 @@ fn each_process_runs_as_a_user_of_its_own_and_can_gain_nothing() {
     if !require_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let running = sandbox.start(&[]);
-    assert_confined(&sandbox, &running);
+    let workdir = Workdir::new();
+    let running = workdir.start(&[]);
+    assert_confined(&workdir, &running);
     // Also by another binary: what was given up does not come back with it.
-    let before = ready_pid(&sandbox, "proxy");
-    sandbox.run(&["upgrade"]).expect(0);
+    let before = ready_pid(&workdir, "proxy");
+    workdir.run(&["upgrade"]).expect(0);
     eventually("the new proxy", || {
-        (ready_pid(&sandbox, "proxy") != before).then_some(())
+        (ready_pid(&workdir, "proxy") != before).then_some(())
     });
-    assert_confined(&sandbox, &running);
+    assert_confined(&workdir, &running);
 }
 
-fn assert_confined(sandbox: &Sandbox, running: &Running) {
-    let (proxy, registry) = (ready_pid(sandbox, "proxy"), ready_pid(sandbox, "registry"));
+fn assert_confined(workdir: &Workdir, running: &Running) {
+    let (proxy, registry) = (ready_pid(workdir, "proxy"), ready_pid(workdir, "registry"));
     assert_eq!(process_status(running.pid(), "Uid"), "0 0 0 0");
     let (one, other) = (process_status(proxy, "Uid"), process_status(registry, "Uid"));
     assert_ne!(one, other);
@@ -215,29 +218,29 @@ fn new_processes_are_confined_to_the_directories_of_a_new_configuration() {
     if !require_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let running = sandbox.start(&[]);
-    let pids = || (ready_pid(&sandbox, "proxy"), ready_pid(&sandbox, "registry"));
+    let workdir = Workdir::new();
+    let running = workdir.start(&[]);
+    let pids = || (ready_pid(&workdir, "proxy"), ready_pid(&workdir, "registry"));
     let before = pids();
-    let accounts = sandbox.write("lockgate/other/htpasswd", &sandbox.read("lockgate/auth/htpasswd"));
+    let accounts = workdir.write("lockgate/other/htpasswd", &workdir.read("lockgate/auth/htpasswd"));
     fs::set_permissions(accounts.parent().unwrap(), Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(&accounts, Permissions::from_mode(0o644)).unwrap();
     refused("before", Inside::of(before.1).open(&accounts, O_RDONLY), Errno::EACCES);
 
-    let config = sandbox.read("lockgate/config.yml");
+    let config = workdir.read("lockgate/config.yml");
     fs::write(
-        sandbox.path("lockgate/config.yml"),
+        workdir.path("lockgate/config.yml"),
         config.replace("level: info", "level: debug"),
     )
     .unwrap();
-    sandbox.run(&["reload"]).expect(0);
+    workdir.run(&["reload"]).expect(0);
     assert_eq!(pids(), before, "nothing to confine anew");
     fs::write(
-        sandbox.path("lockgate/config.yml"),
+        workdir.path("lockgate/config.yml"),
         config.replace("path: auth/htpasswd", "path: other/htpasswd"),
     )
     .unwrap();
-    sandbox.run(&["reload"]).expect(0);
+    workdir.run(&["reload"]).expect(0);
     eventually("new processes", || (pids().1 != before.1).then_some(()));
     Inside::of(pids().1).open(&accounts, O_RDONLY).unwrap();
     running.connect();
@@ -248,19 +251,19 @@ fn the_proxy_holds_no_password_and_the_registry_no_tls_key() {
     if !require_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let _running = sandbox.start(&[]);
-    let (proxy, registry) = (ready_pid(&sandbox, "proxy"), ready_pid(&sandbox, "registry"));
-    let hash = sandbox
+    let workdir = Workdir::new();
+    let _running = workdir.start(&[]);
+    let (proxy, registry) = (ready_pid(&workdir, "proxy"), ready_pid(&workdir, "registry"));
+    let hash = workdir
         .read("lockgate/auth/htpasswd")
         .trim()
         .rsplit('$')
         .next()
         .unwrap()
         .to_owned();
-    let password = sandbox.read("lockgate/password").trim().to_owned();
-    let token_key = pem_body(&sandbox.read("lockgate/auth/token.key"));
-    let tls_key = pem_body(&sandbox.read("lockgate/tls/registry.key"));
+    let password = workdir.read("lockgate/password").trim().to_owned();
+    let token_key = pem_body(&workdir.read("lockgate/auth/token.key"));
+    let tls_key = pem_body(&workdir.read("lockgate/tls/registry.key"));
     for (name, secret) in [("hash", &hash), ("password", &password), ("token key", &token_key)] {
         assert!(!holds(proxy, secret.as_bytes()), "the proxy holds the {name}");
     }
@@ -343,8 +346,8 @@ fn a_kernel_without_landlock_is_told_of_and_served_on() {
     if !require_root() || !require(&["strace"]) {
         return;
     }
-    let sandbox = Sandbox::new();
-    let mut command = sandbox.command(&["start", "--listen", "127.0.0.1:0"]);
+    let workdir = Workdir::new();
+    let mut command = workdir.command(&["start", "--listen", "127.0.0.1:0"]);
     let mut traced = Command::new("strace");
     // The tracer is a grandchild, so that the pid is the server's.
     traced
@@ -361,16 +364,16 @@ fn a_kernel_without_landlock_is_told_of_and_served_on() {
         .args(["-e", "inject=landlock_create_ruleset:error=ENOSYS"])
         .arg(command.get_program())
         .args(command.get_args())
-        .current_dir(sandbox.path(""));
+        .current_dir(workdir.path(""));
     command = traced;
-    let running = Running::of(command, &sandbox.path("stderr"));
+    let running = Running::of(command, &workdir.path("stderr"));
     let line = "other files are NOT out of its reach: this kernel has no Landlock";
     let log = running.logged(line, 2);
     assert_eq!(log.matches(line).count(), 2, "{log}");
     running.connect();
     // Users of their own keep them apart all the same.
     assert_ne!(
-        process_status(ready_pid(&sandbox, "proxy"), "Uid"),
-        process_status(ready_pid(&sandbox, "registry"), "Uid")
+        process_status(ready_pid(&workdir, "proxy"), "Uid"),
+        process_status(ready_pid(&workdir, "registry"), "Uid")
     );
 }

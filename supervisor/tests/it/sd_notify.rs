@@ -8,7 +8,7 @@ use lockgate_testkit::require;
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::harness::{PATIENCE, PLAIN, Running, Sandbox};
+use crate::harness::{PATIENCE, PLAIN, Running, Workdir};
 
 /// What a service manager hears.
 struct Ear(UnixDatagram);
@@ -39,20 +39,20 @@ impl Ear {
 #[test]
 fn a_service_manager_is_told_everything() {
     // proves: MOSI-18
-    let sandbox = Sandbox::new();
-    let ear = Ear::at(&sandbox.path("notify"));
-    let config = sandbox.write("config.yml", PLAIN);
-    let mut command = sandbox.command(&["start", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()]);
+    let workdir = Workdir::new();
+    let ear = Ear::at(&workdir.path("notify"));
+    let config = workdir.write("config.yml", PLAIN);
+    let mut command = workdir.command(&["start", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()]);
     command
-        .env("NOTIFY_SOCKET", sandbox.path("notify"))
+        .env("NOTIFY_SOCKET", workdir.path("notify"))
         .env("WATCHDOG_USEC", "300000");
-    let mut running = Running::of(command, &sandbox.path("stderr"));
+    let mut running = Running::of(command, &workdir.path("stderr"));
     assert!(ear.hears("READY=1").contains("STATUS=serving"));
     ear.hears("WATCHDOG=1");
     ear.hears("WATCHDOG=1");
 
     let before = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap();
-    sandbox.run(&["reload"]).expect(0);
+    workdir.run(&["reload"]).expect(0);
     let reloading = ear.hears("RELOADING=1");
     let microseconds = reloading
         .lines()
@@ -75,14 +75,14 @@ fn a_socket_that_systemd_opened_is_served_and_kept() {
     if !require(&["systemd-socket-activate"]) {
         return;
     }
-    let sandbox = Sandbox::new();
-    let config = sandbox.write("config.yml", PLAIN);
+    let workdir = Workdir::new();
+    let config = workdir.write("config.yml", PLAIN);
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
         .port();
-    let own = sandbox.command(&["start", "--config", config.to_str().unwrap()]);
+    let own = workdir.command(&["start", "--config", config.to_str().unwrap()]);
     let mut command = Command::new("systemd-socket-activate");
     command
         .args(["--fdname=public", "--listen"])
@@ -91,7 +91,7 @@ fn a_socket_that_systemd_opened_is_served_and_kept() {
         .arg("--")
         .arg(own.get_program())
         .args(own.get_args())
-        .current_dir(sandbox.path(""));
+        .current_dir(workdir.path(""));
     // It starts the program at the first connection.
     let client = std::thread::spawn(move || {
         let address = ("127.0.0.1", port);
@@ -100,7 +100,7 @@ fn a_socket_that_systemd_opened_is_served_and_kept() {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
     });
-    let running = Running::of(command, &sandbox.path("stderr"));
+    let running = Running::of(command, &workdir.path("stderr"));
     client.join().unwrap();
     assert_eq!(
         running.address,

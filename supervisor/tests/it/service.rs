@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use lockgate_testkit::require;
 
-use crate::harness::{PLAIN, Ran, Sandbox};
+use crate::harness::{PLAIN, Ran, Workdir};
 
 /// Tells what it was called with; `show` answers what the file `state` holds.
 const SYSTEMCTL: &str = r#"#!/bin/sh
@@ -19,42 +19,42 @@ exit 0
 
 /// A user's service manager that does nothing but note what it is told.
 struct Noted {
-    sandbox: Sandbox,
+    workdir: Workdir,
     fail: &'static str,
 }
 
 impl Noted {
     fn new() -> Self {
-        let sandbox = Sandbox::new();
-        sandbox.script("bin/systemctl", SYSTEMCTL);
-        sandbox.write("runtime/systemd/private", "");
-        sandbox.write(
+        let workdir = Workdir::new();
+        workdir.script("bin/systemctl", SYSTEMCTL);
+        workdir.write("runtime/systemd/private", "");
+        workdir.write(
             "state",
             "ActiveState=active\nSubState=running\nMainPID=7\nUnitFileState=enabled\n",
         );
-        Self { sandbox, fail: "" }
+        Self { workdir, fail: "" }
     }
 
     fn service(&self, words: &[&str]) -> Ran {
-        let mut command = self.sandbox.command(&[&["service", "--user"], words].concat());
+        let mut command = self.workdir.command(&[&["service", "--user"], words].concat());
         let path = format!(
             "{}:{}",
-            self.sandbox.path("bin").display(),
+            self.workdir.path("bin").display(),
             std::env::var("PATH").unwrap()
         );
         command
             .env("PATH", path)
-            .env("CALLS", self.sandbox.path("calls"))
-            .env("STATE", self.sandbox.path("state"))
+            .env("CALLS", self.workdir.path("calls"))
+            .env("STATE", self.workdir.path("state"))
             .env("FAIL", self.fail)
-            .env("XDG_RUNTIME_DIR", self.sandbox.path("runtime"))
-            .env("XDG_CONFIG_HOME", self.sandbox.path("config"));
+            .env("XDG_RUNTIME_DIR", self.workdir.path("runtime"))
+            .env("XDG_CONFIG_HOME", self.workdir.path("config"));
         Ran::of(command)
     }
 
     /// What systemctl was told since the last time, without the options that are always there.
     fn calls(&self) -> Vec<String> {
-        let path = self.sandbox.path("calls");
+        let path = self.workdir.path("calls");
         let calls = std::fs::read_to_string(&path).unwrap_or_default();
         let _ = std::fs::remove_file(path);
         calls
@@ -68,7 +68,7 @@ impl Noted {
     }
 
     fn unit(&self) -> PathBuf {
-        self.sandbox.path("config/systemd/user/lockgate.service")
+        self.workdir.path("config/systemd/user/lockgate.service")
     }
 }
 
@@ -93,7 +93,7 @@ fn verbs_are_done_in_order_and_the_first_failure_ends_them() {
         ran.stdout
     );
     assert!(
-        noted.sandbox.path("lockgate/config.yml").exists(),
+        noted.workdir.path("lockgate/config.yml").exists(),
         "set up before the first start"
     );
 
@@ -121,7 +121,7 @@ fn verbs_are_done_in_order_and_the_first_failure_ends_them() {
         ]
     );
     assert!(!noted.unit().exists());
-    assert!(noted.sandbox.path("lockgate/data").exists(), "data stays");
+    assert!(noted.workdir.path("lockgate/data").exists(), "data stays");
     for verb in ["start", "stop", "restart", "status"] {
         let ran = noted.service(&[verb]).expect(1);
         assert!(
@@ -140,7 +140,7 @@ fn a_service_that_does_not_run_is_no_success() {
     // proves: MOSI-18
     let noted = Noted::new();
     noted.service(&["install"]).expect(0);
-    noted.sandbox.write(
+    noted.workdir.write(
         "state",
         "ActiveState=failed\nSubState=failed\nMainPID=0\nStatusText=http.addr :443: no\n",
     );
@@ -209,7 +209,7 @@ fn sockets_come_and_go_with_the_service() {
 #[test]
 fn a_broken_configuration_is_not_installed() {
     let noted = Noted::new();
-    let config = noted.sandbox.write("config.yml", "version: 7\n");
+    let config = noted.workdir.write("config.yml", "version: 7\n");
     noted
         .service(&["install", "--config", config.to_str().unwrap()])
         .expect(78);
@@ -219,18 +219,18 @@ fn a_broken_configuration_is_not_installed() {
 #[test]
 fn without_systemd_it_says_so_and_still_prints() {
     // proves: MOSI-19
-    let sandbox = Sandbox::new();
-    let mut command = sandbox.command(&["service", "--user", "install"]);
-    command.env("XDG_RUNTIME_DIR", sandbox.path("nothing"));
+    let workdir = Workdir::new();
+    let mut command = workdir.command(&["service", "--user", "install"]);
+    command.env("XDG_RUNTIME_DIR", workdir.path("nothing"));
     let ran = Ran::of(command).expect(1);
     assert!(ran.stderr.contains("systemd does not run here"), "{}", ran.stderr);
-    assert!(!sandbox.path("lockgate").exists(), "nothing is made");
-    let printed = sandbox.run(&["service", "print"]).expect(0).stdout;
+    assert!(!workdir.path("lockgate").exists(), "nothing is made");
+    let printed = workdir.run(&["service", "print"]).expect(0).stdout;
     assert!(
         printed.contains("Type=notify") && printed.contains("RestartPreventExitStatus=78"),
         "{printed}"
     );
-    assert!(!sandbox.path("lockgate").exists(), "nothing is made");
+    assert!(!workdir.path("lockgate").exists(), "nothing is made");
 }
 
 #[test]
@@ -239,13 +239,13 @@ fn the_units_please_systemd_whatever_the_paths_are_called() {
     if !require(&["systemd-analyze"]) {
         return;
     }
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let home = "a home, 100% \"mine\" $HOME \\o/";
     let listen = ["setup", "--home", home, "--listen", "127.0.0.1:5443"];
-    sandbox.run(&listen).expect(0);
+    workdir.run(&listen).expect(0);
     for scope in ["--system", "--user"] {
         let units = units(
-            &sandbox
+            &workdir
                 .run(&["service", "print", "--socket", scope, "--home", home])
                 .expect(0)
                 .stdout,
@@ -253,7 +253,7 @@ fn the_units_please_systemd_whatever_the_paths_are_called() {
         assert_eq!(units.len(), 2);
         let mut paths = Vec::new();
         for (name, text) in &units {
-            paths.push(sandbox.write(&format!("{scope}/{name}"), text));
+            paths.push(workdir.write(&format!("{scope}/{name}"), text));
         }
         let said = verify(&paths, scope);
         assert!(said.status.success() && said.stderr.is_empty(), "{scope}: {said:?}");
@@ -290,12 +290,12 @@ fn the_sandbox_is_rated_well() {
     if !require(&["systemd-analyze"]) {
         return;
     }
-    let sandbox = Sandbox::new();
-    let text = sandbox
+    let workdir = Workdir::new();
+    let text = workdir
         .run(&["service", "print", "--system", "--home", "/srv/lockgate"])
         .expect(0)
         .stdout;
-    let unit = sandbox.write("lockgate.service", &text);
+    let unit = workdir.write("lockgate.service", &text);
     // In tenths: 100 is no protection.
     let rated = Command::new("systemd-analyze")
         .args(["security", "--offline=true", "--threshold=35"])
@@ -307,10 +307,10 @@ fn the_sandbox_is_rated_well() {
 
 #[test]
 fn paths_that_the_configuration_names_are_writable_and_the_drain_fits() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let text = PLAIN.replace("rootdirectory: data", "rootdirectory: /srv/my images")
         + "  draintimeout: 5m\nlog: {file: {directory: /var/log/lockgate}}\n";
-    let config = sandbox.write("config.yml", &text);
+    let config = workdir.write("config.yml", &text);
     let arguments = [
         "service",
         "print",
@@ -320,7 +320,7 @@ fn paths_that_the_configuration_names_are_writable_and_the_drain_fits() {
         "--config",
         config.to_str().unwrap(),
     ];
-    let printed = sandbox.run(&arguments).expect(0).stdout;
+    let printed = workdir.run(&arguments).expect(0).stdout;
     let expected = "ReadWritePaths=\"/srv/home\" -\"/srv/my images\" -\"/var/log/lockgate\"\n";
     assert!(printed.contains(expected), "{printed}");
     assert!(printed.contains("TimeoutStopSec=330\n"), "{printed}");
@@ -333,25 +333,25 @@ fn paths_that_the_configuration_names_are_writable_and_the_drain_fits() {
 /// With what means something to XML.
 const ODD_HOME: &str = "/srv/a & <b>";
 
-fn definition(sandbox: &Sandbox, format: &str) -> String {
-    let printed = sandbox.run(&["service", "print", format, "--home", ODD_HOME]).expect(0);
+fn definition(workdir: &Workdir, format: &str) -> String {
+    let printed = workdir.run(&["service", "print", format, "--home", ODD_HOME]).expect(0);
     printed.stdout
 }
 
 #[test]
 fn definitions_for_other_systems_say_where_it_runs() {
     // proves: MOSI-19
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     for (format, needed) in [
         ("--launchd", ["ProgramArguments", "Linux container", "KeepAlive"]),
         ("--windows", ["wsl.exe", "Lockgate runs on Linux", "WinSW.exe install"]),
     ] {
-        let printed = definition(&sandbox, format);
+        let printed = definition(&workdir, format);
         for text in needed.into_iter().chain(["/srv/a &amp; &lt;b&gt;"]) {
             assert!(printed.contains(text), "{text}: {printed}");
         }
     }
-    sandbox.run(&["service", "print", "--launchd", "--windows"]).expect(2);
+    workdir.run(&["service", "print", "--launchd", "--windows"]).expect(2);
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn definitions_for_other_systems_are_well_formed() {
     if !require(&["python3"]) {
         return;
     }
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     for (format, parser) in [
         (
             "--launchd",
@@ -371,7 +371,7 @@ fn definitions_for_other_systems_are_well_formed() {
             "import sys,xml.etree.ElementTree as e; print(e.parse(sys.argv[1]).find('startarguments').text)",
         ),
     ] {
-        let file = sandbox.write(format.trim_matches('-'), &definition(&sandbox, format));
+        let file = workdir.write(format.trim_matches('-'), &definition(&workdir, format));
         let parsed = Command::new("python3").args(["-c", parser]).arg(file).output().unwrap();
         let text = String::from_utf8_lossy(&parsed.stdout).into_owned();
         let error = String::from_utf8_lossy(&parsed.stderr);

@@ -9,19 +9,19 @@ use command_fds::{CommandFdExt, FdMapping};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{PATIENCE, PLAIN, Sandbox, eventually, process_status};
+use crate::harness::{PATIENCE, PLAIN, Workdir, eventually, process_status};
 
-/// A half that serves; ended when dropped.
-struct Half(Child);
+/// A process that serves; ended when dropped.
+struct Standalone(Child);
 
-impl Half {
+impl Standalone {
     /// Starts it and waits for `READY=1`.
-    fn of(sandbox: &Sandbox, mut command: Command, name: &str) -> Self {
-        let path = sandbox.path(&format!("{name}.notify"));
+    fn of(workdir: &Workdir, mut command: Command, name: &str) -> Self {
+        let path = workdir.path(&format!("{name}.notify"));
         let notify = UnixDatagram::bind(&path).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
-        let log = std::fs::File::create(sandbox.path(&format!("{name}.stderr"))).unwrap();
-        let half = Self(
+        let log = std::fs::File::create(workdir.path(&format!("{name}.stderr"))).unwrap();
+        let process = Self(
             command
                 .env("NOTIFY_SOCKET", path)
                 .stdout(Stdio::null())
@@ -33,14 +33,14 @@ impl Half {
         let length = notify.recv(&mut message).unwrap();
         assert_eq!(&message[..length], b"READY=1");
         // Alone it has the same walls.
-        let pid = Pid::from_raw(half.0.id().cast_signed());
+        let pid = Pid::from_raw(process.0.id().cast_signed());
         assert_eq!(process_status(pid, "NoNewPrivs"), "1");
         assert_eq!(process_status(pid, "Umask"), "0077");
         eventually("a line that tells of them", || {
-            let log = sandbox.read(&format!("{name}.stderr"));
+            let log = workdir.read(&format!("{name}.stderr"));
             log.contains("confined: user").then_some(())
         });
-        half
+        process
     }
 
     fn signal(&self, signal: Signal) {
@@ -54,7 +54,7 @@ impl Half {
     }
 }
 
-impl Drop for Half {
+impl Drop for Standalone {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -72,13 +72,13 @@ fn ping(mut stream: impl Read + Write) -> String {
 
 #[test]
 fn the_registry_serves_alone_on_a_unix_socket_and_the_proxy_in_front_of_it() {
-    let sandbox = Sandbox::new();
-    let socket = sandbox.path("registry.sock");
+    let workdir = Workdir::new();
+    let socket = workdir.path("registry.sock");
     let unix = format!("unix:{}", socket.display());
-    sandbox.write("registry.yml", &PLAIN.replace("127.0.0.1:0", &unix));
-    let registry = Half::of(
-        &sandbox,
-        sandbox.command(&["registry", "--config", "registry.yml"]),
+    workdir.write("registry.yml", &PLAIN.replace("127.0.0.1:0", &unix));
+    let registry = Standalone::of(
+        &workdir,
+        workdir.command(&["registry", "--config", "registry.yml"]),
         "registry",
     );
     assert_eq!(ping(UnixStream::connect(&socket).unwrap()), "200");
@@ -89,10 +89,10 @@ fn the_registry_serves_alone_on_a_unix_socket_and_the_proxy_in_front_of_it() {
     assert_eq!(ping(UnixStream::connect(&socket).unwrap()), "200");
 
     // The proxy's listener is handed down, as systemd would.
-    sandbox.write("proxy.yml", PLAIN);
+    workdir.write("proxy.yml", PLAIN);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let mut command = sandbox.command(&["proxy", "--config", "proxy.yml", "--upstream", &unix]);
+    let mut command = workdir.command(&["proxy", "--config", "proxy.yml", "--upstream", &unix]);
     command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "lockgate.socket");
     command
         .fd_mappings(vec![FdMapping {
@@ -100,27 +100,27 @@ fn the_registry_serves_alone_on_a_unix_socket_and_the_proxy_in_front_of_it() {
             child_fd: 3,
         }])
         .unwrap();
-    let proxy = Half::of(&sandbox, command, "proxy");
+    let proxy = Standalone::of(&workdir, command, "proxy");
     assert_eq!(ping(std::net::TcpStream::connect(address).unwrap()), "200");
     proxy.end_in_order();
     registry.end_in_order();
 }
 
 #[test]
-fn a_bad_reload_leaves_a_half_as_it_is() {
-    let sandbox = Sandbox::new();
-    let socket = sandbox.path("registry.sock");
+fn a_bad_reload_leaves_a_process_as_it_is() {
+    let workdir = Workdir::new();
+    let socket = workdir.path("registry.sock");
     let text = PLAIN.replace("127.0.0.1:0", &format!("unix:{}", socket.display()));
-    sandbox.write("registry.yml", &text);
-    let registry = Half::of(
-        &sandbox,
-        sandbox.command(&["registry", "--config", "registry.yml"]),
+    workdir.write("registry.yml", &text);
+    let registry = Standalone::of(
+        &workdir,
+        workdir.command(&["registry", "--config", "registry.yml"]),
         "registry",
     );
-    sandbox.write("registry.yml", "version: 7\n");
+    workdir.write("registry.yml", "version: 7\n");
     registry.signal(Signal::SIGHUP);
     eventually("the refusal", || {
-        sandbox
+        workdir
             .read("registry.stderr")
             .contains("the old configuration goes on")
             .then_some(())
@@ -128,8 +128,8 @@ fn a_bad_reload_leaves_a_half_as_it_is() {
     assert_eq!(ping(UnixStream::connect(&socket).unwrap()), "200");
 
     // A better one is taken up, from another inode, by a process that is confined.
-    sandbox.write("new.yml", &format!("{text}  headers: {{X-Reloaded: [indeed]}}\n"));
-    std::fs::rename(sandbox.path("new.yml"), sandbox.path("registry.yml")).unwrap();
+    workdir.write("new.yml", &format!("{text}  headers: {{X-Reloaded: [indeed]}}\n"));
+    std::fs::rename(workdir.path("new.yml"), workdir.path("registry.yml")).unwrap();
     registry.signal(Signal::SIGHUP);
     eventually("the new header", || {
         let mut stream = UnixStream::connect(&socket).unwrap();

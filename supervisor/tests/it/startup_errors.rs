@@ -9,7 +9,7 @@ use std::process::Command;
 use lockgate_testkit::{require, require_root};
 use nix::unistd::geteuid;
 
-use crate::harness::{PLAIN, Ran, Sandbox};
+use crate::harness::{PLAIN, Ran, Workdir};
 
 const TLS: &str = "  tls: {certificate: my.crt, key: my.key}\n";
 /// The copy of the program for nobody.
@@ -17,8 +17,8 @@ const PROGRAM: &str = "program/lockgate";
 const NOBODY: u32 = 65534;
 const ACCOUNTS: &str = "auth: {htpasswd: {realm: r, path: htpasswd}}\n";
 
-impl Sandbox {
-    /// As user nobody, to whom modes mean something; the sandbox is theirs.
+impl Workdir {
+    /// As user nobody, to whom modes mean something; the workdir is theirs.
     fn as_nobody(&self, arguments: &[&str]) -> Ran {
         let mut command = self.command(arguments);
         if geteuid().is_root() {
@@ -48,7 +48,7 @@ impl Sandbox {
 
 /// One message, and nobody left who serves.
 #[track_caller]
-fn says(sandbox: &Sandbox, ran: &Ran, code: i32, words: &[&str]) {
+fn says(workdir: &Workdir, ran: &Ran, code: i32, words: &[&str]) {
     assert_eq!(ran.code, Some(code), "{}", ran.stderr);
     let messages: Vec<_> = ran
         .stderr
@@ -60,9 +60,9 @@ fn says(sandbox: &Sandbox, ran: &Ran, code: i32, words: &[&str]) {
         assert!(messages[0].contains(word), "{word}: {}", ran.stderr);
     }
     assert!(
-        left(&sandbox.path("")).is_empty(),
+        left(&workdir.path("")).is_empty(),
         "left running: {:?}",
-        left(&sandbox.path(""))
+        left(&workdir.path(""))
     );
 }
 
@@ -82,61 +82,61 @@ fn left(directory: &Path) -> Vec<String> {
         .collect()
 }
 
-fn configured(more: &str) -> (Sandbox, String) {
-    let sandbox = Sandbox::new();
-    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + more));
-    sandbox.set_mode("", 0o755);
-    (sandbox, config.to_str().unwrap().to_owned())
+fn configured(more: &str) -> (Workdir, String) {
+    let workdir = Workdir::new();
+    let config = workdir.write("config.yml", &(PLAIN.to_owned() + more));
+    workdir.set_mode("", 0o755);
+    (workdir, config.to_str().unwrap().to_owned())
 }
 
 #[test]
 fn an_unreadable_or_wrong_key_is_said() {
-    let (sandbox, config) = configured(TLS);
+    let (workdir, config) = configured(TLS);
     for name in ["a", "b"] {
-        sandbox
+        workdir
             .run(&["cert", "new", "--out", name, "--name", "localhost"])
             .expect(0);
     }
-    std::fs::copy(sandbox.path("a/registry.crt"), sandbox.path("my.crt")).unwrap();
-    std::fs::copy(sandbox.path("b/registry.key"), sandbox.path("my.key")).unwrap();
-    let ran = sandbox.run(&["start", "--config", &config]);
-    says(&sandbox, &ran, 78, &["my.key", "my.crt"]);
+    std::fs::copy(workdir.path("a/registry.crt"), workdir.path("my.crt")).unwrap();
+    std::fs::copy(workdir.path("b/registry.key"), workdir.path("my.key")).unwrap();
+    let ran = workdir.run(&["start", "--config", &config]);
+    says(&workdir, &ran, 78, &["my.key", "my.crt"]);
 
-    std::fs::copy(sandbox.path("a/registry.key"), sandbox.path("my.key")).unwrap();
-    sandbox.give_to_nobody();
-    sandbox.set_mode("my.key", 0o000);
-    let ran = sandbox.as_nobody(&["start", "--config", &config]);
-    says(&sandbox, &ran, 78, &["my.key", "ermission denied"]);
+    std::fs::copy(workdir.path("a/registry.key"), workdir.path("my.key")).unwrap();
+    workdir.give_to_nobody();
+    workdir.set_mode("my.key", 0o000);
+    let ran = workdir.as_nobody(&["start", "--config", &config]);
+    says(&workdir, &ran, 78, &["my.key", "ermission denied"]);
 }
 
 #[test]
 fn an_unreadable_configuration_or_file_of_accounts_is_said() {
-    let (sandbox, config) = configured(ACCOUNTS);
-    sandbox.write("htpasswd", "");
-    sandbox.give_to_nobody();
-    sandbox.set_mode("htpasswd", 0o000);
-    let ran = sandbox.as_nobody(&["start", "--config", &config]);
-    says(&sandbox, &ran, 78, &["htpasswd", "ermission denied"]);
+    let (workdir, config) = configured(ACCOUNTS);
+    workdir.write("htpasswd", "");
+    workdir.give_to_nobody();
+    workdir.set_mode("htpasswd", 0o000);
+    let ran = workdir.as_nobody(&["start", "--config", &config]);
+    says(&workdir, &ran, 78, &["htpasswd", "ermission denied"]);
 
-    sandbox.set_mode("config.yml", 0o000);
-    let ran = sandbox.as_nobody(&["start", "--config", &config]);
-    says(&sandbox, &ran, 78, &["config.yml", "ermission denied"]);
+    workdir.set_mode("config.yml", 0o000);
+    let ran = workdir.as_nobody(&["start", "--config", &config]);
+    says(&workdir, &ran, 78, &["config.yml", "ermission denied"]);
 }
 
 #[test]
 fn directories_that_cannot_be_written_are_said() {
-    let (sandbox, config) = configured("");
-    sandbox.directory("data");
-    sandbox.give_to_nobody();
-    sandbox.set_mode("data", 0o555);
-    let ran = sandbox.as_nobody(&["start", "--config", &config]);
+    let (workdir, config) = configured("");
+    workdir.directory("data");
+    workdir.give_to_nobody();
+    workdir.set_mode("data", 0o555);
+    let ran = workdir.as_nobody(&["start", "--config", &config]);
     assert!([Some(1), Some(78)].contains(&ran.code), "{}", ran.stderr);
-    says(&sandbox, &ran, ran.code.unwrap(), &["data", "ermission denied"]);
+    says(&workdir, &ran, ran.code.unwrap(), &["data", "ermission denied"]);
 
-    sandbox.set_mode("", 0o555);
-    let ran = sandbox.as_nobody(&["start", "--config", &config, "--home", "home"]);
-    says(&sandbox, &ran, 1, &["home", "ermission denied"]);
-    sandbox.set_mode("", 0o755);
+    workdir.set_mode("", 0o555);
+    let ran = workdir.as_nobody(&["start", "--config", &config, "--home", "home"]);
+    says(&workdir, &ran, 1, &["home", "ermission denied"]);
+    workdir.set_mode("", 0o755);
 }
 
 #[test]
@@ -144,20 +144,20 @@ fn root_is_told_of_a_file_system_that_is_read_only() {
     if !require_root() || !require(&["unshare", "mount"]) {
         return;
     }
-    let (sandbox, config) = configured("");
-    sandbox.directory("data");
-    let data = sandbox.path("data");
+    let (workdir, config) = configured("");
+    workdir.directory("data");
+    let data = workdir.path("data");
     let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
-    let own = sandbox.command(&["start", "--config", &config]);
+    let own = workdir.command(&["start", "--config", &config]);
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", script]).arg(&data);
     command
         .arg(own.get_program())
         .args(own.get_args())
-        .current_dir(sandbox.path(""));
+        .current_dir(workdir.path(""));
     let ran = Ran::of(command);
     says(
-        &sandbox,
+        &workdir,
         &ran,
         ran.code.filter(|code| *code == 78).unwrap_or(1),
         &["data", "ead-only file system"],
@@ -168,10 +168,10 @@ fn root_is_told_of_a_file_system_that_is_read_only() {
 fn a_port_in_use_is_said_with_its_key() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let (sandbox, config) = configured(&format!("  tls: {{auto: {{}}}}\n  redirecthttps: \"{address}\"\n"));
-    let ran = sandbox.run(&["start", "--config", &config]);
+    let (workdir, config) = configured(&format!("  tls: {{auto: {{}}}}\n  redirecthttps: \"{address}\"\n"));
+    let ran = workdir.run(&["start", "--config", &config]);
     says(
-        &sandbox,
+        &workdir,
         &ran,
         1,
         &[&format!("http.redirecthttps {address}: already in use")],
@@ -180,21 +180,21 @@ fn a_port_in_use_is_said_with_its_key() {
 
 #[test]
 fn too_few_descriptors_are_said_and_the_others_are_used() {
-    let (sandbox, config) = configured("");
+    let (workdir, config) = configured("");
     let script = "ulimit -S -n 128; ulimit -H -n 600; exec \"$0\" \"$@\"";
-    let own = sandbox.command(&["start", "--config", &config, "--listen", "127.0.0.1:0"]);
+    let own = workdir.command(&["start", "--config", &config, "--listen", "127.0.0.1:0"]);
     let mut command = Command::new("sh");
     command
         .args(["-c", script])
         .arg(own.get_program())
         .args(own.get_args())
-        .current_dir(sandbox.path(""));
-    let running = crate::harness::Running::of(command, &sandbox.path("stderr"));
+        .current_dir(workdir.path(""));
+    let running = crate::harness::Running::of(command, &workdir.path("stderr"));
     let warning = "http.limits.maxconnections = 10000, ";
     let log = running.logged(warning, 1);
     assert_eq!(log.matches(warning).count(), 1, "{log}");
     for process in ["proxy", "registry"] {
-        let pid = crate::harness::ready_pid(&sandbox, process);
+        let pid = crate::harness::ready_pid(&workdir, process);
         let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
         let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
         let soft = line.split_whitespace().nth(3).unwrap();

@@ -8,14 +8,14 @@ use std::time::Instant;
 use nix::sys::signal::{Signal, kill, killpg};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{PLAIN, Ran, Running, Sandbox, eventually, is_alive, ready_pid, status};
+use crate::harness::{PLAIN, Ran, Running, Workdir, eventually, is_alive, ready_pid, status};
 
 #[test]
 fn status_tells_of_each_process_and_stop_ends_them() {
     // proves: SECURE-11
-    let sandbox = Sandbox::new();
-    let mut running = sandbox.start_plain();
-    let table = sandbox.run(&["status"]).expect(0).stdout;
+    let workdir = Workdir::new();
+    let mut running = workdir.start_plain();
+    let table = workdir.run(&["status"]).expect(0).stdout;
     for text in [
         "PROCESS",
         "STATE",
@@ -31,28 +31,28 @@ fn status_tells_of_each_process_and_stop_ends_them() {
         assert!(table.contains(text), "{text} is not in:\n{table}");
     }
     assert!(table.contains(&running.address), "{table}");
-    let pids = ["proxy", "registry"].map(|process| ready_pid(&sandbox, process));
-    sandbox.run(&["stop"]).expect(0);
+    let pids = ["proxy", "registry"].map(|process| ready_pid(&workdir, process));
+    workdir.run(&["stop"]).expect(0);
     assert_eq!(running.wait().code(), Some(0));
     assert!(pids.into_iter().all(|pid| !is_alive(pid)));
-    sandbox.run(&["status"]).expect(1);
+    workdir.run(&["status"]).expect(1);
 }
 
 #[test]
 fn a_killed_process_comes_back_and_no_connection_is_refused() {
     // proves: SECURE-11
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     for process in ["proxy", "registry"] {
         for restarts in 1..=3 {
-            let pid = ready_pid(&sandbox, process);
+            let pid = ready_pid(&workdir, process);
             kill(pid, Signal::SIGKILL).unwrap();
             // Waits where the socket keeps it, and is answered.
             assert_eq!(running.get("/v2/"), "200", "{}", running.log());
             eventually("another process", || {
-                (ready_pid(&sandbox, process) != pid).then_some(())
+                (ready_pid(&workdir, process) != pid).then_some(())
             });
-            let status = status(&sandbox);
+            let status = status(&workdir);
             let found = status["processes"]
                 .as_array()
                 .unwrap()
@@ -68,9 +68,9 @@ fn a_killed_process_comes_back_and_no_connection_is_refused() {
 #[test]
 fn a_hopeless_process_ends_everything_with_its_reason() {
     // proves: SECURE-12
-    let sandbox = Sandbox::new();
-    let config = sandbox.write("config.yml", PLAIN);
-    let mut command = sandbox.command(&["start", "--config", config.to_str().unwrap()]);
+    let workdir = Workdir::new();
+    let config = workdir.write("config.yml", PLAIN);
+    let mut command = workdir.command(&["start", "--config", config.to_str().unwrap()]);
     // The runtime of each child refuses this; the supervisor has none.
     command.env("TOKIO_WORKER_THREADS", "0");
     let ran = Ran::of(command).expect(1);
@@ -80,17 +80,17 @@ fn a_hopeless_process_ends_everything_with_its_reason() {
         ran.stderr
     );
     assert!(ran.stdout.is_empty(), "it never served: {}", ran.stdout);
-    sandbox.run(&["status"]).expect(1);
+    workdir.run(&["status"]).expect(1);
 }
 
 #[test]
 fn a_hung_process_is_noticed_and_replaced() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
-    let pid = ready_pid(&sandbox, "registry");
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
+    let pid = ready_pid(&workdir, "registry");
     kill(pid, Signal::SIGSTOP).unwrap();
     eventually("another process", || {
-        (ready_pid(&sandbox, "registry") != pid).then_some(())
+        (ready_pid(&workdir, "registry") != pid).then_some(())
     });
     assert!(running.log().contains("watchdog"), "{}", running.log());
     assert_eq!(running.get("/v2/"), "200");
@@ -98,11 +98,11 @@ fn a_hung_process_is_noticed_and_replaced() {
 
 #[test]
 fn a_port_in_use_is_one_clear_message() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let config = sandbox.write("config.yml", &PLAIN.replace("127.0.0.1:0", &address));
-    let ran = sandbox.run(&["start", "--config", config.to_str().unwrap()]).expect(1);
+    let config = workdir.write("config.yml", &PLAIN.replace("127.0.0.1:0", &address));
+    let ran = workdir.run(&["start", "--config", config.to_str().unwrap()]).expect(1);
     assert_eq!(
         ran.stderr.lines().filter(|line| line.starts_with("lockgate: ")).count(),
         1,
@@ -114,21 +114,21 @@ fn a_port_in_use_is_one_clear_message() {
         "{}",
         ran.stderr
     );
-    sandbox.run(&["status"]).expect(1);
+    workdir.run(&["status"]).expect(1);
 
-    let first = sandbox.run(&["start", "--home", "new", "--listen", &address]).expect(1);
+    let first = workdir.run(&["start", "--home", "new", "--listen", &address]).expect(1);
     assert!(first.stderr.contains("already in use"), "{}", first.stderr);
     assert!(
-        !sandbox.path("new/password").exists(),
+        !workdir.path("new/password").exists(),
         "nothing is made that nobody hears of"
     );
 }
 
 #[test]
 fn a_home_has_one_instance() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
-    let second = sandbox.run(&["start", "--listen", "127.0.0.1:0"]).expect(1);
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
+    let second = workdir.run(&["start", "--listen", "127.0.0.1:0"]).expect(1);
     assert!(
         second
             .stderr
@@ -142,8 +142,8 @@ fn a_home_has_one_instance() {
 #[test]
 fn a_drain_finishes_the_upload_in_flight() {
     // proves: MOSI-22
-    let sandbox = Sandbox::new();
-    let mut running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let mut running = workdir.start_plain();
     let upload = half_an_upload(&running);
     running.signal(Signal::SIGTERM);
     drains(&mut running, upload);
@@ -165,8 +165,8 @@ fn drains(running: &mut Running, mut upload: TcpStream) {
 fn a_signal_to_the_whole_group_still_drains_in_order() {
     // A terminal signals the whole foreground process group, timeout(1) its child first and then the group.
     for signals in [&[Signal::SIGINT][..], &[Signal::SIGTERM, Signal::SIGTERM]] {
-        let sandbox = Sandbox::new();
-        let mut running = sandbox.start_plain();
+        let workdir = Workdir::new();
+        let mut running = workdir.start_plain();
         let upload = half_an_upload(&running);
         for signal in signals {
             killpg(running.pid(), *signal).unwrap();
@@ -177,8 +177,8 @@ fn a_signal_to_the_whole_group_still_drains_in_order() {
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    let sandbox = Sandbox::new();
-    let mut running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let mut running = workdir.start_plain();
     let _upload = half_an_upload(&running);
     running.signal(Signal::SIGINT);
     eventually("a closed door", || {
@@ -189,9 +189,9 @@ fn a_second_signal_ends_at_once() {
 
 #[test]
 fn the_drain_has_a_deadline() {
-    let sandbox = Sandbox::new();
-    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + "  draintimeout: 1s\n"));
-    let mut running = sandbox.start(&["--config", config.to_str().unwrap()]);
+    let workdir = Workdir::new();
+    let config = workdir.write("config.yml", &(PLAIN.to_owned() + "  draintimeout: 1s\n"));
+    let mut running = workdir.start(&["--config", config.to_str().unwrap()]);
     let _upload = half_an_upload(&running);
     let asked = Instant::now();
     running.signal(Signal::SIGTERM);
@@ -203,9 +203,9 @@ fn the_drain_has_a_deadline() {
 #[test]
 fn an_upload_that_the_end_cut_off_is_resumed_after_the_next_start() {
     const SENT: usize = 300_000;
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let body: Vec<u8> = (0..2 * SENT).map(|i| (i % 251) as u8).collect();
-    let mut running = sandbox.start_plain();
+    let mut running = workdir.start_plain();
     let upload = running.begin_upload();
     let mut cut = running.connect();
     write!(
@@ -221,7 +221,7 @@ fn an_upload_that_the_end_cut_off_is_resumed_after_the_next_start() {
     running.signal(Signal::SIGTERM);
     assert_eq!(running.insist(Signal::SIGTERM).code(), Some(0));
 
-    let running = sandbox.start_plain();
+    let running = workdir.start_plain();
     let kept = running.received(&upload);
     assert!((1..=SENT).contains(&kept), "{kept}");
     let rest = &body[kept..];
@@ -263,15 +263,15 @@ fn half_an_upload(running: &Running) -> TcpStream {
 
 #[test]
 fn children_do_not_outlive_a_killed_supervisor_and_the_next_start_is_at_once() {
-    let sandbox = Sandbox::new();
-    let mut running = sandbox.start_plain();
-    let pids = ["proxy", "registry"].map(|process| ready_pid(&sandbox, process));
+    let workdir = Workdir::new();
+    let mut running = workdir.start_plain();
+    let pids = ["proxy", "registry"].map(|process| ready_pid(&workdir, process));
     let address = running.address.clone();
     running.signal(Signal::SIGKILL);
     assert_eq!(running.wait().signal(), Some(9));
-    let config = sandbox.path("config.yml");
-    let next = sandbox.command(&["start", "--config", config.to_str().unwrap(), "--listen", &address]);
-    let next = Running::of(next, &sandbox.path("stderr"));
+    let config = workdir.path("config.yml");
+    let next = workdir.command(&["start", "--config", config.to_str().unwrap(), "--listen", &address]);
+    let next = Running::of(next, &workdir.path("stderr"));
     assert_eq!(next.address, address);
     eventually("the end of the orphans", || {
         pids.into_iter().all(|pid| !is_alive(pid)).then_some(())
@@ -282,8 +282,8 @@ fn children_do_not_outlive_a_killed_supervisor_and_the_next_start_is_at_once() {
 #[test]
 fn a_push_outlives_a_killed_supervisor_and_the_next_one_waits_for_it() {
     const SIZE: usize = 600_000;
-    let sandbox = Sandbox::new();
-    let mut running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let mut running = workdir.start_plain();
     let path = running.begin_upload();
     let mut push = running.connect();
     write!(
@@ -296,15 +296,15 @@ fn a_push_outlives_a_killed_supervisor_and_the_next_one_waits_for_it() {
     running.signal(Signal::SIGKILL);
     assert_eq!(running.wait().signal(), Some(9));
 
-    let config = sandbox.path("config.yml");
-    let next = sandbox.command(&[
+    let config = workdir.path("config.yml");
+    let next = workdir.command(&[
         "start",
         "--config",
         config.to_str().unwrap(),
         "--listen",
         &running.address,
     ]);
-    let stderr = sandbox.path("next.stderr");
+    let stderr = workdir.path("next.stderr");
     let next = std::thread::spawn({
         let stderr = stderr.clone();
         move || Running::of(next, &stderr)

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use lockgate_testkit::{require, require_root};
 
-use crate::harness::{Ran, Sandbox, eventually};
+use crate::harness::{Ran, Workdir, eventually};
 
 /// Nothing of the machine's own is started, and nothing of it can be changed: its files are read-only in here, `/etc` is
 /// a copy, what else is written is empty, and the only units are stubs. Booting the machine's units would clear `/tmp`.
@@ -38,7 +38,7 @@ exec /usr/lib/systemd/systemd --system --unit=nothing.target --show-status=0
 
 /// A machine's service manager; ended, with all that it started, when dropped.
 struct Systemd {
-    sandbox: Sandbox,
+    workdir: Workdir,
     /// `unshare`, whose child is the first process of the namespaces.
     child: Child,
     groups: Vec<PathBuf>,
@@ -60,8 +60,8 @@ impl Systemd {
         if !require_root() || !require(&programs) {
             return None;
         }
-        let sandbox = Sandbox::new();
-        let name = sandbox.path("");
+        let workdir = Workdir::new();
+        let name = workdir.path("");
         let groups = groups(&format!("lockgate-{}", name.file_name().unwrap().to_string_lossy()));
         // Joined before the namespaces are made: then each is the root of what is seen inside.
         let join: String = groups
@@ -70,18 +70,18 @@ impl Systemd {
             .collect();
         let enter =
             "exec unshare --mount --pid --fork --mount-proc --cgroup --uts --ipc --net --kill-child bash -c \"$BOOT\"";
-        let log = std::fs::File::create(sandbox.path("systemd.log")).unwrap();
+        let log = std::fs::File::create(workdir.path("systemd.log")).unwrap();
         let child = Command::new("bash")
             .args(["-c", &format!("set -e\n{join}{enter}")])
             .env("BOOT", BOOT)
-            .env("STATE", sandbox.path(""))
+            .env("STATE", workdir.path(""))
             .env("PROGRAM", env!("CARGO_BIN_EXE_lockgate"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        let systemd = Self { sandbox, child, groups };
+        let systemd = Self { workdir, child, groups };
         eventually("systemd, which says why in systemd.log", || {
             (systemd.inside(&["systemctl", "is-system-running"]).stdout == "running\n").then_some(())
         });
@@ -130,7 +130,7 @@ impl Systemd {
     }
 
     fn log(&self) -> String {
-        self.sandbox.read("systemd.log")
+        self.workdir.read("systemd.log")
     }
 }
 

@@ -1,7 +1,7 @@
 //! What proxy and registry make of a request together, where each has its part: the realm of a challenge, preflights,
 //! clean paths, HTTP/1.0.
 
-use crate::harness::{Running, Sandbox};
+use crate::harness::{Running, Workdir};
 
 const CONFIG: &str = "version: 0.1
 storage: {filesystem: {rootdirectory: data}}
@@ -15,14 +15,14 @@ auth:
   issuer: {}
 ";
 
-fn start(sandbox: &Sandbox, config: &str) -> Running {
+fn start(workdir: &Workdir, config: &str) -> Running {
     // alice:secret, as Apache's htpasswd writes it with -s.
-    sandbox.write(
+    workdir.write(
         "htpasswd",
         "alice:$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC\n",
     );
-    let config = sandbox.write("config.yml", config);
-    sandbox.start(&["--config", config.to_str().unwrap()])
+    let config = workdir.write("config.yml", config);
+    workdir.start(&["--config", config.to_str().unwrap()])
 }
 
 fn ask(running: &Running, line: &str, headers: &str) -> String {
@@ -31,8 +31,8 @@ fn ask(running: &Running, line: &str, headers: &str) -> String {
 
 #[test]
 fn a_realm_is_https_as_soon_as_anybody_says_so() {
-    let sandbox = Sandbox::new();
-    let running = start(&sandbox, CONFIG);
+    let workdir = Workdir::new();
+    let running = start(&workdir, CONFIG);
     for (headers, realm) in [
         ("Host: localhost:5000", "http://localhost:5000/auth/token"),
         ("Host: hub\r\nX-Forwarded-Proto: https", "https://hub/auth/token"),
@@ -63,15 +63,15 @@ fn a_realm_is_https_as_soon_as_anybody_says_so() {
     }
     let warning = "http.host: not set";
     assert!(running.log().contains(warning), "{}", running.log());
-    let check = sandbox.run(&["check", "--config", sandbox.path("config.yml").to_str().unwrap()]);
+    let check = workdir.run(&["check", "--config", workdir.path("config.yml").to_str().unwrap()]);
     assert!(check.expect(0).stdout.contains(warning));
 }
 
 #[test]
 fn a_trusted_proxy_names_the_realm() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let config = CONFIG.replace("  headers:", "  trustedproxies: [127.0.0.1]\n  headers:");
-    let running = start(&sandbox, &config);
+    let running = start(&workdir, &config);
     for (headers, realm) in [
         (
             "X-Forwarded-Proto: https, http\r\nX-Forwarded-Host: a, b",
@@ -102,8 +102,8 @@ fn a_trusted_proxy_names_the_realm() {
 
 #[test]
 fn browsers_are_told_what_pages_may_ask_for() {
-    let sandbox = Sandbox::new();
-    let running = start(&sandbox, CONFIG);
+    let workdir = Workdir::new();
+    let running = start(&workdir, CONFIG);
     let asked = "Host: r\r\nOrigin: https://ui.example\r\nAccess-Control-Request-Method: DELETE\r\n";
     for path in ["/v2/", "/v2/team/app/manifests/v1", "/auth/token"] {
         let answer = ask(&running, &format!("OPTIONS {path} HTTP/1.1"), asked).to_lowercase();
@@ -126,8 +126,8 @@ fn browsers_are_told_what_pages_may_ask_for() {
 
 #[test]
 fn odd_slashes_lead_to_the_clean_path() {
-    let sandbox = Sandbox::new();
-    let running = start(&sandbox, CONFIG);
+    let workdir = Workdir::new();
+    let running = start(&workdir, CONFIG);
     for (target, location) in [
         ("/v2/_catalog/?n=1", "/v2/_catalog?n=1"),
         ("/v2/x/tags/list/", "/v2/x/tags/list"),
@@ -146,8 +146,8 @@ fn odd_slashes_lead_to_the_clean_path() {
 
 #[test]
 fn a_post_of_http_1_0_without_a_length_has_an_empty_body() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     for headers in ["", "Host: r\r\n"] {
         let answer = ask(&running, "POST /v2/a/blobs/uploads/ HTTP/1.0", headers);
         assert!(answer.split(' ').nth(1) == Some("202"), "{answer}");

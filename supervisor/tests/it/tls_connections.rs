@@ -13,11 +13,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{PATIENCE, PLAIN, Running, Sandbox, eventually, process_status, ready_pid};
+use crate::harness::{PATIENCE, PLAIN, Running, Workdir, eventually, process_status, ready_pid};
 use crate::tls::trusting;
 
 const CONNECTIONS: usize = 2000;
-/// What an idle connection may take of the front door's memory, TLS included.
+/// What an idle connection may take of the proxy's memory, TLS included.
 const KIB_PER_CONNECTION: u64 = 48;
 
 /// Runs [`thousands`] in a process of its own: it raises the limit on descriptors.
@@ -44,11 +44,11 @@ fn thousands() {
         missing(&limit, "ulimit -Hn 4096, or the same in /etc/security/limits.conf");
         return;
     }
-    let sandbox = Sandbox::new();
-    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + "  tls: {auto: {}}\n"));
-    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
-    let tls = trusting(&sandbox.read("lockgate/tls/ca.crt"));
-    let proxy = ready_pid(&sandbox, "proxy");
+    let workdir = Workdir::new();
+    let config = workdir.write("config.yml", &(PLAIN.to_owned() + "  tls: {auto: {}}\n"));
+    let running = workdir.start(&["--config", config.to_str().unwrap()]);
+    let tls = trusting(&workdir.read("lockgate/tls/ca.crt"));
+    let proxy = ready_pid(&workdir, "proxy");
     let mut other = Client::connect(&running, &tls);
     assert_eq!(other.ask("GET", "/v2/", b"").status, 200);
     let before = own_memory_kib(proxy);
@@ -73,24 +73,24 @@ fn thousands() {
     for client in &mut idle {
         assert_eq!(client.ask("GET", "/v2/", b"").status, 200, "it was held");
     }
-    assert_eq!(ready_pid(&sandbox, "proxy"), proxy, "the same one all the time");
+    assert_eq!(ready_pid(&workdir, "proxy"), proxy, "the same one all the time");
 }
 
 #[test]
 fn a_new_certificate_is_shown_and_open_connections_go_on() {
     // proves: MAKINA-16
-    let sandbox = Sandbox::new();
-    let config = sandbox.write("config.yml", &(PLAIN.to_owned() + "  tls: {auto: {}}\n"));
-    let running = sandbox.start(&["--config", config.to_str().unwrap()]);
-    let authority = sandbox.read("lockgate/tls/ca.crt");
-    let proxy = ready_pid(&sandbox, "proxy");
+    let workdir = Workdir::new();
+    let config = workdir.write("config.yml", &(PLAIN.to_owned() + "  tls: {auto: {}}\n"));
+    let running = workdir.start(&["--config", config.to_str().unwrap()]);
+    let authority = workdir.read("lockgate/tls/ca.crt");
+    let proxy = ready_pid(&workdir, "proxy");
     // Settings of its own: a session that is resumed shows nothing.
     let connect = || Client::connect(&running, &trusting(&authority));
     let mut kept = connect();
     assert_eq!(kept.ask("GET", "/v2/", b"").status, 200);
     let old = kept.certificate();
 
-    sandbox.run(&["cert", "new", "--force"]).expect(0);
+    workdir.run(&["cert", "new", "--force"]).expect(0);
     eventually("the new certificate", || {
         let mut client = connect();
         assert_eq!(
@@ -101,7 +101,7 @@ fn a_new_certificate_is_shown_and_open_connections_go_on() {
         (client.certificate() != old).then_some(())
     });
     assert_eq!(kept.ask("GET", "/v2/", b"").status, 200, "it was held");
-    assert_eq!(ready_pid(&sandbox, "proxy"), proxy, "the same one all the time");
+    assert_eq!(ready_pid(&workdir, "proxy"), proxy, "the same one all the time");
 }
 
 fn push_and_pull(client: &mut Client, content: &[u8]) {
@@ -143,7 +143,7 @@ impl Client {
         Self(StreamOwned::new(connection, stream))
     }
 
-    /// What the front door showed.
+    /// What the proxy showed.
     fn certificate(&self) -> CertificateDer<'static> {
         self.0.conn.peer_certificates().expect("a handshake")[0]
             .clone()

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use lockgate_testkit::require_root;
 
-use crate::harness::{PLAIN, Ran, Running, Sandbox, status};
+use crate::harness::{PLAIN, Ran, Running, Workdir, status};
 
 const TOKEN: [(&str, &str); 4] = [
     ("REGISTRY_AUTH_TOKEN_REALM", "https://auth.example.com/auth"),
@@ -16,15 +16,15 @@ const TOKEN: [(&str, &str); 4] = [
     ("REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE", "certs/registry.crt"),
 ];
 
-fn command(sandbox: &Sandbox, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
-    let mut command = sandbox.command(arguments);
+fn command(workdir: &Workdir, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = workdir.command(arguments);
     command.envs(variables.iter().copied());
     command
 }
 
 /// `start` with nothing but variables.
-fn start(sandbox: &Sandbox, variables: &[(&str, &str)]) -> Running {
-    Running::of(command(sandbox, &["start"], variables), &sandbox.path("stderr"))
+fn start(workdir: &Workdir, variables: &[(&str, &str)]) -> Running {
+    Running::of(command(workdir, &["start"], variables), &workdir.path("stderr"))
 }
 
 /// A port that nobody listens on.
@@ -33,13 +33,13 @@ fn free() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
-/// Where the front door listens.
-fn listens_on(sandbox: &Sandbox) -> String {
-    status(sandbox)["processes"][0]["address"].as_str().unwrap().to_owned()
+/// Where the proxy listens.
+fn listens_on(workdir: &Workdir) -> String {
+    status(workdir)["processes"][0]["address"].as_str().unwrap().to_owned()
 }
 
-fn is_empty(sandbox: &Sandbox) -> bool {
-    let names: Vec<_> = std::fs::read_dir(sandbox.path("."))
+fn is_empty(workdir: &Workdir) -> bool {
+    let names: Vec<_> = std::fs::read_dir(workdir.path("."))
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .filter(|name| name != "stderr" && name != "certs")
@@ -50,11 +50,11 @@ fn is_empty(sandbox: &Sandbox) -> bool {
 #[test]
 fn the_first_start_listens_where_a_variable_says_as_does_the_second() {
     // proves: TOY-03, HOMELAB-08
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     for _ in 0..2 {
         let address = free();
-        let running = start(&sandbox, &[("REGISTRY_HTTP_ADDR", &address)]);
-        assert_eq!(listens_on(&sandbox), address);
+        let running = start(&workdir, &[("REGISTRY_HTTP_ADDR", &address)]);
+        assert_eq!(listens_on(&workdir), address);
         assert!(
             running
                 .banner
@@ -62,12 +62,12 @@ fn the_first_start_listens_where_a_variable_says_as_does_the_second() {
             "{}",
             running.banner
         );
-        let written = sandbox.read("lockgate/config.yml");
+        let written = workdir.read("lockgate/config.yml");
         assert!(!written.contains(&address), "{written}");
         drop(running);
     }
     // What a person types is meant more than what is set.
-    let other = Sandbox::new();
+    let other = Workdir::new();
     let mut command = command(
         &other,
         &["start", "--listen", "127.0.0.1:0"],
@@ -81,13 +81,13 @@ fn the_first_start_listens_where_a_variable_says_as_does_the_second() {
 
 #[test]
 fn without_a_word_about_them_there_are_tls_and_accounts() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let variables = [
         ("REGISTRY_HTTP_ADDR", "127.0.0.1:0"),
         ("REGISTRY_STORAGE_DELETE_ENABLED", "true"),
     ];
     for _ in 0..2 {
-        let banner = start(&sandbox, &variables).banner.clone();
+        let banner = start(&workdir, &variables).banner.clone();
         for text in [
             "https://localhost:",
             "REGISTRY_HTTP_TLS_CERTIFICATE",
@@ -104,9 +104,9 @@ fn without_a_word_about_them_there_are_tls_and_accounts() {
         ("REGISTRY_AUTH", "none"),
         ("REGISTRY_HTTP_ADDR", "127.0.0.1:0"),
     ];
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     for _ in 0..2 {
-        let running = start(&sandbox, &open);
+        let running = start(&workdir, &open);
         assert_eq!(running.get("/v2/"), "200", "{}", running.banner);
         assert!(running.banner.contains("http://localhost:"), "{}", running.banner);
         assert!(
@@ -114,17 +114,17 @@ fn without_a_word_about_them_there_are_tls_and_accounts() {
             "{}",
             running.banner
         );
-        assert!(!sandbox.path("lockgate/ca").exists() && !sandbox.path("lockgate/auth").exists());
+        assert!(!workdir.path("lockgate/ca").exists() && !workdir.path("lockgate/auth").exists());
     }
 }
 
 #[test]
 fn a_token_server_of_variables_replaces_what_was_generated() {
-    let sandbox = Sandbox::new();
-    sandbox
+    let workdir = Workdir::new();
+    workdir
         .run(&["cert", "new", "--self-signed", "--name", "auth", "--out", "certs"])
         .expect(0);
-    let bundle = sandbox.path("certs/registry.crt");
+    let bundle = workdir.path("certs/registry.crt");
     let mut variables = TOKEN.to_vec();
     variables[3].1 = bundle.to_str().unwrap();
     variables.extend([
@@ -133,18 +133,18 @@ fn a_token_server_of_variables_replaces_what_was_generated() {
         ("REGISTRY_HTTP_TLS_AUTO", "false"),
     ]);
     for _ in 0..2 {
-        let running = start(&sandbox, &variables);
+        let running = start(&workdir, &variables);
         let answer = running.http("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n");
         assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
         assert!(answer.contains("realm=\"https://auth.example.com/auth\""), "{answer}");
         assert!(
-            !sandbox.path("lockgate/auth/htpasswd").exists(),
+            !workdir.path("lockgate/auth/htpasswd").exists(),
             "nobody asked for accounts here"
         );
     }
     // With only the server named, what gives way is said.
     let running = start(
-        &sandbox,
+        &workdir,
         &variables[..variables.len() - 3]
             .iter()
             .copied()
@@ -162,7 +162,7 @@ fn a_token_server_of_variables_replaces_what_was_generated() {
 
 #[test]
 fn an_acme_order_of_variables_replaces_the_generated_certificate() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let variables = [
         ("REGISTRY_HTTP_ADDR", "127.0.0.1:0"),
         ("REGISTRY_HTTP_TLS_LETSENCRYPT_CACHEFILE", "acme/cache"),
@@ -174,37 +174,37 @@ fn an_acme_order_of_variables_replaces_the_generated_certificate() {
         ),
     ];
     for _ in 0..2 {
-        let running = start(&sandbox, &variables);
+        let running = start(&workdir, &variables);
         assert!(
             running.banner.contains("https://registry.example.com:")
                 && running.banner.contains("http.tls.auto of the file is not in force"),
             "{}",
             running.banner
         );
-        assert!(!sandbox.path("lockgate/ca").exists());
+        assert!(!workdir.path("lockgate/ca").exists());
     }
 }
 
 #[test]
 fn other_commands_work_with_what_the_running_instance_works_with() {
-    let sandbox = Sandbox::new();
-    let accounts = sandbox.path("elsewhere/accounts");
+    let workdir = Workdir::new();
+    let accounts = workdir.path("elsewhere/accounts");
     let variables = [
         ("REGISTRY_HTTP_ADDR", "127.0.0.1:0"),
         ("REGISTRY_AUTH_HTPASSWD_PATH", accounts.to_str().unwrap()),
         ("REGISTRY_HTTP_SECRET", "hush-hush"),
     ];
-    let running = start(&sandbox, &variables);
+    let running = start(&workdir, &variables);
     let port = running.address.rsplit(':').next().unwrap();
-    let input = sandbox.write("input", "a long password\n");
-    let mut add = sandbox.command(&["user", "add", "bob", "--password-stdin"]);
+    let input = workdir.write("input", "a long password\n");
+    let mut add = workdir.command(&["user", "add", "bob", "--password-stdin"]);
     add.stdin(std::fs::File::open(&input).unwrap());
     Ran::of(add).expect(0);
-    assert!(sandbox.read("elsewhere/accounts").contains("\nbob:"));
-    assert!(!sandbox.path("lockgate/auth/htpasswd").exists());
-    let list = sandbox.run(&["user", "list"]).expect(0).stdout;
+    assert!(workdir.read("elsewhere/accounts").contains("\nbob:"));
+    assert!(!workdir.path("lockgate/auth/htpasswd").exists());
+    let list = workdir.run(&["user", "list"]).expect(0).stdout;
     assert!(list.contains("admin\t") && list.contains("bob\t"), "{list}");
-    let check = sandbox.run(&["check"]).expect(0);
+    let check = workdir.run(&["check"]).expect(0);
     assert!(
         check.stdout.contains(
             "variables in force over the file: REGISTRY_AUTH_HTPASSWD_PATH, REGISTRY_HTTP_ADDR, REGISTRY_HTTP_SECRET\n"
@@ -212,21 +212,21 @@ fn other_commands_work_with_what_the_running_instance_works_with() {
         "{}",
         check.stdout
     );
-    let trust = sandbox.run(&["cert", "trust", "docker"]).expect(0).stdout;
+    let trust = workdir.run(&["cert", "trust", "docker"]).expect(0).stdout;
     assert!(trust.contains(&format!("localhost:{port}")), "{trust}");
-    let rules = sandbox.write(
+    let rules = workdir.write(
         "da.yml",
         "users: {carol: {password: '$2y$05$Ewy9nOKhwf7F3HvEJJYmEevuqpfVJcSIEQcw7U2XMMZwzjjpr4Mym'}}\nacl: []\n",
     );
-    sandbox
+    workdir
         .run(&["import", "docker-auth", rules.to_str().unwrap()])
         .expect(0);
-    assert!(sandbox.read("elsewhere/accounts").contains("\ncarol:"));
-    sandbox.run(&["setup"]).expect(0);
-    assert!(!sandbox.path("lockgate/auth/htpasswd").exists());
+    assert!(workdir.read("elsewhere/accounts").contains("\ncarol:"));
+    workdir.run(&["setup"]).expect(0);
+    assert!(!workdir.path("lockgate/auth/htpasswd").exists());
 
     // A shell with variables of its own is told that they are not what counts.
-    let mut other = sandbox.command(&["user", "list"]);
+    let mut other = workdir.command(&["user", "list"]);
     other
         .env("REGISTRY_AUTH_HTPASSWD_PATH", "/other")
         .env("REGISTRY_HTTP_SECRET", "hush-hush");
@@ -236,42 +236,42 @@ fn other_commands_work_with_what_the_running_instance_works_with() {
         "{}",
         other.stderr
     );
-    let config = sandbox.path("lockgate/config.yml");
+    let config = workdir.path("lockgate/config.yml");
     // By its name it is the file alone, which a start of this home would not take.
-    let named = sandbox.run(&["check", "--config", config.to_str().unwrap()]).expect(78);
+    let named = workdir.run(&["check", "--config", config.to_str().unwrap()]).expect(78);
     assert!(named.stderr.contains("elsewhere/accounts"), "{}", named.stderr);
     assert!(!named.stdout.contains("variables"), "{}", named.stdout);
 
     // Values are nowhere but in the processes.
     let shown = [running.banner.clone(), running.log(), check.stdout].concat();
     assert!(!shown.contains("hush-hush"), "{shown}");
-    let kept = sandbox.files("lockgate");
+    let kept = workdir.files("lockgate");
     assert!(
         kept.values()
             .all(|text| !String::from_utf8_lossy(text).contains("hush-hush"))
     );
-    assert_eq!(sandbox.mode("lockgate/run/lockgate.sock"), 0o600);
+    assert_eq!(workdir.mode("lockgate/run/lockgate.sock"), 0o600);
 }
 
 #[test]
 fn a_configuration_that_the_start_named_is_what_commands_work_on() {
-    let sandbox = Sandbox::new();
-    let config = sandbox.write(
+    let workdir = Workdir::new();
+    let config = workdir.write(
         "mine/config.yml",
         &format!("{PLAIN}auth: {{htpasswd: {{path: accounts}}}}\n"),
     );
-    let input = sandbox.write("input", "a long password\n");
+    let input = workdir.write("input", "a long password\n");
     let add = |arguments: &[&str]| {
-        let mut add = sandbox.command(&[&["user", "add", "--password-stdin"], arguments].concat());
+        let mut add = workdir.command(&[&["user", "add", "--password-stdin"], arguments].concat());
         add.stdin(std::fs::File::open(&input).unwrap());
         Ran::of(add).expect(0);
     };
     let named = config.to_str().unwrap();
     add(&["alice", "--config", named]);
-    let _running = sandbox.start(&["--config", named]);
+    let _running = workdir.start(&["--config", named]);
     add(&["bob"]);
-    assert!(sandbox.read("mine/accounts").contains("\nbob:"));
-    let check = sandbox.run(&["check"]).expect(0).stdout;
+    assert!(workdir.read("mine/accounts").contains("\nbob:"));
+    let check = workdir.run(&["check"]).expect(0).stdout;
     assert!(check.contains(&format!("{named}: no mistakes")), "{check}");
 }
 
@@ -280,15 +280,15 @@ fn other_users_are_not_told_and_do_not_guess() {
     if !require_root() {
         return;
     }
-    let sandbox = Sandbox::new();
-    let program = sandbox.install("program");
-    let _running = sandbox.start(&[]);
+    let workdir = Workdir::new();
+    let program = workdir.install("program");
+    let _running = workdir.start(&[]);
     let mut check = Command::new(program);
     check
         .args(["user", "list"])
         .uid(65534)
         .gid(65534)
-        .current_dir(sandbox.path("."))
+        .current_dir(workdir.path("."))
         .stdin(Stdio::null());
     let refused = Ran::of(check).expect(1);
     assert!(refused.stderr.contains("lockgate.sock"), "{}", refused.stderr);
@@ -297,20 +297,20 @@ fn other_users_are_not_told_and_do_not_guess() {
 
 #[test]
 fn a_start_that_cannot_make_its_directories_leaves_none_behind() {
-    let sandbox = Sandbox::new();
-    let log = sandbox.write("lockgate/log", "mine");
-    let refused = sandbox.run(&["start"]).expect(1);
+    let workdir = Workdir::new();
+    let log = workdir.write("lockgate/log", "mine");
+    let refused = workdir.run(&["start"]).expect(1);
     assert!(refused.stderr.contains("lockgate/log"), "{}", refused.stderr);
-    assert_eq!(sandbox.files("lockgate").into_keys().collect::<Vec<_>>(), [log]);
-    assert!(!sandbox.path("lockgate/run").exists());
+    assert_eq!(workdir.files("lockgate").into_keys().collect::<Vec<_>>(), [log]);
+    assert!(!workdir.path("lockgate/run").exists());
 }
 
 #[test]
 fn a_first_start_that_is_refused_leaves_nothing_behind() {
-    let sandbox = Sandbox::new();
+    let workdir = Workdir::new();
     let refuse = |code, variables: &[(&str, &str)]| {
-        let refused = Ran::of(command(&sandbox, &["start"], variables)).expect(code);
-        assert!(is_empty(&sandbox), "{variables:?}: {}", refused.stderr);
+        let refused = Ran::of(command(&workdir, &["start"], variables)).expect(code);
+        assert!(is_empty(&workdir), "{variables:?}: {}", refused.stderr);
         refused.stderr
     };
     let told = refuse(78, &[("REGISTRY_HTTP_ADDR", "foo")]);
@@ -335,7 +335,7 @@ fn a_first_start_that_is_refused_leaves_nothing_behind() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     refuse(1, &[("REGISTRY_HTTP_ADDR", &taken.local_addr().unwrap().to_string())]);
     // Data that another instance serves is found out by the registry's process.
-    let other = Sandbox::new();
+    let other = Workdir::new();
     let _running = other.start(&[]);
     let data = other.path("lockgate/data");
     let told = refuse(
@@ -348,23 +348,23 @@ fn a_first_start_that_is_refused_leaves_nothing_behind() {
     assert!(told.contains("another running instance"), "{told}");
     assert!(data.join("docker/registry/v2/blobs").is_dir());
     // And then nothing is in the way.
-    let running = start(&sandbox, &[("REGISTRY_HTTP_ADDR", "127.0.0.1:0")]);
+    let running = start(&workdir, &[("REGISTRY_HTTP_ADDR", "127.0.0.1:0")]);
     assert!(running.banner.contains("password"), "{}", running.banner);
 }
 
 #[test]
 fn a_first_start_takes_what_lies_ready_and_says_so() {
     // proves: SECURE-07, SECURE-10
-    let sandbox = Sandbox::new();
-    sandbox
+    let workdir = Workdir::new();
+    workdir
         .run(&["cert", "new", "--self-signed", "--name", "localhost", "--out", "certs"])
         .expect(0);
-    sandbox.write("lockgate/password", "open sesame\n");
-    sandbox.write("images/docker/registry/v2/repositories/a/_layers/x", "");
+    workdir.write("lockgate/password", "open sesame\n");
+    workdir.write("images/docker/registry/v2/repositories/a/_layers/x", "");
     let (certificate, key, images) = (
-        sandbox.path("certs/registry.crt"),
-        sandbox.path("certs/registry.key"),
-        sandbox.path("images"),
+        workdir.path("certs/registry.crt"),
+        workdir.path("certs/registry.key"),
+        workdir.path("images"),
     );
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
     let variables = [
@@ -373,8 +373,8 @@ fn a_first_start_takes_what_lies_ready_and_says_so() {
         ("REGISTRY_HTTP_TLS_KEY", key.to_str().unwrap()),
         ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", images.to_str().unwrap()),
     ];
-    let running = start(&sandbox, &variables);
-    let path = |name: &str| sandbox.path(name).display().to_string();
+    let running = start(&workdir, &variables);
+    let path = |name: &str| workdir.path(name).display().to_string();
     for line in [
         format!("made {}", path("lockgate/config.yml")),
         format!("made {}", path("lockgate/auth/htpasswd")),
@@ -390,11 +390,11 @@ fn a_first_start_takes_what_lies_ready_and_says_so() {
         );
         assert!(running.log().contains(&line), "{line}: {}", running.log());
     }
-    assert!(!sandbox.path("lockgate/ca").exists() && !sandbox.path("lockgate/data").exists());
-    let shown = sandbox.run(&["cert", "show", "--host", "localhost"]).expect(0).stdout;
+    assert!(!workdir.path("lockgate/ca").exists() && !workdir.path("lockgate/data").exists());
+    let shown = workdir.run(&["cert", "show", "--host", "localhost"]).expect(0).stdout;
     assert!(shown.contains("localhost"), "{shown}");
     drop(running);
-    let again = start(&sandbox, &variables);
+    let again = start(&workdir, &variables);
     assert!(
         !again.banner.contains("made ") && !again.banner.contains("found "),
         "{}",

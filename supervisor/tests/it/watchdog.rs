@@ -6,14 +6,14 @@ use std::net::TcpStream;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Running, Sandbox, eventually, process_status, ready_pid};
+use crate::harness::{Running, Workdir, eventually, process_status, ready_pid};
 
 /// More than the sockets on the way hold (tcp(7): 4 MiB to send, 6 to receive).
 const LARGE: usize = 32 << 20;
 
 /// Does not notice that it is stopped until the watchdog's time is over, 9 s.
-fn stop(sandbox: &Sandbox, process: &str) -> Pid {
-    let pid = ready_pid(sandbox, process);
+fn stop(workdir: &Workdir, process: &str) -> Pid {
+    let pid = ready_pid(workdir, process);
     kill(pid, Signal::SIGSTOP).unwrap();
     eventually("a stopped process", || is_stopped(pid).then_some(()));
     pid
@@ -75,17 +75,17 @@ fn head(stream: &mut TcpStream) -> String {
 // proves: SECURE-11
 #[test]
 fn a_pull_does_not_need_the_registry_once_it_has_begun() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     let content = content(LARGE);
     let target = format!("/v2/a/blobs/{}", push(&running, &content));
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
         let mut pull = begin(&running, "GET", &target, 0);
         let head = head(&mut pull);
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        let registry = ready_pid(&sandbox, "registry");
+        let registry = ready_pid(&workdir, "registry");
         if signal == Signal::SIGSTOP {
-            stop(&sandbox, "registry");
+            stop(&workdir, "registry");
         } else {
             kill(registry, signal).unwrap();
         }
@@ -102,8 +102,8 @@ fn a_pull_does_not_need_the_registry_once_it_has_begun() {
 // proves: SECURE-11
 #[test]
 fn pushes_under_way_and_begun_meanwhile_outlive_a_registry_that_hangs() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     let content = content(LARGE);
     let digest = digest_of(&content);
     let [under_way, meanwhile] = [(); 2].map(|()| running.begin_upload());
@@ -111,7 +111,7 @@ fn pushes_under_way_and_begun_meanwhile_outlive_a_registry_that_hangs() {
     let (first, rest) = content.split_at(LARGE / 2);
     push.write_all(first).unwrap();
 
-    let hung = stop(&sandbox, "registry");
+    let hung = stop(&workdir, "registry");
     let mut second = begin(&running, "PATCH", &meanwhile, 5);
     second.write_all(b"hello").unwrap();
     let pull = begin(&running, "GET", "/v2/a/tags/list", 0);
@@ -120,7 +120,7 @@ fn pushes_under_way_and_begun_meanwhile_outlive_a_registry_that_hangs() {
     for (answer, status) in [(answer(push), "202"), (answer(second), "202"), (answer(pull), "404")] {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
     }
-    assert_ne!(ready_pid(&sandbox, "registry"), hung);
+    assert_ne!(ready_pid(&workdir, "registry"), hung);
     running.logged("it stopped answering the watchdog", 1);
 
     for (path, digest) in [(under_way, digest), (meanwhile, digest_of(b"hello"))] {
@@ -131,14 +131,14 @@ fn pushes_under_way_and_begun_meanwhile_outlive_a_registry_that_hangs() {
 
 #[test]
 fn a_proxy_that_hangs_is_replaced_and_those_who_come_meanwhile_are_served() {
-    let sandbox = Sandbox::new();
-    let running = sandbox.start_plain();
+    let workdir = Workdir::new();
+    let running = workdir.start_plain();
     let cut = begin(&running, "GET", "/v2/", 0);
     assert!(answer(cut).starts_with("HTTP/1.1 200"));
-    let hung = stop(&sandbox, "proxy");
+    let hung = stop(&workdir, "proxy");
     // Taken by the listening socket, which is nobody's alone.
     assert_eq!(running.get("/v2/"), "200");
-    assert_ne!(ready_pid(&sandbox, "proxy"), hung);
+    assert_ne!(ready_pid(&workdir, "proxy"), hung);
     let said = "killed: it stopped answering the watchdog child=proxy";
     assert!(running.log().contains(said), "{}", running.log());
 }
