@@ -1,9 +1,8 @@
 //! The htpasswd file as it is in force: read again when it changed, one whole state after another.
 
 use std::collections::HashMap;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,14 +10,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
+use lockgate_files::Stamp;
 
 use super::htpasswd::{Htpasswd, Line};
 use super::password_hash::PasswordHash;
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A file changed more recently than this may change again within the same tick of its time stamp.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Nobody has so many accounts; a log file named by mistake is not read into memory.
 pub(super) const MAX_SIZE: u64 = 16 << 20;
 
@@ -52,19 +50,13 @@ pub(in crate::auth) struct AccountFile {
 pub(in crate::auth) struct Loaded {
     accounts: HashMap<Box<str>, Arc<Account>>,
     in_order: Vec<Arc<Account>>,
-    stamp: Stamp,
+    stamp: SettledStamp,
     content: [u8; 32],
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    modified: (i64, i64),
-    changed: (i64, i64),
-    size: u64,
-    inode: (u64, u64),
-    /// False while a further change could leave all of the above as it is.
-    settled: bool,
-}
+/// The stamp of a file that nobody is writing; `None` while a further change could leave it as it is, or when somebody
+/// wrote while the file was read.
+type SettledStamp = Option<Stamp>;
 
 impl AccountFile {
     /// Reads the file; mistakes in it are logged.
@@ -112,7 +104,7 @@ impl AccountFile {
         let loaded = self.loaded.load();
         let path = self.path.display();
         match std::fs::metadata(&self.path) {
-            Ok(metadata) if loaded.stamp.settled && loaded.stamp == Stamp::of(&metadata) => {}
+            Ok(metadata) if loaded.stamp == Some(Stamp::from_metadata(&metadata)) => {}
             Ok(_) => match Loaded::read(&self.path) {
                 Ok(new) if new.content == loaded.content => self.loaded.store(Arc::new(loaded.restamped(new.stamp))),
                 Ok(new) => {
@@ -141,7 +133,7 @@ impl Loaded {
 
     fn read(path: &Path) -> Result<Self, std::io::Error> {
         let mut file = File::open(path)?;
-        let before = Stamp::of(&file.metadata()?);
+        let before = Stamp::from_metadata(&file.metadata()?);
         let mut bytes = Vec::new();
         if (&mut file).take(MAX_SIZE + 1).read_to_end(&mut bytes)? as u64 > MAX_SIZE {
             return Err(std::io::Error::new(
@@ -149,9 +141,9 @@ impl Loaded {
                 "the file is larger than 16 MiB",
             ));
         }
-        let mut stamp = Stamp::of(&file.metadata()?);
-        // Somebody was writing meanwhile (`htpasswd` writes in place): look again soon.
-        stamp.settled &= stamp == before;
+        let after = Stamp::from_metadata(&file.metadata()?);
+        // When somebody was writing meanwhile (`htpasswd` writes in place), it is read again soon.
+        let stamp = (after == before && after.is_settled(SystemTime::now())).then_some(after);
         let parsed = Htpasswd::parse(&bytes);
         for mistake in &parsed.mistakes {
             tracing::warn!(path = %path.display(), line = mistake.number, "accounts: {mistake}");
@@ -159,7 +151,7 @@ impl Loaded {
         Ok(Self::new(parsed, stamp, sha256(&bytes)))
     }
 
-    fn new(parsed: Htpasswd, stamp: Stamp, content: [u8; 32]) -> Self {
+    fn new(parsed: Htpasswd, stamp: SettledStamp, content: [u8; 32]) -> Self {
         let account = |line| Arc::new(Account { line });
         let accounts: HashMap<_, _> = parsed
             .accounts
@@ -176,29 +168,12 @@ impl Loaded {
         }
     }
 
-    fn restamped(&self, stamp: Stamp) -> Self {
+    fn restamped(&self, stamp: SettledStamp) -> Self {
         Self {
             accounts: self.accounts.clone(),
             in_order: self.in_order.clone(),
             stamp,
             content: self.content,
-        }
-    }
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        let age = metadata
-            .modified()
-            .ok()
-            .and_then(|modified| SystemTime::now().duration_since(modified).ok());
-        Self {
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            size: metadata.size(),
-            inode: (metadata.dev(), metadata.ino()),
-            // A time stamp in the future proves nothing until the clock has passed it.
-            settled: age.is_some_and(|age| age >= SETTLED_AFTER),
         }
     }
 }

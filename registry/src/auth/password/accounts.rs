@@ -5,11 +5,13 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use lockgate_files::flock::{self, Kind};
+use lockgate_files::rewrite;
 
 use super::account_file;
 use super::htpasswd::Htpasswd;
@@ -17,8 +19,8 @@ pub use super::password_hash::{
     HashKind, InvalidHash, PasswordError, PasswordHash, hash_password, hash_password_bcrypt,
 };
 
-/// Mode of a file that did not exist.
-const NEW_FILE_MODE: u32 = 0o600;
+/// Mode of the file that editors lock.
+const LOCK_MODE: u32 = 0o600;
 
 /// An htpasswd file to edit. Nothing is kept in memory between two calls.
 #[derive(Debug, Clone)]
@@ -139,21 +141,18 @@ impl Accounts {
             Err(source) => return Err(self.error("read", source)),
         };
         change(&mut text)?;
-        replace(&path, &text.0).map_err(|source| self.error("write", source))
+        rewrite(&path, &text.0).map_err(|source| self.error("write", source))
     }
 
     fn lock(&self, path: &Path) -> Result<File, AccountsError> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(NEW_FILE_MODE)
-            .open(name);
-        let lock = lock.map_err(|source| self.error("lock", source))?;
-        lock.lock().map_err(|source| self.error("lock", source))?;
-        Ok(lock)
+        let locked = || {
+            let lock = flock::open(Path::new(&name), LOCK_MODE)?;
+            flock::lock(&lock, Kind::Exclusive)?;
+            Ok(lock)
+        };
+        locked().map_err(|source| self.error("lock", source))
     }
 
     fn missing(&self, name: &AccountName) -> AccountsError {
@@ -170,42 +169,6 @@ impl Accounts {
             source,
         }
     }
-}
-
-/// Writes beside `path`, syncs, renames, syncs the directory. Keeps the mode, and the owner where the system allows it.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let beside = directory.join(name);
-    let written = write_beside(&beside, path, bytes).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written?;
-    File::open(directory)?.sync_all()
-}
-
-fn write_beside(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // One that a crash left behind is ours to remove: the lock is held.
-    let _ = fs::remove_file(beside);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(NEW_FILE_MODE)
-        .open(beside)?;
-    if let Ok(old) = fs::metadata(path) {
-        let new = file.metadata()?;
-        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-            fchown(&file, Some(old.uid()), Some(old.gid()))?;
-        }
-        file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
-    }
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// The file's bytes; lines end in LF or CRLF, and those of other tools may hold anything.
@@ -358,6 +321,9 @@ pub enum AccountsError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
     use super::*;
 
     const APR1: &str = "$apr1$b/zyIT2G$p09X61P.J8Qv54keme2pQ/";
@@ -451,13 +417,12 @@ mod tests {
         let new = directory.path().join("new");
         Accounts::new(&new).add(&name("anna"), &hash(BCRYPT)).unwrap();
         assert_eq!(fs::metadata(&new).unwrap().mode() & 0o7777, 0o600);
-        assert_eq!(
-            fs::read_dir(directory.path())
-                .unwrap()
-                .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".new"))
-                .count(),
-            0
-        );
+        let mut names: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["htpasswd", "htpasswd.lock", "link", "new", "new.lock"]);
     }
 
     #[test]

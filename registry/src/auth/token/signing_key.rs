@@ -1,8 +1,8 @@
 //! The key that the built-in token server signs with: EC P-256, in a file of its own.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
@@ -11,6 +11,7 @@ use aws_lc_rs::{hkdf, hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use lockgate_config::text;
+use lockgate_files::{Existing, WriteError, write_private};
 use x509_parser::pem::Pem;
 
 use super::public_key::{Curve, PublicKey, libtrust_id};
@@ -73,12 +74,10 @@ impl SigningKey {
         };
         let pem = match fs::read(path) {
             Ok(pem) => pem,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match create(path) {
-                Ok(()) => fs::read(path).map_err(file)?,
-                // Another process was faster.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::read(path).map_err(file)?,
-                Err(source) => return Err(file(source)),
-            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                create(path).map_err(file)?;
+                fs::read(path).map_err(file)?
+            }
             Err(source) => return Err(file(source)),
         };
         let mode = fs::metadata(path).map_err(file)?.permissions().mode();
@@ -166,30 +165,13 @@ impl SigningKey {
     }
 }
 
-/// Makes a key. Written beside and linked, so that nobody reads half of one.
+/// Makes a key, unless another process was faster. So is its directory: the default lies in `auth/` beside the
+/// configuration, which a hand-written one need not have.
 fn create(path: &Path) -> io::Result<()> {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    // The default lies in `auth/` beside the configuration, which a hand-written one need not have.
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.new", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let _ = fs::remove_file(&beside);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&beside)?;
-    let made = file
-        .write_all(new_key()?.as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::hard_link(&beside, path));
-    let _ = fs::remove_file(&beside);
-    made?;
-    File::open(directory)?.sync_all()
+    match write_private(path, new_key()?, Existing::Keep) {
+        Ok(()) | Err(WriteError::Exists { .. }) => Ok(()),
+        Err(WriteError::Io { source, .. }) => Err(source),
+    }
 }
 
 /// A new key, PKCS #8 in PEM.

@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
+use lockgate_files::Buffers;
 use tokio::sync::Semaphore;
 
 use super::{Error, Layout, Result};
@@ -21,7 +22,7 @@ use disk::durable::{self, Durable};
 #[doc(hidden)]
 pub use disk::fault;
 use disk::inherited::Inherited;
-use disk::reader::Buffers;
+use disk::reader;
 use disk::staging::Staging;
 use locks::lease::Leases;
 pub use locks::owner::{Instance, Owner, OwnerError};
@@ -63,7 +64,7 @@ struct Inner {
     durable: Durable,
     locks: RepositoryLocks,
     leases: Arc<Leases>,
-    buffers: Arc<Buffers>,
+    buffers: Buffers,
 }
 
 impl FilesystemStorage {
@@ -86,7 +87,7 @@ impl FilesystemStorage {
             durable: Durable::new(staging, inherited),
             locks: RepositoryLocks::default(),
             leases: Arc::default(),
-            buffers: Arc::default(),
+            buffers: reader::buffers(),
             layout,
         };
         Ok(Self {

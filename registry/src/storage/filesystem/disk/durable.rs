@@ -1,13 +1,15 @@
 //! Changes to the disk that survive power loss: stage, write, fsync, rename, fsync the directory.
 //!
-//! The only file that renames, removes or syncs anything which a reader may see.
+//! The only file that renames, removes or syncs anything which a reader may see. Other files of Lockgate are replaced by
+//! `lockgate_files::write_private` and its like; what is different here is said there.
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lockgate_files::{Modes, make_directory, sync_directory};
 
 use super::fault;
 use super::inherited::Inherited;
@@ -192,40 +194,16 @@ impl Drop for Staged {
 /// Makes one directory, open to the group.
 pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
     fault::point("create directory");
-    match DirBuilder::new().mode(DIRECTORY_MODE & 0o777).create(path) {
-        // mkdir(2) drops the setgid bit and applies the umask.
-        Ok(()) => allow_refusal(fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
+    make_directory(path, DIRECTORY_MODE, Modes::AsMounted).map(drop)
 }
 
 /// Makes a new file, readable by the group whatever the umask.
 pub(crate) fn create_file(path: &Path) -> Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(FILE_MODE)
-        .open(path)
-        .map_err(Error::io("create", path))?;
-    allow_refusal(file.set_permissions(Permissions::from_mode(FILE_MODE)))
-        .map_err(Error::io("set the mode of", path))?;
-    Ok(file)
-}
-
-/// Filesystems without modes (CIFS, FAT) are used as they are mounted.
-fn allow_refusal(changed: io::Result<()>) -> io::Result<()> {
-    match changed {
-        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => Ok(()),
-        other => other,
-    }
+    lockgate_files::create_file(path, FILE_MODE, Modes::AsMounted).map_err(Error::io("create", path))
 }
 
 pub(crate) fn sync_dir(directory: &Path) -> Result<()> {
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(Error::io("sync", directory))
+    sync_directory(directory).map_err(Error::io("sync", directory))
 }
 
 pub(crate) fn parent(path: &Path) -> &Path {

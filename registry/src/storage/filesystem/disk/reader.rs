@@ -1,16 +1,16 @@
 //! Streams a range of a file: what is in the page cache is read inline, the rest on a blocking thread.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
+use lockgate_files::{Buffers, Cached, read_cached};
 use rustix::fs::Advice;
-use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::storage::{Blob, BlobStream, Error, Result};
 
@@ -19,8 +19,13 @@ const PIECE: usize = 256 * 1024;
 /// Buffers that wait for the next read; more are given back to the system.
 const IDLE_BUFFERS: usize = 32;
 
+/// What [`read`] reads into.
+pub(crate) fn buffers() -> Buffers {
+    Buffers::new(PIECE, IDLE_BUFFERS)
+}
+
 /// The bytes `range` of the file at `path`, which holds `blob`.
-pub(crate) fn read(path: PathBuf, blob: &Blob, range: Range<u64>, buffers: &Arc<Buffers>) -> Result<BlobStream> {
+pub(crate) fn read(path: PathBuf, blob: &Blob, range: Range<u64>, buffers: &Buffers) -> Result<BlobStream> {
     let range = range.start..range.end.min(blob.size);
     if range.is_empty() {
         return Ok(Box::pin(stream::empty()));
@@ -35,7 +40,7 @@ pub(crate) fn read(path: PathBuf, blob: &Blob, range: Range<u64>, buffers: &Arc<
         file: Arc::new(file),
         path,
         range,
-        buffers: Arc::clone(buffers),
+        buffers: buffers.clone(),
     };
     Ok(Box::pin(stream::try_unfold(cursor, Cursor::next)))
 }
@@ -44,7 +49,7 @@ struct Cursor {
     file: Arc<File>,
     path: PathBuf,
     range: Range<u64>,
-    buffers: Arc<Buffers>,
+    buffers: Buffers,
 }
 
 impl Cursor {
@@ -52,74 +57,28 @@ impl Cursor {
         if self.range.is_empty() {
             return Ok(None);
         }
-        let mut piece = self.buffers.take();
+        let mut buffer = self.buffers.take();
         let wanted = usize::try_from(self.range.end - self.range.start).map_or(PIECE, |left| left.min(PIECE));
         let offset = self.range.start;
-        piece.filled = match read_cached(&self.file, &mut piece.buffer[..wanted], offset)? {
-            Some(length) => length,
-            None => {
+        let length = match read_cached(&self.file, &mut buffer.as_mut()[..wanted], offset)? {
+            Cached::Read(length) => length,
+            Cached::Missed | Cached::Unknown => {
                 let file = Arc::clone(&self.file);
                 let read = move || {
-                    let length = file.read_at(&mut piece.buffer[..wanted], offset)?;
-                    Ok::<_, io::Error>((length, piece))
+                    let length = file.read_at(&mut buffer.as_mut()[..wanted], offset)?;
+                    Ok::<_, io::Error>((length, buffer))
                 };
                 let length;
-                (length, piece) = tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??;
+                (length, buffer) = tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??;
                 length
             }
         };
-        if piece.filled == 0 {
+        if length == 0 {
             let what = format!("{} ends at byte {offset}, its record says more", self.path.display());
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
         }
-        self.range.start += piece.filled as u64;
-        Ok(Some((Bytes::from_owner(piece), self)))
-    }
-}
-
-/// `None` when it takes the disk, or when the filesystem cannot tell.
-fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
-    match rustix::io::preadv2(file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
-        Ok(length) => Ok(Some(length)),
-        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Initialised buffers, used again and again.
-#[derive(Default)]
-pub(crate) struct Buffers(Mutex<Vec<Box<[u8]>>>);
-
-impl Buffers {
-    fn take(self: &Arc<Self>) -> Piece {
-        let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Piece {
-            buffer: idle.unwrap_or_else(|| vec![0; PIECE].into_boxed_slice()),
-            filled: 0,
-            home: Arc::clone(self),
-        }
-    }
-}
-
-/// A buffer that goes back when the last of its bytes was sent.
-struct Piece {
-    buffer: Box<[u8]>,
-    filled: usize,
-    home: Arc<Buffers>,
-}
-
-impl AsRef<[u8]> for Piece {
-    fn as_ref(&self) -> &[u8] {
-        &self.buffer[..self.filled]
-    }
-}
-
-impl Drop for Piece {
-    fn drop(&mut self) {
-        let mut idle = self.home.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_BUFFERS {
-            idle.push(std::mem::take(&mut self.buffer));
-        }
+        self.range.start += length as u64;
+        Ok(Some((buffer.freeze(length), self)))
     }
 }
 
@@ -137,10 +96,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ranges_come_in_bounded_pieces_and_buffers_return() {
+    async fn ranges_come_in_bounded_pieces() {
         let content: Vec<u8> = (0..3 * PIECE + 17).map(|i| (i * 7 + i / 255) as u8).collect();
         let (file, blob) = blob(&content);
-        let buffers = Arc::default();
+        let buffers = buffers();
         for range in [
             0..blob.size,
             5..6,
@@ -157,14 +116,13 @@ mod tests {
             let end = usize::try_from(range.end.min(blob.size)).unwrap();
             assert_eq!(pieces.concat(), &content[usize::try_from(range.start).unwrap()..end]);
         }
-        assert!(!buffers.0.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn a_file_that_is_too_short_is_an_error() {
         let (file, blob) = blob(&[7; 1000]);
         file.as_file().set_len(10).unwrap();
-        let error = read(file.path().to_owned(), &blob, 0..1000, &Arc::default())
+        let error = read(file.path().to_owned(), &blob, 0..1000, &buffers())
             .unwrap()
             .try_collect::<Vec<_>>()
             .await

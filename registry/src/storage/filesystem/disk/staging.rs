@@ -1,9 +1,11 @@
 //! The place for files that are being written; one directory per process, locked while the process lives.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use lockgate_files::flock::{self, Kind};
 
 use super::durable::make_dir;
 use super::inherited;
@@ -24,7 +26,7 @@ impl Staging {
         let failed = |operation| Error::io(operation, staging);
         // Held meanwhile, so that no other process takes a directory for dead that is not locked yet.
         let gate = File::open(staging).map_err(failed("open"))?;
-        gate.lock().map_err(failed("lock"))?;
+        flock::lock(&gate, Kind::Exclusive).map_err(failed("lock"))?;
 
         let mut dead = Vec::new();
         for entry in fs::read_dir(staging).map_err(failed("list"))? {
@@ -44,7 +46,7 @@ impl Staging {
             made => made?,
         }
         let lock = File::open(&directory).map_err(Error::io("open", &directory))?;
-        lock.lock().map_err(Error::io("lock", &directory))?;
+        flock::lock(&lock, Kind::Exclusive).map_err(Error::io("lock", &directory))?;
         let staging = Self {
             directory,
             next: AtomicU64::new(0),
@@ -85,7 +87,7 @@ impl Drop for Staging {
 /// Nobody holds its lock. One that cannot be asked counts as dead: a sync too many does no harm.
 fn is_dead(directory: &Path) -> bool {
     match File::open(directory) {
-        Ok(directory) => !matches!(directory.try_lock(), Err(TryLockError::WouldBlock)),
+        Ok(directory) => !matches!(flock::try_lock(&directory, Kind::Exclusive), Ok(false)),
         // Gone by now: it ended in order.
         Err(error) => error.kind() != ErrorKind::NotFound,
     }

@@ -2,12 +2,12 @@
 //!
 //! Whoever comes after an instance that was killed waits for what that left: processes that finish what clients sent.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use lockgate_files::flock::{self, Kind};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
@@ -123,7 +123,7 @@ impl Drop for Owner {
     fn drop(&mut self) {
         // The last process of the instance says that nobody serves. Best effort: the text alone means nothing.
         if let Some(file) = &mut self.lock
-            && file.try_lock().is_ok()
+            && matches!(flock::try_lock(file, Kind::Exclusive), Ok(true))
         {
             let _ = write(file, "");
         }
@@ -141,21 +141,21 @@ fn hold(
         path: path.to_owned(),
         source,
     };
-    let mut file = open(path).map_err(failed)?;
+    let mut file = flock::open(path, FILE_MODE).map_err(failed)?;
     let began = Instant::now();
     let mut is_said = false;
     loop {
-        let holder = match file.try_lock() {
-            Ok(()) => {
+        let holder = match flock::try_lock(&file, Kind::Exclusive) {
+            Ok(true) => {
                 write(&mut file, &instance.0).map_err(failed)?;
                 instance.clone()
             }
-            Err(TryLockError::WouldBlock) => read(&mut file).map_err(failed)?,
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Ok(false) => read(&mut file).map_err(failed)?,
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(None),
+            Err(error) => return Err(failed(error)),
         };
         // From the lock to a shared one flock(2) may let go in between; whoever comes in then is first.
-        if holder == *instance && share(&file).map_err(failed)? {
+        if holder == *instance && flock::try_lock(&file, Kind::Shared).map_err(failed)? {
             return Ok(Some(file));
         }
         if began.elapsed() >= PATIENCE {
@@ -172,24 +172,6 @@ fn hold(
             }
         }
         std::thread::sleep(PAUSE);
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE)
-        .open(path)
-}
-
-fn share(file: &File) -> io::Result<bool> {
-    match file.try_lock_shared() {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

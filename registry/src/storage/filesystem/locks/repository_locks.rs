@@ -6,9 +6,10 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use lockgate_files::flock::{Kind, lock, where_supported};
 
 use crate::storage::filesystem::disk::link::is_absence;
 use crate::storage::{Error, Result};
@@ -31,7 +32,7 @@ impl RepositoryLocks {
     pub(crate) fn adding(&self, manifests: &Path) -> Result<Adding<'_>> {
         let here = self.stripe(manifests).read().unwrap_or_else(PoisonError::into_inner);
         let file = File::open(manifests).map_err(Error::io("open", manifests))?;
-        supported(file.lock_shared()).map_err(Error::io("lock", manifests))?;
+        where_supported(lock(&file, Kind::Shared), ()).map_err(Error::io("lock", manifests))?;
         Ok(Adding {
             _everywhere: file,
             _here: here,
@@ -46,7 +47,7 @@ impl RepositoryLocks {
             Err(error) if is_absence(&error) => return Ok(None),
             Err(error) => return Err(Error::io("open", manifests)(error)),
         };
-        supported(file.lock()).map_err(Error::io("lock", manifests))?;
+        where_supported(lock(&file, Kind::Exclusive), ()).map_err(Error::io("lock", manifests))?;
         Ok(Some(Removing {
             _everywhere: file,
             _here: here,
@@ -78,12 +79,4 @@ pub(crate) struct Adding<'l> {
 pub(crate) struct Removing<'l> {
     _everywhere: File,
     _here: RwLockWriteGuard<'l, ()>,
-}
-
-/// A filesystem without locks is not shared by processes that need them.
-pub(crate) fn supported(locked: io::Result<()>) -> io::Result<()> {
-    match locked {
-        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
-        locked => locked,
-    }
 }

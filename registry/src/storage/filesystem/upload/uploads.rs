@@ -1,13 +1,15 @@
 //! Uploads: a directory with the bytes so far, when it began, and the hash state at its end.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use lockgate_files::FileId;
+use lockgate_files::flock::{self, Kind};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -25,7 +27,6 @@ use crate::storage::{Error, PurgedUpload, Result, UploadId, UploadStatus, Upload
 const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 /// How long another process may take to end its writer.
 const PATIENCE: Duration = Duration::from_secs(3);
-const RETRY: Duration = Duration::from_millis(20);
 
 #[async_trait]
 impl UploadStore for FilesystemStorage {
@@ -183,7 +184,7 @@ fn open_data(layout: &UploadLayout, id: &UploadId) -> Result<(File, u64)> {
     }
     let opened = data.metadata().map_err(failed("look at"))?;
     match fs::metadata(&path) {
-        Ok(current) if (current.dev(), current.ino()) == (opened.dev(), opened.ino()) => Ok((data, opened.len())),
+        Ok(current) if FileId::of(&current) == FileId::of(&opened) => Ok((data, opened.len())),
         // The process that held the lock ended the upload.
         _ => Err(Error::UploadUnknown(id.clone())),
     }
@@ -203,24 +204,12 @@ fn settled_elsewhere(upload: &UploadLayout) -> Result<()> {
 }
 
 fn lock_within(data: &File, patience: Duration) -> io::Result<bool> {
-    let deadline = Instant::now() + patience;
-    while !lock(data)? {
-        if Instant::now() >= deadline {
-            return Ok(false);
-        }
-        std::thread::sleep(RETRY);
-    }
-    Ok(true)
+    flock::where_supported(flock::lock_within(data, Kind::Exclusive, patience), true)
 }
 
 /// `false` when another process writes. A filesystem without locks is not shared by processes that need them.
 pub(crate) fn lock(data: &File) -> io::Result<bool> {
-    match data.try_lock() {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(true),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
+    flock::where_supported(flock::try_lock(data, Kind::Exclusive), true)
 }
 
 /// The furthest stored state that `size` bytes include, with its offset; normally at their end.
