@@ -13,7 +13,7 @@ use lockgate_config::{Config, Home};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::blob::buffers::BufferPool;
+use crate::blob::buffers;
 use crate::downstream::server::{ListenerPurpose, Server};
 use crate::downstream::tls::Tls;
 use crate::request::in_flight::InFlight;
@@ -68,7 +68,7 @@ pub async fn run(config: Config, home: Home, listeners: Vec<ProxyListener>, cont
         settings: settings.clone(),
         upstream: Upstream::new(control.upstream)?,
         requests: InFlight::default(),
-        buffers: BufferPool::default(),
+        buffers: buffers::pool(),
         shutdown: watch::Sender::new(Shutdown::No),
     };
     let server = Arc::new(Server::new(service, tls.clone()));

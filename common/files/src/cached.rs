@@ -31,7 +31,7 @@ pub fn read_cached(file: &File, into: &mut [u8], offset: u64) -> io::Result<Cach
 
 /// Initialised buffers of one size, where they come from and go back to.
 #[derive(Debug, Clone)]
-pub struct Buffers(Arc<Pool>);
+pub struct BufferPool(Arc<Pool>);
 
 #[derive(Debug)]
 struct Pool {
@@ -40,7 +40,7 @@ struct Pool {
     kept: Mutex<Vec<Box<[u8]>>>,
 }
 
-impl Buffers {
+impl BufferPool {
     /// Buffers of `size` bytes, of which at most `most_kept` wait to be used again. The others are given back to the
     /// system.
     pub fn new(size: usize, most_kept: usize) -> Self {
@@ -52,9 +52,9 @@ impl Buffers {
     }
 
     /// A buffer with any content.
-    pub fn take(&self) -> Buffer {
+    pub fn take(&self) -> PooledBuffer {
         let kept = self.0.kept().pop();
-        Buffer {
+        PooledBuffer {
             bytes: kept.unwrap_or_else(|| vec![0; self.0.size].into_boxed_slice()),
             pool: Arc::clone(&self.0),
         }
@@ -69,31 +69,31 @@ impl Pool {
 
 /// One buffer; goes back where it came from when dropped.
 #[derive(Debug)]
-pub struct Buffer {
+pub struct PooledBuffer {
     bytes: Box<[u8]>,
     pool: Arc<Pool>,
 }
 
-impl Buffer {
+impl PooledBuffer {
     /// The first `length` bytes, without copying. The buffer is used again when the last clone of them is gone.
     pub fn freeze(self, length: usize) -> Bytes {
         Bytes::from_owner(self).slice(..length)
     }
 }
 
-impl AsRef<[u8]> for Buffer {
+impl AsRef<[u8]> for PooledBuffer {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl AsMut<[u8]> for Buffer {
+impl AsMut<[u8]> for PooledBuffer {
     fn as_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 }
 
-impl Drop for Buffer {
+impl Drop for PooledBuffer {
     fn drop(&mut self) {
         let mut kept = self.pool.kept();
         if kept.len() < self.pool.most_kept {
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_buffer_is_used_again_when_its_last_clone_is_gone() {
-        let buffers = Buffers::new(64, 2);
+        let buffers = BufferPool::new(64, 2);
         let buffer = buffers.take();
         let address = buffer.as_ref().as_ptr();
         let bytes = buffer.freeze(3);
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn no_more_are_kept_than_was_said() {
-        let buffers = Buffers::new(64, 2);
+        let buffers = BufferPool::new(64, 2);
         let many = [buffers.take(), buffers.take(), buffers.take()];
         drop(many);
         assert_eq!(buffers.0.kept().len(), 2);

@@ -23,7 +23,7 @@ mod owner;
 mod stamp;
 mod write;
 
-pub use cached::{Buffer, Buffers, Cached, read_cached};
+pub use cached::{BufferPool, Cached, PooledBuffer, read_cached};
 pub use create::{Modes, create_file, make_directories, make_directory, sync_directory};
 pub use owner::{UidGid, set_owner_and_mode};
 pub use stamp::{FileId, Stamp};

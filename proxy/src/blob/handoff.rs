@@ -1,19 +1,20 @@
 //! Blob hand-off: the registry names a file, an offset and a length, and the proxy streams them.
 
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use lockgate_files::{BufferPool, Cached, PooledBuffer, read_cached};
 use lockgate_wire::Multipart;
 use pingora::{Error, ErrorType, OrErr, Result};
 use pingora_proxy::Session;
 use rustix::fs::{Advice, fadvise};
-use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
+use rustix::io::pread;
 
-use crate::blob::buffers::{BUFFER_SIZE, BufferPool, PooledBuffer};
+use crate::blob::buffers::BUFFER_SIZE;
 use crate::blob::root_dir::{OpenFile, RootDir};
 
 /// How far ahead the kernel is asked to read once the page cache has missed.
@@ -219,17 +220,14 @@ impl FileBody {
     }
 
     fn read_cached(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
-        let mut slices = [IoSliceMut::new(into)];
-        match preadv2(&self.file, &mut slices, self.offset, ReadWriteFlags::NOWAIT) {
-            Ok(length) => Ok(Some(length)),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
-            // Some filesystems cannot tell what is cached.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+        Ok(match read_cached(&self.file, into, self.offset)? {
+            Cached::Read(length) => Some(length),
+            Cached::Missed => None,
+            Cached::Unknown => {
                 self.inline = false;
-                Ok(None)
+                None
             }
-            Err(error) => Err(error.into()),
-        }
+        })
     }
 
     async fn read_blocking(&self, mut buffer: PooledBuffer, wanted: usize) -> io::Result<(PooledBuffer, usize)> {
@@ -305,7 +303,7 @@ mod tests {
                 blob.inline = inline;
                 let mut read = Vec::new();
                 while blob.offset < blob.end {
-                    read.extend_from_slice(&blob.read(&BufferPool::default()).await.unwrap());
+                    read.extend_from_slice(&blob.read(&crate::blob::buffers::pool()).await.unwrap());
                 }
                 assert!(read == content[offset..offset + length], "{offset} {length} {inline}");
             }

@@ -8,10 +8,11 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use lockgate_files::{BufferPool, PooledBuffer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::blob::buffers::{BUFFER_SIZE, BufferPool, PooledBuffer};
+use crate::blob::buffers::BUFFER_SIZE;
 
 /// A socket with what was read from it and not yet asked for.
 #[derive(Debug)]

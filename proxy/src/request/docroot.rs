@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use http::{Method, StatusCode};
+use lockgate_files::BufferPool;
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
-use crate::blob::buffers::BufferPool;
 use crate::blob::handoff::FileBody;
 use crate::blob::root_dir::{OpenFile, RootDir};
 use crate::request::settings::ProxySettings;

@@ -11,6 +11,7 @@ use http::header::{AUTHORIZATION, CONNECTION, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, StatusCode};
 use lockgate_admission::Overloaded;
 use lockgate_certs::trust::CERTIFICATE_URL_PATH;
+use lockgate_files::BufferPool;
 use lockgate_wire::internal;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
@@ -18,7 +19,6 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use tokio::sync::watch;
 
-use crate::blob::buffers::BufferPool;
 use crate::blob::handoff::{Handoff, OpenError};
 use crate::request::body::{self, BodyMode};
 use crate::request::connection_info::ConnectionInfo;

@@ -14,7 +14,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-use lockgate_files::Buffers;
+use lockgate_files::BufferPool;
 use tokio::sync::Semaphore;
 
 use super::{Error, Layout, Result};
@@ -64,7 +64,7 @@ struct Inner {
     durable: Durable,
     locks: RepositoryLocks,
     leases: Arc<Leases>,
-    buffers: Buffers,
+    buffers: BufferPool,
 }
 
 impl FilesystemStorage {

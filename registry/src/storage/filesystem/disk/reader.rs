@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use lockgate_files::{Buffers, Cached, read_cached};
+use lockgate_files::{BufferPool, Cached, read_cached};
 use rustix::fs::Advice;
 
 use crate::storage::{Blob, BlobStream, Error, Result};
@@ -20,12 +20,12 @@ const PIECE: usize = 256 * 1024;
 const IDLE_BUFFERS: usize = 32;
 
 /// What [`read`] reads into.
-pub(crate) fn buffers() -> Buffers {
-    Buffers::new(PIECE, IDLE_BUFFERS)
+pub(crate) fn buffers() -> BufferPool {
+    BufferPool::new(PIECE, IDLE_BUFFERS)
 }
 
 /// The bytes `range` of the file at `path`, which holds `blob`.
-pub(crate) fn read(path: PathBuf, blob: &Blob, range: Range<u64>, buffers: &Buffers) -> Result<BlobStream> {
+pub(crate) fn read(path: PathBuf, blob: &Blob, range: Range<u64>, buffers: &BufferPool) -> Result<BlobStream> {
     let range = range.start..range.end.min(blob.size);
     if range.is_empty() {
         return Ok(Box::pin(stream::empty()));
@@ -49,7 +49,7 @@ struct Cursor {
     file: Arc<File>,
     path: PathBuf,
     range: Range<u64>,
-    buffers: Buffers,
+    buffers: BufferPool,
 }
 
 impl Cursor {
