@@ -9,7 +9,7 @@ use crate::setup::Wish;
 
 /// What `start` and `setup` take.
 #[derive(Debug, Args)]
-pub(crate) struct Wishes {
+pub(crate) struct StartArgs {
     #[command(flatten)]
     pub(crate) places: Places,
     /// Where to listen: host:port or :port [default: the configuration's; for a new one :443, else :5443]
@@ -23,7 +23,7 @@ pub(crate) struct Wishes {
     chown: bool,
 }
 
-impl Wishes {
+impl StartArgs {
     /// `serve`: whether it will be listened.
     pub(crate) fn wish<'a>(&'a self, home: &'a Home, serve: bool, environment: &'a Environment) -> Wish<'a> {
         Wish {

@@ -3,15 +3,15 @@
 use std::fmt::{self, Write};
 use std::path::PathBuf;
 
-use crate::configuration::public_url::Reach;
-use crate::configuration::variables::InForce;
+use crate::configuration::public_url::PublicUrl;
+use crate::configuration::variables::ActiveVariables;
 use crate::os::shell::shell_word;
 use crate::setup::FirstAccount;
 
 /// Everything to tell.
 #[derive(Debug)]
 pub(crate) struct Banner {
-    pub(crate) reach: Reach,
+    pub(crate) url: PublicUrl,
     /// The account that was made now: the first run has one, later ones have not.
     pub(crate) account: Option<FirstAccount>,
     /// Where its password is kept.
@@ -22,12 +22,12 @@ pub(crate) struct Banner {
     pub(crate) authority: Option<PathBuf>,
     /// What was made and what lay ready, at the first start.
     pub(crate) beginnings: Vec<String>,
-    pub(crate) variables: InForce,
+    pub(crate) variables: ActiveVariables,
 }
 
 impl fmt::Display for Banner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Lockgate serves {}", self.reach)?;
+        writeln!(f, "Lockgate serves {}", self.url)?;
         if let Some(problem) = &self.certificate_problem {
             writeln!(f, "Certificate: {problem}; `lockgate status` tells more.")?;
         }
@@ -68,7 +68,7 @@ impl Banner {
     }
 
     fn first_run(&self, f: &mut fmt::Formatter<'_>, account: &FirstAccount) -> fmt::Result {
-        let reference = self.reach.reference();
+        let reference = self.url.reference();
         writeln!(f, "\n  account   {}", account.name)?;
         if let Some(password) = &account.password {
             // The one time that it is shown.
@@ -91,11 +91,11 @@ impl Banner {
         } else {
             f.write_char('\n')?;
         }
-        if self.reach.host() != "localhost" {
+        if self.url.host() != "localhost" {
             writeln!(
                 f,
                 "Docker on this machine needs no trust for localhost:{}.",
-                self.reach.port()
+                self.url.port()
             )?;
         } else if self.authority.is_some() {
             writeln!(f, "Docker on this machine needs no trust for localhost.")?;

@@ -1,15 +1,15 @@
 //! From a command line to a supervision: as the first binary in this process, or in the place of another.
 //!
 //! ```text
-//! ground ─▶ equip: configuration, certificates, sockets ─▶ begin ─────▶ Supervisor
-//!                               will of the binary before ─▶ take over ─┘
+//! StartContext ─▶ LaunchConfig: configuration, certificates, sockets ─▶ start ─▶ Supervisor
+//!              state that the binary before left ─▶ adopt ─────────────┘
 //! ```
 
+mod adopt;
 pub(crate) mod arguments;
 pub(crate) mod banner;
-mod equipment;
+mod launch_config;
 pub(crate) mod places;
-mod take_over;
 
 use std::time::Instant;
 
@@ -25,16 +25,16 @@ use crate::setup::trail::Trail;
 use crate::supervisor::child_process::pair_of;
 use crate::supervisor::generation::Generation;
 use crate::supervisor::replace::hand_over::registry_socket;
-use crate::supervisor::restart_policy::Life;
-use crate::supervisor::{Ears, Supervisor};
-use arguments::Wishes;
+use crate::supervisor::restart_policy::RestartTracker;
+use crate::supervisor::{ControlSockets, Supervisor};
+pub(crate) use adopt::adopt;
+use arguments::StartArgs;
 use banner::Banner;
-use equipment::{equip, plan};
-pub(crate) use take_over::take_over;
+use launch_config::{resolve, supervisor_config};
 
 /// What is there before any configuration is read.
-pub(crate) struct Ground<'a> {
-    pub(crate) wishes: &'a Wishes,
+pub(crate) struct StartContext<'a> {
+    pub(crate) arguments: &'a StartArgs,
     pub(crate) environment: &'a Environment,
     pub(crate) home: Home,
     pub(crate) lock: Lock,
@@ -43,19 +43,23 @@ pub(crate) struct Ground<'a> {
 }
 
 /// Both children are due to be started.
-pub(crate) fn begin(ground: Ground<'_>, trail: &mut Trail) -> Result<(Supervisor, Banner), Failure> {
-    let (equipment, entrances, mut banner) = equip(&ground, None, trail)?;
-    let setting = equipment.setting.clone();
-    let plan = plan(ground, equipment, &banner.reach);
-    banner.certificate_problem = plan.orders.problem();
-    let path = plan.home.registry_socket();
+pub(crate) fn start(context: StartContext<'_>, trail: &mut Trail) -> Result<(Supervisor, Banner), Failure> {
+    let (launch_config, listeners, mut banner) = resolve(&context, None, trail)?;
+    let spec = launch_config.spec.clone();
+    let supervisor_config = supervisor_config(context, launch_config, &banner.url);
+    banner.certificate_problem = supervisor_config.acme.problem();
+    let path = supervisor_config.home.registry_socket();
     // This home is locked, so whoever still listens there was left by a crash and finishes what it has. What cannot be
     // removed is told of next.
     let _ = remove_stale(&path);
-    let registry = registry_socket(&plan.home, &path)?;
-    let ears = Ears::open(&plan.home)?;
+    let registry = registry_socket(&supervisor_config.home, &path)?;
+    let sockets = ControlSockets::open(&supervisor_config.home)?;
     let now = Instant::now();
-    let children = pair_of(entrances, registry, [Life::new(now), Life::new(now)]);
-    let supervisor = Supervisor::new(plan, ears, Generation::new(1, setting, children));
+    let children = pair_of(
+        listeners,
+        registry,
+        [RestartTracker::new(now), RestartTracker::new(now)],
+    );
+    let supervisor = Supervisor::new(supervisor_config, sockets, Generation::new(1, spec, children));
     Ok((supervisor, banner))
 }

@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A pair that cannot be handed over.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HandError {
+pub(crate) enum CopyError {
     /// The user's file.
     #[error("{key} = {}: {source}", .path.display())]
     Unreadable {
@@ -39,15 +39,15 @@ pub(crate) enum HandError {
 
 /// The copies.
 #[derive(Debug)]
-pub(crate) struct Handed {
+pub(crate) struct CertificateCopies {
     directory: PathBuf,
     owner: Owner,
-    pairs: Vec<Copied>,
+    pairs: Vec<CopiedPair>,
     next: Instant,
 }
 
 #[derive(Debug)]
-struct Copied {
+struct CopiedPair {
     key: &'static str,
     from: Pair,
     to: Pair,
@@ -57,20 +57,20 @@ struct Copied {
     problem: Option<String>,
 }
 
-impl Handed {
+impl CertificateCopies {
     /// Copies every pair that `config` names into `directory`, for `owner` alone; nothing when one of them cannot be used.
-    pub(crate) fn over(config: &Config, directory: &Path, owner: Owner) -> Result<Self, HandError> {
-        let mut handed = Self::there(config, directory, owner);
-        let read: Result<Vec<_>, _> = handed.pairs.iter().map(Copied::read).collect();
+    pub(crate) fn over(config: &Config, directory: &Path, owner: Owner) -> Result<Self, CopyError> {
+        let mut copies = Self::there(config, directory, owner);
+        let read: Result<Vec<_>, _> = copies.pairs.iter().map(CopiedPair::read).collect();
         let read = read?;
-        if !handed.pairs.is_empty() {
+        if !copies.pairs.is_empty() {
             make_directories(directory, owner.group)?;
         }
-        for (pair, read) in handed.pairs.iter_mut().zip(read) {
+        for (pair, read) in copies.pairs.iter_mut().zip(read) {
             pair.write(read, owner)?;
         }
-        handed.next = Instant::now() + INTERVAL;
-        Ok(handed)
+        copies.next = Instant::now() + INTERVAL;
+        Ok(copies)
     }
 
     /// Goes on with copies that are there already. Whether their sources have changed meanwhile is seen soon.
@@ -78,7 +78,7 @@ impl Handed {
         let mut config = config.clone();
         let pairs = pairs_of(&mut config)
             .into_iter()
-            .map(|(key, name, certificate, private)| Copied {
+            .map(|(key, name, certificate, private)| CopiedPair {
                 key,
                 to: copy_of(directory, &name),
                 from: Pair {
@@ -99,7 +99,7 @@ impl Handed {
 
     /// For a proxy that runs as another user, or as root without root's right to read everything; below `home`, in a
     /// directory that root alone writes.
-    pub(crate) fn over_to(users: Option<&Users>, config: &Config, home: &Home) -> Result<Option<Self>, HandError> {
+    pub(crate) fn over_to(users: Option<&Users>, config: &Config, home: &Home) -> Result<Option<Self>, CopyError> {
         let Some(users) = users else { return Ok(None) };
         Self::over(config, &directory_in(home), users.proxy.owner()).map(Some)
     }
@@ -110,7 +110,7 @@ impl Handed {
     }
 
     /// Goes on with another configuration, or with the old one when a pair of the new one cannot be used.
-    pub(crate) fn follow(&mut self, config: &Config) -> Result<(), HandError> {
+    pub(crate) fn follow(&mut self, config: &Config) -> Result<(), CopyError> {
         *self = Self::over(config, &self.directory, self.owner)?;
         Ok(())
     }
@@ -162,13 +162,13 @@ impl Handed {
     }
 }
 
-impl Copied {
+impl CopiedPair {
     /// What can be copied: a pair that does not fit would stand in the way of a proxy that comes back.
-    fn read(&self) -> Result<Read, HandError> {
+    fn read(&self) -> Result<Read, CopyError> {
         // Before the rest: a change in between is seen as one by the next look.
         let stamps = Stamp::of_pair(&self.from);
         let read = |path: &Path| {
-            std::fs::read(path).map_err(|source| HandError::Unreadable {
+            std::fs::read(path).map_err(|source| CopyError::Unreadable {
                 key: self.key,
                 path: path.to_owned(),
                 source,
@@ -176,11 +176,11 @@ impl Copied {
         };
         let Pair { certificate, key } = &self.from;
         let contents = (read(certificate)?, read(key)?);
-        certified_key(certificate, key).map_err(|source| HandError::Unusable { key: self.key, source })?;
+        certified_key(certificate, key).map_err(|source| CopyError::Unusable { key: self.key, source })?;
         Ok(Read { stamps, contents })
     }
 
-    fn write(&mut self, read: Read, owner: Owner) -> Result<(), HandError> {
+    fn write(&mut self, read: Read, owner: Owner) -> Result<(), CopyError> {
         let (certificate, key) = read.contents;
         // Between the two writes the pair does not fit: the proxy keeps the old one until it does.
         write_private_for(owner, &self.to.key, key, Existing::Overwrite)?;
@@ -202,19 +202,19 @@ fn directory_in(home: &Home) -> PathBuf {
 }
 
 /// `config` as the children see it.
-pub(crate) fn localized(config: &Config, handed: Option<&Handed>) -> Config {
+pub(crate) fn localized(config: &Config, copies: Option<&CertificateCopies>) -> Config {
     let mut config = config.clone();
-    if let Some(handed) = handed {
-        use_copies(&mut config, &handed.directory);
+    if let Some(copies) = copies {
+        use_copies(&mut config, &copies.directory);
     }
     config
 }
 
-impl From<HandError> for Failure {
-    fn from(error: HandError) -> Self {
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
         match error {
-            HandError::Unreadable { .. } | HandError::Unusable { .. } => Self::configuration(error),
-            HandError::Write(_) => Self::new(error),
+            CopyError::Unreadable { .. } | CopyError::Unusable { .. } => Self::configuration(error),
+            CopyError::Write(_) => Self::new(error),
         }
     }
 }
@@ -257,7 +257,7 @@ mod tests {
         write_pair(directory.path(), "a");
         write_pair(directory.path(), "b");
         let mut config = config(directory.path());
-        let mut handed = Handed::over(&config, &at("handed"), owner(directory.path())).unwrap();
+        let mut copies = CertificateCopies::over(&config, &at("handed"), owner(directory.path())).unwrap();
         use_copies(&mut config, &at("handed"));
         let alias = &config.http.aliases[0];
         assert_eq!(alias.key, at("handed/alias-*.example.net.key"));
@@ -266,27 +266,27 @@ mod tests {
 
         let (old, copy) = (read(&at("a.key")), at("handed/default.key"));
         write_pair(directory.path(), "a");
-        handed.refresh(Instant::now());
+        copies.refresh(Instant::now());
         assert_eq!(read(&copy), old, "not looked at twice a second");
-        handed.refresh(Instant::now() + INTERVAL);
+        copies.refresh(Instant::now() + INTERVAL);
         assert_eq!(read(&copy), read(&at("a.key")));
         let certificate = read(&at("a.crt"));
-        assert_eq!(handed.problem(), None);
+        assert_eq!(copies.problem(), None);
         std::fs::remove_file(at("a.crt")).unwrap();
-        handed.refresh(Instant::now() + 3 * INTERVAL);
+        copies.refresh(Instant::now() + 3 * INTERVAL);
         assert_eq!(read(&at("handed/default.crt")), certificate);
         std::fs::copy(at("b.crt"), at("a.crt")).unwrap();
-        handed.refresh(Instant::now() + 5 * INTERVAL);
+        copies.refresh(Instant::now() + 5 * INTERVAL);
         assert_eq!(
             read(&at("handed/default.crt")),
             certificate,
             "a pair that does not fit is not copied"
         );
-        let problem = handed.problem().unwrap();
+        let problem = copies.problem().unwrap();
         assert!(problem.contains(&*at("a.key").to_string_lossy()), "{problem}");
         write_pair(directory.path(), "a");
-        handed.refresh(Instant::now() + 7 * INTERVAL);
-        assert_eq!((handed.problem(), read(&copy)), (None, read(&at("a.key"))));
+        copies.refresh(Instant::now() + 7 * INTERVAL);
+        assert_eq!((copies.problem(), read(&copy)), (None, read(&at("a.key"))));
     }
 
     #[test]
@@ -296,7 +296,8 @@ mod tests {
         std::fs::write(directory.path().join("b.crt"), "no certificate").unwrap();
         std::fs::write(directory.path().join("b.key"), "no key").unwrap();
         let config = config(directory.path());
-        let error = Handed::over(&config, &directory.path().join("handed"), owner(directory.path())).unwrap_err();
+        let error =
+            CertificateCopies::over(&config, &directory.path().join("handed"), owner(directory.path())).unwrap_err();
         assert!(error.to_string().starts_with("http.aliases: "), "{error}");
         assert!(!directory.path().join("handed").exists(), "all of them or none");
     }
@@ -305,7 +306,8 @@ mod tests {
     fn a_pair_that_cannot_be_read_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let config = config(directory.path());
-        let error = Handed::over(&config, &directory.path().join("handed"), owner(directory.path())).unwrap_err();
+        let error =
+            CertificateCopies::over(&config, &directory.path().join("handed"), owner(directory.path())).unwrap_err();
         assert!(error.to_string().starts_with("http.tls.certificate = /"), "{error}");
     }
 }

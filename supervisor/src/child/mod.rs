@@ -21,9 +21,9 @@ use tokio::sync::mpsc;
 
 pub(crate) use proxy::serve as proxy;
 pub(crate) use registry::serve as registry;
-use signals::{Orders, Reloads};
+use signals::{Reloader, ShutdownSignal};
 
-use crate::configuration::source::{Accepted, Source, explain};
+use crate::configuration::source::{ConfigSource, LoadedConfig, explain};
 use crate::exit_code;
 use crate::failure::Failure;
 use crate::logging::{Logging, panics};
@@ -40,8 +40,8 @@ use crate::setup::tree::TreeError;
 
 /// How one half was called.
 #[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) source: Source,
+pub(crate) struct ServeArgs {
+    pub(crate) source: ConfigSource,
     pub(crate) home: Home,
     pub(crate) environment: Environment,
     /// The supervisor's pid, when there is one.
@@ -109,58 +109,59 @@ impl From<ServeError> for Failure {
 }
 
 /// A half that is about to run: logging, signals and configuration are in place.
-struct Half {
-    call: Call,
+struct ServingProcess {
+    args: ServeArgs,
     config: Config,
     notifier: Arc<Notifier>,
     logging: Logging,
-    orders: Orders,
+    shutdown: ShutdownSignal,
 }
 
-impl Half {
+impl ServingProcess {
     /// Sets up the process: `open` opens what it may not open any more once it is confined. The second part of the
     /// answer brings the configurations to go on with.
     fn begin<T>(
-        call: Call,
+        args: ServeArgs,
         role: Role,
         title: &CStr,
         notifier: Arc<Notifier>,
-        open: impl FnOnce(&Call, &Config) -> Result<(Rules, T), ServeError>,
+        open: impl FnOnce(&ServeArgs, &Config) -> Result<(Rules, T), ServeError>,
     ) -> Result<(Self, mpsc::Receiver<Config>, T), ServeError> {
         let logging = Logging::start(role.name());
         panics::log_and_notify(notifier.clone());
-        if let Some(supervisor) = call.supervisor {
-            process::tie_to(supervisor, title).map_err(|source| system("stay with the supervisor", source))?;
+        if let Some(supervisor) = args.supervisor {
+            process::set_parent_death_signal(supervisor, title)
+                .map_err(|source| system("stay with the supervisor", source))?;
         }
-        let accepted = configuration(&call)?;
-        logging.reload(&accepted.config.log, &call.home.log());
+        let accepted = configuration(&args)?;
+        logging.reload(&accepted.config.log, &args.home.log());
         let few =
             rlimit::raise(&accepted.config).map_err(|errno| system("raise the number of descriptors", errno.into()))?;
         // Clients come in through the front door, where there is one.
-        if let Some(few) = few.filter(|_| call.supervisor.is_none() || role == Role::Proxy) {
+        if let Some(few) = few.filter(|_| args.supervisor.is_none() || role == Role::Proxy) {
             tracing::warn!("{few}");
         }
-        let (rules, opened) = open(&call, &accepted.config)?;
-        confine(&call, &rules)?;
+        let (rules, opened) = open(&args, &accepted.config)?;
+        confine(&args, &rules)?;
         // The first threads beside this one.
         logging
             .run()
             .map_err(|source| system("start a thread for the log", source))?;
-        let reloads = Reloads {
-            source: call.source.clone(),
-            home: call.home.clone(),
+        let reloads = Reloader {
+            source: args.source.clone(),
+            home: args.home.clone(),
             logging: logging.clone(),
             notifier: notifier.clone(),
         };
-        let (orders, reload) = signals::listen(reloads, call.supervisor.is_some())
+        let (shutdown, reload) = signals::listen(reloads, args.supervisor.is_some())
             .map_err(|source| system("listen to signals", source))?;
         Ok((
             Self {
-                call,
+                args,
                 config: accepted.config,
                 notifier,
                 logging,
-                orders,
+                shutdown,
             },
             reload,
             opened,
@@ -168,7 +169,7 @@ impl Half {
     }
 
     fn is_supervised(&self) -> bool {
-        self.call.supervisor.is_some()
+        self.args.supervisor.is_some()
     }
 
     /// What to call when a configuration that came is in force, or is not.
@@ -185,21 +186,21 @@ impl Half {
 }
 
 /// Before there is any other thread: it would stay free.
-fn confine(call: &Call, rules: &Rules) -> Result<(), ServeError> {
-    let notify = call.environment.value("NOTIFY_SOCKET");
-    let confined = match call.supervisor {
+fn confine(args: &ServeArgs, rules: &Rules) -> Result<(), ServeError> {
+    let notify = args.environment.value("NOTIFY_SOCKET");
+    let confined = match args.supervisor {
         Some(_) => sandbox::enter(rules, Standing::Child, notify),
         // Nobody hands it the next configuration.
-        None => sandbox::enter(&rules.clone().with_file(call.source.path()), Standing::Alone, notify),
+        None => sandbox::enter(&rules.clone().with_file(args.source.path()), Standing::Alone, notify),
     };
     confined.map_err(|source| system("confine this process", source))?.log();
     Ok(())
 }
 
 /// The text that the supervisor accepted comes on stdin: what the file holds by now may be anything.
-fn configuration(call: &Call) -> Result<Accepted, ServeError> {
-    if call.supervisor.is_none() {
-        let accepted = call.source.load()?;
+fn configuration(args: &ServeArgs) -> Result<LoadedConfig, ServeError> {
+    if args.supervisor.is_none() {
+        let accepted = args.source.load()?;
         for warning in &accepted.config.warnings {
             tracing::warn!("{warning}");
         }
@@ -208,26 +209,26 @@ fn configuration(call: &Call) -> Result<Accepted, ServeError> {
     let unreadable = |source| system("receive the configuration on stdin", source);
     let text = receive_text(io::stdin()).map_err(unreadable)?;
     let text = text.ok_or_else(|| unreadable(io::ErrorKind::UnexpectedEof.into()))?;
-    Ok(call.source.accept(text)?)
+    Ok(args.source.parse(text)?)
 }
 
 /// Runs `serving` until it ends, until it was told twice to end, or until its drain took too long.
 fn run<E: Into<ServeError>>(
-    half: &Half,
+    process: &ServingProcess,
     runtime: Runtime,
     serving: impl Future<Output = Result<(), E>>,
 ) -> Result<(), ServeError> {
-    let limit = half.config.http.drain_timeout;
-    let (notifier, orders) = (half.notifier.clone(), half.orders.clone());
-    if let Some(interval) = notify::watchdog(&half.call.environment) {
-        runtime.spawn(ping(notifier.clone(), half.logging.clone(), interval / 3));
+    let limit = process.config.http.drain_timeout;
+    let (notifier, shutdown) = (process.notifier.clone(), process.shutdown.clone());
+    if let Some(interval) = notify::watchdog(&process.args.environment) {
+        runtime.spawn(ping(notifier.clone(), process.logging.clone(), interval / 3));
     }
     let result = runtime.block_on(async {
         let overdue = async {
-            orders.drain().await;
+            shutdown.drain().await;
             notifier.send("STOPPING=1");
             tokio::select! {
-                () = orders.end_now() => tracing::warn!("told again: ending at once"),
+                () = shutdown.end_now() => tracing::warn!("told again: ending at once"),
                 () = tokio::time::sleep(limit) => tracing::warn!(limit_s = limit.as_secs(), "the drain took too long"),
             }
         };
@@ -250,15 +251,15 @@ async fn ping(notifier: Arc<Notifier>, logging: Logging, every: std::time::Durat
 }
 
 /// Tells the supervisor why this ends; it tells everybody.
-fn last_words(result: Result<(), ServeError>, notifier: &Notifier) -> Result<(), ServeError> {
+fn report_exit(result: Result<(), ServeError>, notifier: &Notifier) -> Result<(), ServeError> {
     if let Err(error) = &result {
         notifier.send_status(&error.to_string());
     }
     result
 }
 
-fn notifier(call: &Call) -> Arc<Notifier> {
-    Arc::new(Notifier::from_environment(&call.environment).unwrap_or_default())
+fn notifier(args: &ServeArgs) -> Arc<Notifier> {
+    Arc::new(Notifier::from_environment(&args.environment).unwrap_or_default())
 }
 
 fn runtime() -> Result<Runtime, ServeError> {

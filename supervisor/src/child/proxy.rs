@@ -7,37 +7,37 @@ use lockgate_config::{Address, Config};
 use lockgate_proxy::{Control, ProxyListener};
 use tokio::sync::mpsc::Receiver;
 
-use super::{Call, Half, ServeError};
+use super::{ServeArgs, ServeError, ServingProcess};
 use crate::os::listen::{SocketError, listen_tcp};
-use crate::os::listen_fds::Inherited;
+use crate::os::listen_fds::InheritedSockets;
 use crate::os::listen_fds::{PUBLIC_NAME, REDIRECT_NAME};
 use crate::os::socket_path::SocketPath;
 use crate::role::Role;
 use crate::sandbox::Rules;
 
 /// Serves until told to stop. `upstream`: the registry's socket.
-pub(crate) fn serve(call: Call, upstream: PathBuf) -> Result<(), ServeError> {
-    let notifier = super::notifier(&call);
-    let begun = Half::begin(
-        call,
+pub(crate) fn serve(args: ServeArgs, upstream: PathBuf) -> Result<(), ServeError> {
+    let notifier = super::notifier(&args);
+    let begun = ServingProcess::begin(
+        args,
         Role::Proxy,
         c"lockgate-proxy",
         notifier.clone(),
-        |call, config| {
-            let rules = Rules::of(Role::Proxy, config, &call.home).with_socket(&upstream);
-            Ok((rules, entrances(call, config)?))
+        |args, config| {
+            let rules = Rules::of(Role::Proxy, config, &args.home).with_socket(&upstream);
+            Ok((rules, listeners(args, config)?))
         },
     );
-    super::last_words(
-        begun.and_then(|(half, reload, entrances)| serve_half(&half, reload, entrances, upstream)),
+    super::report_exit(
+        begun.and_then(|(process, reload, listeners)| serve_process(&process, reload, listeners, upstream)),
         &notifier,
     )
 }
 
-fn serve_half(
-    half: &Half,
+fn serve_process(
+    process: &ServingProcess,
     reload: Receiver<Config>,
-    entrances: Vec<ProxyListener>,
+    listeners: Vec<ProxyListener>,
     upstream: PathBuf,
 ) -> Result<(), ServeError> {
     lockgate_certs::install_provider();
@@ -48,29 +48,29 @@ fn serve_half(
     })?;
     let control = Control {
         upstream: way.as_path().to_owned(),
-        ready: half.ready(),
-        drain: Box::pin(half.orders.drain()),
-        leave: Box::pin(half.orders.leave()),
+        ready: process.ready(),
+        drain: Box::pin(process.shutdown.drain()),
+        leave: Box::pin(process.shutdown.leave()),
         reload,
-        reloaded: half.reloaded(),
+        reloaded: process.reloaded(),
     };
-    let serving = lockgate_proxy::run(half.config.clone(), half.call.home.clone(), entrances, control);
-    super::run(half, super::runtime()?, serving)
+    let serving = lockgate_proxy::run(process.config.clone(), process.args.home.clone(), listeners, control);
+    super::run(process, super::runtime()?, serving)
 }
 
-fn entrances(call: &Call, config: &Config) -> Result<Vec<ProxyListener>, ServeError> {
-    let mut inherited = Inherited::of_process(&call.environment);
+fn listeners(args: &ServeArgs, config: &Config) -> Result<Vec<ProxyListener>, ServeError> {
+    let mut inherited = InheritedSockets::of_process(&args.environment);
     let http = &config.http;
     let mut open = |name, address: &Address| match inherited.tcp(name).map_err(ServeError::Inherited)? {
         Some(socket) => Ok(socket),
         None => listen(address),
     };
     let public = open(PUBLIC_NAME, &http.addr)?;
-    let mut entrances = vec![ProxyListener::Public(public)];
+    let mut listeners = vec![ProxyListener::Public(public)];
     if let Some(address) = &http.redirect_https {
-        entrances.push(ProxyListener::Redirect(open(REDIRECT_NAME, address)?));
+        listeners.push(ProxyListener::Redirect(open(REDIRECT_NAME, address)?));
     }
-    Ok(entrances)
+    Ok(listeners)
 }
 
 fn listen(address: &Address) -> Result<TcpListener, ServeError> {

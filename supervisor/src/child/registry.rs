@@ -8,12 +8,12 @@ use lockgate_registry::storage::filesystem::{Instance, Owner};
 use lockgate_registry::{Control, Front, Listener};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use super::{Call, Half, ServeError};
+use super::{ServeArgs, ServeError, ServingProcess};
 use crate::logging::Logging;
 use crate::os::listen::is_missing;
 use crate::os::listen::{listen_tcp, listen_unix};
 use crate::os::listen_fds::{DEBUG_NAME, REGISTRY_NAME};
-use crate::os::listen_fds::{Inherited, Socket};
+use crate::os::listen_fds::{InheritedSocket, InheritedSockets};
 use crate::role::{INSTANCE_VARIABLE, Role};
 use crate::sandbox::Rules;
 use crate::setup::absent::{self, Asked};
@@ -36,19 +36,19 @@ struct Listeners {
 }
 
 /// Serves until told to stop.
-pub(crate) fn serve(call: Call) -> Result<(), ServeError> {
-    let notifier = super::notifier(&call);
-    let begun = Half::begin(
-        call,
+pub(crate) fn serve(args: ServeArgs) -> Result<(), ServeError> {
+    let notifier = super::notifier(&args);
+    let begun = ServingProcess::begin(
+        args,
         Role::Registry,
         c"lockgate-regist",
         notifier.clone(),
-        |call, config| {
-            if call.supervisor.is_none() {
-                make_what_is_missing(call, config)?;
+        |args, config| {
+            if args.supervisor.is_none() {
+                make_what_is_missing(args, config)?;
             }
-            let listeners = listeners(call, config)?;
-            let rules = Rules::of(Role::Registry, config, &call.home);
+            let listeners = listeners(args, config)?;
+            let rules = Rules::of(Role::Registry, config, &args.home);
             let rules = match &listeners.bound {
                 Some(socket) => rules.with_listening(socket),
                 None => rules,
@@ -56,19 +56,19 @@ pub(crate) fn serve(call: Call) -> Result<(), ServeError> {
             Ok((rules, listeners))
         },
     );
-    super::last_words(
-        begun.and_then(|(half, reload, listeners)| serve_half(&half, reload, listeners)),
+    super::report_exit(
+        begun.and_then(|(process, reload, listeners)| serve_process(&process, reload, listeners)),
         &notifier,
     )
 }
 
 /// The supervisor has done so for its child.
-fn make_what_is_missing(call: &Call, config: &Config) -> Result<(), ServeError> {
+fn make_what_is_missing(args: &ServeArgs, config: &Config) -> Result<(), ServeError> {
     let asked = Asked {
-        home: &call.home,
-        config: Some(call.source.path()),
+        home: &args.home,
+        config: Some(args.source.path()),
     };
-    absent::images(&History::of(&call.home), config, asked)?;
+    absent::images(&History::of(&args.home), config, asked)?;
     tree::make(&config.storage.root, None)?;
     if let Some(issuer) = &config.auth.issuer {
         // The registry tells what is wrong with it.
@@ -77,35 +77,35 @@ fn make_what_is_missing(call: &Call, config: &Config) -> Result<(), ServeError> 
     Ok(())
 }
 
-fn serve_half(half: &Half, reload: Receiver<Config>, listeners: Listeners) -> Result<(), ServeError> {
-    let storage = &half.config.storage;
+fn serve_process(process: &ServingProcess, reload: Receiver<Config>, listeners: Listeners) -> Result<(), ServeError> {
+    let storage = &process.config.storage;
     let began = Instant::now();
     // What a killed supervisor left drains, as this one's processes would.
-    let patience = half.config.http.drain_timeout + AFTER_A_DRAIN;
-    let is_patient = || began.elapsed() < patience && !half.orders.is_told_to_end();
-    let _owner = Owner::take(&storage.root, &instance(half), storage.read_only, is_patient)?;
+    let limit = process.config.http.drain_timeout + AFTER_A_DRAIN;
+    let goes_on_waiting = || began.elapsed() < limit && !process.shutdown.is_told_to_end();
+    let _owner = Owner::take(&storage.root, &instance(process), storage.read_only, goes_on_waiting)?;
     let (further, more) = mpsc::channel(1);
     let control = Control {
-        front: if half.is_supervised() {
+        front: if process.is_supervised() {
             Front::Lockgate
         } else {
             Front::Other
         },
-        ready: half.ready(),
+        ready: process.ready(),
         // Its proxy has left by then: what is in flight is nothing that a client waits for.
-        drain: Box::pin(half.orders.leave()),
+        drain: Box::pin(process.shutdown.leave()),
         debug: listeners.debug,
         more,
         reload,
-        reloaded: half.reloaded(),
+        reloaded: process.reloaded(),
         audit: Box::new(|log| Box::pin(Logging::confirmed(log))),
     };
     let runtime = super::runtime()?;
     if let Some(socket) = listeners.bound {
         runtime.spawn(bind_again(socket, further));
     }
-    let serving = lockgate_registry::run(half.config.clone(), listeners.public, control);
-    super::run(half, runtime, serving)
+    let serving = lockgate_registry::run(process.config.clone(), listeners.public, control);
+    super::run(process, runtime, serving)
 }
 
 /// Binds the Unix socket again whenever somebody removes it: programs that clean temporary directories do.
@@ -137,21 +137,21 @@ async fn bind_again(socket: PathBuf, further: Sender<Listener>) {
 }
 
 /// A child is one with its supervisor, before and after a hand-over.
-fn instance(half: &Half) -> Instance {
-    let told = half.call.environment.value(INSTANCE_VARIABLE);
-    match told.filter(|_| half.is_supervised()) {
+fn instance(process: &ServingProcess) -> Instance {
+    let told = process.args.environment.value(INSTANCE_VARIABLE);
+    match told.filter(|_| process.is_supervised()) {
         Some(told) => Instance::told(told),
         None => Instance::of_process(std::process::id()),
     }
 }
 
-fn listeners(call: &Call, config: &Config) -> Result<Listeners, ServeError> {
-    let mut inherited = Inherited::of_process(&call.environment);
+fn listeners(args: &ServeArgs, config: &Config) -> Result<Listeners, ServeError> {
+    let mut inherited = InheritedSockets::of_process(&args.environment);
     let (socket, bound) = match inherited.named_or_first(REGISTRY_NAME).map_err(ServeError::Inherited)? {
         Some(socket) => (socket, None),
         None => match &config.http.addr {
-            Address::Tcp { host, port } => (Socket::Tcp(listen_tcp(host, *port)?), None),
-            Address::Unix(path) => (Socket::Unix(listen_unix(path)?), Some(path.clone())),
+            Address::Tcp { host, port } => (InheritedSocket::Tcp(listen_tcp(host, *port)?), None),
+            Address::Unix(path) => (InheritedSocket::Unix(listen_unix(path)?), Some(path.clone())),
         },
     };
     let debug = match (
@@ -162,9 +162,9 @@ fn listeners(call: &Call, config: &Config) -> Result<Listeners, ServeError> {
         (Some(_), Some(socket)) => Some(socket),
         (Some(debug), None) => Some(match &debug.addr {
             Address::Tcp { host, port } => {
-                Socket::Tcp(listen_tcp(host, *port).map_err(|error| error.at("http.debug.addr"))?)
+                InheritedSocket::Tcp(listen_tcp(host, *port).map_err(|error| error.at("http.debug.addr"))?)
             }
-            Address::Unix(path) => Socket::Unix(listen_unix(path)?),
+            Address::Unix(path) => InheritedSocket::Unix(listen_unix(path)?),
         }),
     };
     Ok(Listeners {
@@ -174,9 +174,9 @@ fn listeners(call: &Call, config: &Config) -> Result<Listeners, ServeError> {
     })
 }
 
-fn listener_of(socket: Socket) -> Listener {
+fn listener_of(socket: InheritedSocket) -> Listener {
     match socket {
-        Socket::Tcp(socket) => Listener::Tcp(socket),
-        Socket::Unix(socket) => Listener::Unix(socket),
+        InheritedSocket::Tcp(socket) => Listener::Tcp(socket),
+        InheritedSocket::Unix(socket) => Listener::Unix(socket),
     }
 }

@@ -8,21 +8,21 @@ use lockgate_config::{Config, Home};
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, watch};
 
-use crate::configuration::source::{Accepted, Source, explain};
+use crate::configuration::source::{ConfigSource, LoadedConfig, explain};
 use crate::logging::Logging;
 use crate::os::fd_passing::receive_text;
 use crate::os::notify::Notifier;
-use crate::os::signals::heard;
+use crate::os::signals::handled;
 
 /// A supervised process is told once by a supervisor that is killed: the kernel sends the signal of its death
 /// (PR_SET_PDEATHSIG) once for each of its threads, as they end.
-const ONE_DEATH: Duration = Duration::from_secs(1);
+const SAME_DEATH: Duration = Duration::from_secs(1);
 /// Reloads that may wait while one is applied.
 const RELOADS: usize = 4;
 
 /// What a serving process was told last. Each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Order {
+enum ShutdownStage {
     Serve,
     /// Another serves in its place (SIGUSR2): finish, however long it takes.
     Leave,
@@ -32,7 +32,7 @@ enum Order {
     End,
 }
 
-impl Order {
+impl ShutdownStage {
     fn asked_to_end(self) -> Self {
         match self {
             Self::Serve | Self::Leave => Self::Drain,
@@ -43,33 +43,33 @@ impl Order {
 
 /// What a serving process has been told.
 #[derive(Debug, Clone)]
-pub(super) struct Orders(watch::Receiver<Order>);
+pub(super) struct ShutdownSignal(watch::Receiver<ShutdownStage>);
 
-impl Orders {
+impl ShutdownSignal {
     /// Completes when told to leave, or more.
     pub(super) fn leave(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.told(Order::Leave)
+        self.told(ShutdownStage::Leave)
     }
 
     /// Completes when told to drain, or more.
     pub(super) fn drain(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.told(Order::Drain)
+        self.told(ShutdownStage::Drain)
     }
 
     /// Completes when told to end at once.
     pub(super) fn end_now(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.told(Order::End)
+        self.told(ShutdownStage::End)
     }
 
     /// Whether it was told to drain, or more.
     pub(super) fn is_told_to_end(&self) -> bool {
-        *self.0.borrow() >= Order::Drain
+        *self.0.borrow() >= ShutdownStage::Drain
     }
 
-    fn told(&self, order: Order) -> impl Future<Output = ()> + Send + 'static {
-        let mut orders = self.0.clone();
+    fn told(&self, stage: ShutdownStage) -> impl Future<Output = ()> + Send + 'static {
+        let mut shutdown = self.0.clone();
         async move {
-            if orders.wait_for(|told| *told >= order).await.is_err() {
+            if shutdown.wait_for(|told| *told >= stage).await.is_err() {
                 // Nobody can tell any more.
                 std::future::pending::<()>().await;
             }
@@ -78,16 +78,16 @@ impl Orders {
 }
 
 /// Takes up configurations that come while a process serves.
-pub(super) struct Reloads {
-    pub(super) source: Source,
+pub(super) struct Reloader {
+    pub(super) source: ConfigSource,
     pub(super) home: Home,
     pub(super) logging: Logging,
     pub(super) notifier: Arc<Notifier>,
 }
 
-impl Reloads {
+impl Reloader {
     /// A configuration with mistakes is told about and changes nothing.
-    fn take_up(&self, read: Result<Accepted, lockgate_config::LoadError>, reload: &mpsc::Sender<Config>) {
+    fn take_up(&self, read: Result<LoadedConfig, lockgate_config::LoadError>, reload: &mpsc::Sender<Config>) {
         match read {
             Ok(accepted) => {
                 self.logging.reload(&accepted.config.log, &self.home.log());
@@ -111,7 +111,7 @@ impl Reloads {
     fn follow_supervisor(&self, reload: &mpsc::Sender<Config>) {
         loop {
             match receive_text(io::stdin()) {
-                Ok(Some(text)) => self.take_up(self.source.accept(text), reload),
+                Ok(Some(text)) => self.take_up(self.source.parse(text), reload),
                 Ok(None) => return,
                 Err(error) => return tracing::error!("no further configuration can be received: {error}"),
             }
@@ -123,9 +123,9 @@ impl Reloads {
 ///
 /// What interrupts a supervised process, or hangs it up, is left to its supervisor, which decides who drains first, and
 /// which sends configurations itself.
-pub(super) fn listen(reloads: Reloads, supervised: bool) -> io::Result<(Orders, mpsc::Receiver<Config>)> {
-    heard().thread_block()?;
-    let (order, orders) = watch::channel(Order::Serve);
+pub(super) fn listen(reloads: Reloader, supervised: bool) -> io::Result<(ShutdownSignal, mpsc::Receiver<Config>)> {
+    handled().thread_block()?;
+    let (stage, shutdown) = watch::channel(ShutdownStage::Serve);
     let (reload, received) = mpsc::channel(RELOADS);
     let logging = reloads.logging.clone();
     let read_again = if supervised {
@@ -134,18 +134,18 @@ pub(super) fn listen(reloads: Reloads, supervised: bool) -> io::Result<(Orders, 
     } else {
         Some(move || reloads.take_up(reloads.source.load(), &reload))
     };
-    let is_repeated = move |first: Option<Instant>| supervised && first.is_some_and(|at| at.elapsed() < ONE_DEATH);
+    let is_repeated = move |first: Option<Instant>| supervised && first.is_some_and(|at| at.elapsed() < SAME_DEATH);
     thread("signals", move || {
         let mut first = None;
         loop {
-            match heard().wait() {
+            match handled().wait() {
                 Ok(Signal::SIGINT) if supervised => {}
                 Ok(Signal::SIGTERM) if is_repeated(first) => {}
                 Ok(Signal::SIGTERM | Signal::SIGINT) => {
                     first.get_or_insert_with(Instant::now);
-                    order.send_modify(|told| *told = told.asked_to_end());
+                    stage.send_modify(|told| *told = told.asked_to_end());
                 }
-                Ok(Signal::SIGUSR2) if supervised => order.send_modify(|told| *told = Order::Leave.max(*told)),
+                Ok(Signal::SIGUSR2) if supervised => stage.send_modify(|told| *told = ShutdownStage::Leave.max(*told)),
                 Ok(Signal::SIGHUP) => {
                     if let Some(read_again) = &read_again {
                         read_again();
@@ -157,7 +157,7 @@ pub(super) fn listen(reloads: Reloads, supervised: bool) -> io::Result<(Orders, 
             }
         }
     })?;
-    Ok((Orders(orders), received))
+    Ok((ShutdownSignal(shutdown), received))
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {

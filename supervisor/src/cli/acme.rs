@@ -8,12 +8,12 @@ use nix::sys::signal::SigSet;
 
 use crate::acme;
 use crate::bootstrap::places::Places;
-use crate::configuration::source::Source;
+use crate::configuration::source::ConfigSource;
 use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::os::environment::Environment;
 use crate::os::notify::Notifier;
-use crate::os::process::tie_to;
+use crate::os::process::set_parent_death_signal;
 use crate::sandbox;
 
 /// Orders a certificate as `http.tls.letsencrypt` says. The supervisor starts this when one is due.
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
 
 fn order(arguments: &Arguments, environment: &Environment) -> Result<(), String> {
     let logging = Logging::start("acme");
-    tie_to(arguments.supervised, c"lockgate-acme")
+    set_parent_death_signal(arguments.supervised, c"lockgate-acme")
         .map_err(|error| format!("cannot stay with the supervisor: {error}"))?;
     // The supervisor blocks what it reads from a descriptor, and children inherit that.
     SigSet::all()
@@ -55,8 +55,8 @@ fn order(arguments: &Arguments, environment: &Environment) -> Result<(), String>
         .run()
         .map_err(|error| format!("cannot start a thread for the log: {error}"))?;
     let text = io::read_to_string(io::stdin()).map_err(|error| format!("no configuration on stdin: {error}"))?;
-    let source = Source::new(arguments.places.config_file(environment), environment, None);
-    let config = source.accept(text).map_err(|error| error.to_string())?.config;
+    let source = ConfigSource::new(arguments.places.config_file(environment), environment, None);
+    let config = source.parse(text).map_err(|error| error.to_string())?.config;
     let home = arguments.places.home(environment);
     logging.reload(&config.log, &home.log());
     acme::run(&config, &home, arguments.port, arguments.reader).map_err(|error| error.to_string())

@@ -10,8 +10,8 @@ use lockgate_registry::auth::{self, Scope};
 
 use super::configured::Configured;
 use crate::bootstrap::places::Places;
-use crate::configuration::source::Source;
-use crate::configuration::variables::InForce;
+use crate::configuration::source::ConfigSource;
+use crate::configuration::variables::ActiveVariables;
 use crate::failure::Failure;
 use crate::inspect::inspect;
 use crate::os::environment::Environment;
@@ -54,8 +54,8 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         config: configured.config.as_deref(),
     };
     absent::configuration(&History::of(&home), asked).map_err(SetupError::from)?;
-    let accepted = match is_to_be_made(&source, asked) {
-        true => source.accept(lockgate_config::template(":443", &[]))?,
+    let loaded = match is_to_be_made(&source, asked) {
+        true => source.parse(lockgate_config::template(":443", &[]))?,
         false => source.load()?,
     };
     if let (Some(account), Some(actions), Some(resource)) =
@@ -66,15 +66,15 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
                 "{resource}: expected repository:NAME or registry:catalog; did you mean repository:{resource}?"
             )));
         }
-        warn_of_nobody(&accepted.config, account);
+        warn_of_nobody(&loaded.config, account);
         return explain(
-            &accepted.config,
+            &loaded.config,
             account,
             &format!("{resource}:{actions}"),
             arguments.from,
         );
     }
-    let findings = inspect(&accepted.config, asked);
+    let findings = inspect(&loaded.config, asked);
     if is_to_be_made(&source, asked) {
         println!(
             "{}: not there yet; checked is the one that `lockgate start` makes, with the variables over it",
@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         );
     }
     let path = path.display();
-    let of_text = accepted.config.warnings.iter().map(ToString::to_string);
+    let of_text = loaded.config.warnings.iter().map(ToString::to_string);
     for warning in of_text.chain(findings.warnings) {
         println!("{path}: warning: {warning}");
     }
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         let mistakes = findings.mistakes.iter().map(|mistake| format!("{path}: {mistake}"));
         return Err(Failure::configuration(mistakes.collect::<Vec<_>>().join("\n")));
     }
-    for line in InForce::new(&accepted.config, false).lines() {
+    for line in ActiveVariables::new(&loaded.config, false).lines() {
         println!("{path}: {line}");
     }
     match findings.is_partial {
@@ -113,7 +113,7 @@ fn warn_of_nobody(config: &Config, account: &str) {
 
 /// Whether a first start makes the configuration, with variables that say how to serve. Without any, a missing file is
 /// rather a mistake of whoever asks.
-fn is_to_be_made(source: &Source, asked: Asked<'_>) -> bool {
+fn is_to_be_made(source: &ConfigSource, asked: Asked<'_>) -> bool {
     let is_missing = matches!(source.path().symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
     asked.config.is_none() && is_missing && !source.variables().is_empty()
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use lockgate_config::Home;
 
 use crate::bootstrap::places::Places;
-use crate::configuration::source::{Source, VARIABLES};
+use crate::configuration::source::{ConfigSource, VARIABLES};
 use crate::failure::Failure;
 use crate::os::environment::Environment;
-use crate::supervisor::control::{Request, WorksWith, ask};
+use crate::supervisor::control::{Request, RunningConfiguration, ask};
 
 /// Whoever runs answers within this time, also while another binary takes over.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -50,21 +50,21 @@ impl Configured {
     }
 
     /// What the running instance of `home` works with, if there is one.
-    pub(super) fn running(home: &Home, environment: &Environment) -> Result<Option<Source>, Failure> {
+    pub(super) fn running(home: &Home, environment: &Environment) -> Result<Option<ConfigSource>, Failure> {
         let running = of_running(home)?;
         let environment = environment.without(VARIABLES);
-        Ok(running.map(|running| Source::new(running.config, &environment.and(&running.variables), None)))
+        Ok(running.map(|running| ConfigSource::new(running.config, &environment.and(&running.variables), None)))
     }
 
     /// To read it.
-    pub(super) fn source(&self) -> Source {
+    pub(super) fn source(&self) -> ConfigSource {
         let path = self.config.clone().unwrap_or_else(|| self.home.config_file());
-        Source::new(path, &self.environment, None)
+        ConfigSource::new(path, &self.environment, None)
     }
 }
 
 /// The running instance of `home`, if there is one.
-fn of_running(home: &Home) -> Result<Option<WorksWith>, Failure> {
+fn of_running(home: &Home) -> Result<Option<RunningConfiguration>, Failure> {
     let socket = home.control_socket();
     let deadline = Instant::now() + LIMIT;
     loop {
@@ -95,7 +95,7 @@ fn of_running(home: &Home) -> Result<Option<WorksWith>, Failure> {
 }
 
 /// Somebody may have set them for this command.
-fn tell_of_others(environment: &Environment, running: &WorksWith) {
+fn tell_of_others(environment: &Environment, running: &RunningConfiguration) {
     let others: Vec<_> = environment
         .variables()
         .iter()

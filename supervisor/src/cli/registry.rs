@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::bootstrap::places::Places;
-use crate::child::{self, Call};
-use crate::configuration::source::Source;
+use crate::child::{self, ServeArgs};
+use crate::configuration::source::ConfigSource;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
 
@@ -24,9 +24,9 @@ pub(crate) fn run(arguments: Arguments, environment: &Environment) -> Result<(),
 }
 
 /// How one half is called.
-pub(super) fn call(places: &Places, supervisor: Option<i32>, environment: &Environment) -> Call {
-    Call {
-        source: Source::new(places.config_file(environment), environment, None),
+pub(super) fn call(places: &Places, supervisor: Option<i32>, environment: &Environment) -> ServeArgs {
+    ServeArgs {
+        source: ConfigSource::new(places.config_file(environment), environment, None),
         home: places.home(environment),
         environment: environment.clone(),
         supervisor,

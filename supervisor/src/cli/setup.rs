@@ -4,8 +4,8 @@ use clap::Args;
 use lockgate_config::Home;
 
 use super::configured::Configured;
-use crate::bootstrap::arguments::Wishes;
-use crate::configuration::variables::InForce;
+use crate::bootstrap::arguments::StartArgs;
+use crate::configuration::variables::ActiveVariables;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
 use crate::setup::trail::Trail;
@@ -15,7 +15,7 @@ use crate::setup::{FirstAccount, Wish, prepare};
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    wishes: Wishes,
+    start: StartArgs,
     /// Make what is missing also in a home that has served: a configuration without the rules of the one that is gone,
     /// an accounts file with one account, an empty place for images
     #[arg(long)]
@@ -23,17 +23,17 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
-    arguments.wishes.places.check(environment)?;
-    let home = arguments.wishes.places.home(environment);
-    let configured = Configured::by(&arguments.wishes.places, environment)?;
+    arguments.start.places.check(environment)?;
+    let home = arguments.start.places.home(environment);
+    let configured = Configured::by(&arguments.start.places, environment)?;
     let wish = Wish {
         config: configured.config.clone(),
         again: arguments.again,
-        ..arguments.wishes.wish(&home, false, &configured.environment)
+        ..arguments.start.wish(&home, false, &configured.environment)
     };
     let prepared = prepare(&wish, &mut Trail::default())?;
     prepared.tell(|line| println!("{line}"));
-    let variables = InForce::new(&prepared.accepted.config, arguments.wishes.listen.is_some());
+    let variables = ActiveVariables::new(&prepared.loaded.config, arguments.start.listen.is_some());
     for line in prepared.beginnings().into_iter().chain(variables.lines()) {
         println!("{line}");
     }
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     if let Some(account) = &prepared.account {
         say_account(account, &home);
     }
-    println!("next: lockgate start{}", arguments.wishes.places.written(environment));
+    println!("next: lockgate start{}", arguments.start.places.written(environment));
     Ok(())
 }
 

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::bootstrap::arguments::Wishes;
+use crate::bootstrap::adopt;
+use crate::bootstrap::arguments::StartArgs;
 use crate::bootstrap::banner::Banner;
-use crate::bootstrap::take_over;
-use crate::bootstrap::{Ground, begin};
+use crate::bootstrap::{StartContext, start};
 use crate::failure::Failure;
 use crate::logging::{Logging, panics};
 use crate::os::environment::Environment;
@@ -19,30 +19,30 @@ use crate::setup::prepare_directories;
 use crate::setup::trail::Trail;
 use crate::supervisor::Supervisor;
 use crate::supervisor::child_process;
-use crate::supervisor::replace::upgrade_state::Will;
+use crate::supervisor::replace::upgrade_state::UpgradeState;
 use clap::Args;
 
 /// Sets up what is missing, then serves until stopped: the front door, and the registry behind it.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    wishes: Wishes,
+    start: StartArgs,
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let began = Instant::now();
-    let wishes = &arguments.wishes;
-    wishes.places.check(environment)?;
+    let start_args = &arguments.start;
+    start_args.places.check(environment)?;
     child_process::program().map_err(|error| Failure::new(format!("cannot start processes: {error}")))?;
     let signals = Signals::block().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
     let logging = Logging::start("supervisor");
     panics::log_and_notify(Arc::new(Notifier::from_environment(environment).unwrap_or_default()));
-    let will =
-        Will::open(environment).map_err(|error| Failure::new(format!("what the binary before left: {error}")))?;
-    let home = wishes.places.home(environment);
+    let state = UpgradeState::open(environment)
+        .map_err(|error| Failure::new(format!("what the binary before left: {error}")))?;
+    let home = start_args.places.home(environment);
     let mut trail = Trail::default();
-    let lock = match &will {
-        Some(will) => Lock::adopt(&home.pid_file(), &will.lock)?,
+    let lock = match &state {
+        Some(state) => Lock::adopt(&home.pid_file(), &state.lock)?,
         None => {
             trail = Trail::of(&home);
             prepare_directories(&home).inspect_err(|_| trail.remove_empty_directories())?;
@@ -51,22 +51,22 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
             lock
         }
     };
-    let ground = Ground {
-        wishes,
+    let context = StartContext {
+        arguments: start_args,
         environment,
         home,
         lock,
         signals,
         logging: logging.clone(),
     };
-    match will {
-        Some(will) => confined(take_over(ground, will)?, &logging)?.run(|| {})?,
+    match state {
+        Some(state) => confined(adopt(context, state)?, &logging)?.run(|| {})?,
         None => {
-            let (supervisor, banner) = begin(ground, &mut trail)?;
+            let (supervisor, banner) = start(context, &mut trail)?;
             confined(supervisor, &logging)?.run(|| {
                 trail.keep();
                 let took_ms = began.elapsed().as_millis() as u64;
-                tracing::info!(took_ms, "serving {}", banner.reach);
+                tracing::info!(took_ms, "serving {}", banner.url);
                 show(banner);
             })?;
         }

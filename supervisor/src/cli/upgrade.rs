@@ -8,12 +8,12 @@ use clap::Args;
 
 use super::status::not_answering;
 use crate::bootstrap::places::Places;
-use crate::configuration::source::Source;
+use crate::configuration::source::ConfigSource;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
-use crate::supervisor::control::{Begun, ProcessStatus, Request, Status, ask, ask_running};
-use crate::supervisor::replace::upgrade_check::say_accepted;
-use crate::supervisor::replace::upgrade_state::PROTOCOL;
+use crate::supervisor::control::{ProcessStatus, Request, Status, UpgradeStarted, ask, ask_running};
+use crate::supervisor::replace::upgrade_check::print_accepted;
+use crate::supervisor::replace::upgrade_state::FORMAT_VERSION;
 
 const POLL: Duration = Duration::from_millis(20);
 /// Longer than everything that can keep the running one from answering: see `supervisor/replace/upgrade_check.rs` and
@@ -46,7 +46,8 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let status = || ask::<Status>(&socket, &Request::Status);
     let before: Status = ask_running(&socket, &Request::Status).map_err(|error| not_answering(&home, &error))?;
     let binary = std::env::current_exe().map_err(|error| Failure::new(format!("cannot find this program: {error}")))?;
-    let begun: Begun = ask(&socket, &Request::Upgrade(binary)).map_err(|error| not_answering(&home, &error))?;
+    let begun: UpgradeStarted =
+        ask(&socket, &Request::Upgrade(binary)).map_err(|error| not_answering(&home, &error))?;
     if let Some(error) = begun.error {
         return Err(Failure::new(format!("not upgraded: {error}")));
     }
@@ -94,9 +95,9 @@ fn names(processes: &[ProcessStatus]) -> String {
 
 fn accept(protocol: u32, arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let version = env!("CARGO_PKG_VERSION");
-    if protocol != PROTOCOL {
+    if protocol != FORMAT_VERSION {
         return Err(Failure::new(format!(
-            "version {version} takes over by protocol {PROTOCOL}, the running one speaks {protocol}: stop it and start this one"
+            "version {version} takes over by protocol {FORMAT_VERSION}, the running one speaks {protocol}: stop it and start this one"
         )));
     }
     // It will be executed with these.
@@ -105,7 +106,7 @@ fn accept(protocol: u32, arguments: &Arguments, environment: &Environment) -> Re
             "version {version} does not understand how the running one was started: {error}"
         )));
     }
-    Source::new(arguments.places.config_file(environment), environment, None).load()?;
-    say_accepted();
+    ConfigSource::new(arguments.places.config_file(environment), environment, None).load()?;
+    print_accepted();
     Ok(())
 }

@@ -8,17 +8,17 @@ use lockgate_config::{Address, Http};
 
 use crate::failure::Failure;
 use crate::os::environment::Environment;
-use crate::os::listen::{Socket, SocketError, listen_tcp, listen_unix, with_port};
-use crate::os::listen_fds::Inherited;
+use crate::os::listen::{ListeningSocket, SocketError, listen_tcp, listen_unix, with_port};
+use crate::os::listen_fds::InheritedSockets;
 use crate::os::listen_fds::{DEBUG_NAME, PUBLIC_NAME, REDIRECT_NAME};
 
 /// After a crash, the children that it left let go of their sockets within this time.
-const CRASH_PATIENCE: Duration = Duration::from_secs(2);
+const CRASH_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Why there is no way in.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum EntranceError {
+pub(crate) enum ListenerError {
     /// A descriptor that was handed down.
     #[error("LISTEN_FDS: {0}")]
     Inherited(io::Error),
@@ -38,25 +38,25 @@ pub(crate) enum EntranceError {
 }
 
 /// A way in that the configuration asks for.
-struct Wanted<'a> {
+struct WantedListener<'a> {
     name: &'static str,
     key: &'static str,
     address: &'a Address,
 }
 
 /// The public one first.
-fn wanted(http: &Http) -> Vec<Wanted<'_>> {
-    let mut wanted = vec![Wanted {
+fn wanted(http: &Http) -> Vec<WantedListener<'_>> {
+    let mut wanted = vec![WantedListener {
         name: PUBLIC_NAME,
         key: "http.addr",
         address: &http.addr,
     }];
-    wanted.extend(http.redirect_https.as_ref().map(|address| Wanted {
+    wanted.extend(http.redirect_https.as_ref().map(|address| WantedListener {
         name: REDIRECT_NAME,
         key: "http.redirecthttps",
         address,
     }));
-    wanted.extend(http.debug.as_ref().map(|debug| Wanted {
+    wanted.extend(http.debug.as_ref().map(|debug| WantedListener {
         name: DEBUG_NAME,
         key: "http.debug.addr",
         address: &debug.addr,
@@ -73,28 +73,36 @@ pub(crate) fn addresses(http: &Http) -> Vec<(&'static str, &Address)> {
 }
 
 /// The sockets that `http` asks for: those of `known` that fit, and the others newly opened.
-pub(crate) fn open(http: &Http, known: &[&Socket]) -> Result<Vec<Socket>, EntranceError> {
-    open_patiently(http, known, Duration::ZERO)
+pub(crate) fn open(http: &Http, known: &[&ListeningSocket]) -> Result<Vec<ListeningSocket>, ListenerError> {
+    open_within(http, known, Duration::ZERO)
 }
 
 /// The same at the beginning. After a crash, addresses may be in use for a moment longer.
-pub(crate) fn open_first(http: &Http, known: &[&Socket], after_crash: bool) -> Result<Vec<Socket>, EntranceError> {
-    open_patiently(http, known, if after_crash { CRASH_PATIENCE } else { Duration::ZERO })
+pub(crate) fn open_first(
+    http: &Http,
+    known: &[&ListeningSocket],
+    after_crash: bool,
+) -> Result<Vec<ListeningSocket>, ListenerError> {
+    open_within(http, known, if after_crash { CRASH_TIMEOUT } else { Duration::ZERO })
 }
 
-fn open_patiently(http: &Http, known: &[&Socket], patience: Duration) -> Result<Vec<Socket>, EntranceError> {
+fn open_within(
+    http: &Http,
+    known: &[&ListeningSocket],
+    timeout: Duration,
+) -> Result<Vec<ListeningSocket>, ListenerError> {
     wanted(http)
         .into_iter()
-        .map(|Wanted { name, key, address }| {
+        .map(|WantedListener { name, key, address }| {
             if let Some(socket) = known.iter().find(|socket| socket.serves(name, address)) {
-                return socket.try_clone().map_err(|source| EntranceError::Clone {
+                return socket.try_clone().map_err(|source| ListenerError::Clone {
                     key,
                     address: address.to_string(),
                     source,
                 });
             }
             if let (DEBUG_NAME, Address::Unix(path)) = (name, address) {
-                return Ok(Socket {
+                return Ok(ListeningSocket {
                     name: name.to_owned(),
                     asked: address.clone(),
                     address: address.clone(),
@@ -102,7 +110,7 @@ fn open_patiently(http: &Http, known: &[&Socket], patience: Duration) -> Result<
                 });
             }
             let (host, port) = tcp(key, address)?;
-            let socket = listen_patiently(host, port, patience).map_err(|error| error.at(key))?;
+            let socket = listen_within(host, port, timeout).map_err(|error| error.at(key))?;
             Ok(of(name, address, with_port(host, port, &socket), socket))
         })
         .collect()
@@ -113,12 +121,12 @@ pub(crate) fn handed_down(
     http: &Http,
     mut tried_out: Option<TcpListener>,
     environment: &Environment,
-) -> Result<Vec<Socket>, EntranceError> {
-    let mut inherited = Inherited::of_process(environment);
+) -> Result<Vec<ListeningSocket>, ListenerError> {
+    let mut inherited = InheritedSockets::of_process(environment);
     let mut sockets = Vec::new();
-    for Wanted { name, key, address } in wanted(http) {
+    for WantedListener { name, key, address } in wanted(http) {
         let tried_out = (name == PUBLIC_NAME).then(|| tried_out.take()).flatten();
-        let socket = inherited.tcp(name).map_err(EntranceError::Inherited)?.or(tried_out);
+        let socket = inherited.tcp(name).map_err(ListenerError::Inherited)?.or(tried_out);
         if let Some(socket) = socket {
             let (host, port) = tcp(key, address)?;
             sockets.push(of(name, address, with_port(host, port, &socket), socket));
@@ -127,18 +135,18 @@ pub(crate) fn handed_down(
     Ok(sockets)
 }
 
-fn tcp<'a>(key: &'static str, address: &'a Address) -> Result<(&'a str, u16), EntranceError> {
+fn tcp<'a>(key: &'static str, address: &'a Address) -> Result<(&'a str, u16), ListenerError> {
     match address {
         Address::Tcp { host, port } => Ok((host, *port)),
-        Address::Unix(_) => Err(EntranceError::Unix {
+        Address::Unix(_) => Err(ListenerError::Unix {
             key,
             address: address.to_string(),
         }),
     }
 }
 
-fn of(name: &str, asked: &Address, address: Address, socket: TcpListener) -> Socket {
-    Socket {
+fn of(name: &str, asked: &Address, address: Address, socket: TcpListener) -> ListeningSocket {
+    ListeningSocket {
         name: name.to_owned(),
         asked: asked.clone(),
         address,
@@ -146,8 +154,8 @@ fn of(name: &str, asked: &Address, address: Address, socket: TcpListener) -> Soc
     }
 }
 
-fn listen_patiently(host: &str, port: u16, patience: Duration) -> Result<TcpListener, SocketError> {
-    let deadline = Instant::now() + patience;
+fn listen_within(host: &str, port: u16, timeout: Duration) -> Result<TcpListener, SocketError> {
+    let deadline = Instant::now() + timeout;
     loop {
         match listen_tcp(host, port) {
             Err(SocketError::InUse { .. }) if Instant::now() < deadline => std::thread::sleep(POLL),
@@ -156,10 +164,10 @@ fn listen_patiently(host: &str, port: u16, patience: Duration) -> Result<TcpList
     }
 }
 
-impl From<EntranceError> for Failure {
-    fn from(error: EntranceError) -> Self {
+impl From<ListenerError> for Failure {
+    fn from(error: ListenerError) -> Self {
         match error {
-            EntranceError::Unix { .. } => Self::configuration(error),
+            ListenerError::Unix { .. } => Self::configuration(error),
             other => Self::new(other),
         }
     }

@@ -9,18 +9,18 @@ use lockgate_certs::{machine, trust};
 use lockgate_config::{Address, Config, Tls};
 
 /// A resolver that does not answer must not keep the banner waiting.
-const RESOLVER_PATIENCE: Duration = Duration::from_millis(300);
+const RESOLVER_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Scheme, host and port that clients use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reach {
+pub(crate) struct PublicUrl {
     scheme: String,
     /// With brackets when it is an IPv6 address.
     host: String,
     port: u16,
 }
 
-impl Reach {
+impl PublicUrl {
     /// `http.host`, else the first of `hosts`, else the first that a certificate is ordered for, else the one address
     /// that is listened on, else the machine's name when it leads here, else `localhost`.
     pub(crate) fn of(config: &Config, hosts: &[String], address: &Address) -> Self {
@@ -77,7 +77,7 @@ impl Reach {
     }
 }
 
-impl fmt::Display for Reach {
+impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.host)?;
         match self.port == default_port(&self.scheme) {
@@ -106,7 +106,7 @@ fn machine_name() -> Option<String> {
         // Too late is as good as never.
         let _ = send.send(found.unwrap_or_default());
     });
-    let found: Vec<IpAddr> = receive.recv_timeout(RESOLVER_PATIENCE).ok()?;
+    let found: Vec<IpAddr> = receive.recv_timeout(RESOLVER_TIMEOUT).ok()?;
     let own = machine::machine_addresses();
     found
         .iter()
@@ -118,10 +118,10 @@ fn machine_name() -> Option<String> {
 mod tests {
     use super::*;
 
-    fn found(text: &str, hosts: &[&str], address: &str) -> Reach {
+    fn found(text: &str, hosts: &[&str], address: &str) -> PublicUrl {
         let config = Config::parse(std::path::Path::new("/c/config.yml"), text.as_bytes(), &[]).unwrap();
         let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
-        Reach::of(&config, &hosts, &address.parse().unwrap())
+        PublicUrl::of(&config, &hosts, &address.parse().unwrap())
     }
 
     fn reach(text: &str, hosts: &[&str], address: &str) -> String {

@@ -17,19 +17,19 @@ pub(crate) const VARIABLES: &str = "REGISTRY_";
 
 /// A configuration file and what overrides it.
 #[derive(Debug, Clone)]
-pub(crate) struct Source {
+pub(crate) struct ConfigSource {
     path: PathBuf,
     environment: Environment,
 }
 
 /// A configuration that holds no mistake, and the text that it was made from.
 #[derive(Debug, Clone)]
-pub(crate) struct Accepted {
+pub(crate) struct LoadedConfig {
     pub(crate) config: Config,
     pub(crate) text: String,
 }
 
-impl Source {
+impl ConfigSource {
     /// `path`, with `environment` over it, with `listen` over both.
     pub(crate) fn new(path: PathBuf, environment: &Environment, listen: Option<&str>) -> Self {
         let environment = match listen {
@@ -58,22 +58,22 @@ impl Source {
     }
 
     /// Reads and checks the file.
-    pub(crate) fn load(&self) -> Result<Accepted, LoadError> {
+    pub(crate) fn load(&self) -> Result<LoadedConfig, LoadError> {
         let unreadable = |source| LoadError::Unreadable {
             path: self.path.clone(),
             source,
         };
         let bytes = std::fs::read(&self.path).map_err(unreadable)?;
-        self.accept(Config::text(&self.path, &bytes)?)
+        self.parse(Config::text(&self.path, &bytes)?)
     }
 
     /// Checks a text that was read from the file before.
-    pub(crate) fn accept(&self, text: String) -> Result<Accepted, LoadError> {
+    pub(crate) fn parse(&self, text: String) -> Result<LoadedConfig, LoadError> {
         let mut config = Config::parse(&self.path, text.as_bytes(), self.environment.variables())?;
         if let Some(directory) = self.environment.value(copy_paths::VARIABLE) {
             copy_paths::use_copies(&mut config, Path::new(directory));
         }
-        Ok(Accepted { config, text })
+        Ok(LoadedConfig { config, text })
     }
 }
 

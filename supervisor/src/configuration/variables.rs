@@ -6,7 +6,7 @@ use super::source::LISTEN_VARIABLE;
 
 /// What to say about variables. Their names alone: a value may be a secret.
 #[derive(Debug, Default)]
-pub(crate) struct InForce {
+pub(crate) struct ActiveVariables {
     names: Vec<String>,
     /// What they replaced.
     replaced: Vec<String>,
@@ -16,7 +16,7 @@ pub(crate) struct InForce {
     own_accounts: bool,
 }
 
-impl InForce {
+impl ActiveVariables {
     /// Those over `config`. With `is_listen_given`, the address came from the command line.
     pub(crate) fn new(config: &Config, is_listen_given: bool) -> Self {
         let given = |name: &&String| !(is_listen_given && *name == LISTEN_VARIABLE);

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum ExitStatus {
     /// By itself.
     Code(i32),
     /// By a signal.
@@ -19,7 +19,7 @@ pub(crate) enum End {
     NeverRan,
 }
 
-impl End {
+impl ExitStatus {
     /// The exit code, unless a signal ended it.
     pub(crate) fn code(self) -> Option<i32> {
         match self {
@@ -29,7 +29,7 @@ impl End {
     }
 }
 
-impl fmt::Display for End {
+impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),
@@ -40,12 +40,12 @@ impl fmt::Display for End {
 }
 
 /// Every process that ended since the last call: children, and as PID 1 orphans of whoever.
-pub(crate) fn ended() -> io::Result<Vec<(Pid, End)>> {
+pub(crate) fn reap() -> io::Result<Vec<(Pid, ExitStatus)>> {
     let mut ended = Vec::new();
     loop {
         match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) => ended.push((pid, End::Code(code))),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => ended.push((pid, End::Signal(signal))),
+            Ok(WaitStatus::Exited(pid, code)) => ended.push((pid, ExitStatus::Code(code))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => ended.push((pid, ExitStatus::Signal(signal))),
             Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return Ok(ended),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),

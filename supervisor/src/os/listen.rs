@@ -57,7 +57,7 @@ pub(crate) enum SocketError {
 
 /// An open listening socket, kept for as long as children come and go.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub(crate) struct ListeningSocket {
     /// What it is for: its name among LISTEN_FDNAMES.
     pub(crate) name: String,
     /// The address in the configuration.
@@ -67,7 +67,7 @@ pub(crate) struct Socket {
     pub(crate) descriptor: OwnedFd,
 }
 
-impl Socket {
+impl ListeningSocket {
     /// Whether it is what a configuration asks for.
     pub(crate) fn serves(&self, name: &str, address: &Address) -> bool {
         self.name == name && (self.asked == *address || self.address == *address)

@@ -17,19 +17,19 @@ pub(crate) const REGISTRY_NAME: &str = "registry";
 pub(crate) const DEBUG_NAME: &str = "debug";
 
 /// The inherited descriptors, each taken once.
-pub(crate) struct Inherited {
+pub(crate) struct InheritedSockets {
     descriptors: ListenFd,
     names: Vec<String>,
 }
 
 /// A socket of either kind, non-blocking.
 #[derive(Debug)]
-pub(crate) enum Socket {
+pub(crate) enum InheritedSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
-impl Inherited {
+impl InheritedSockets {
     /// Those of this process, if there are any.
     pub(crate) fn of_process(environment: &Environment) -> Self {
         let names = environment.value("LISTEN_FDNAMES").unwrap_or_default();
@@ -40,7 +40,7 @@ impl Inherited {
     }
 
     /// The socket of that name.
-    pub(crate) fn named(&mut self, name: &str) -> io::Result<Option<Socket>> {
+    pub(crate) fn named(&mut self, name: &str) -> io::Result<Option<InheritedSocket>> {
         match self.names.iter().position(|known| known == name) {
             Some(index) => self.take(index),
             None => Ok(None),
@@ -48,7 +48,7 @@ impl Inherited {
     }
 
     /// The socket of that name, or the first one: systemd names sockets after their unit.
-    pub(crate) fn named_or_first(&mut self, name: &str) -> io::Result<Option<Socket>> {
+    pub(crate) fn named_or_first(&mut self, name: &str) -> io::Result<Option<InheritedSocket>> {
         match self.named(name)? {
             Some(socket) => Ok(Some(socket)),
             None => self.take(0),
@@ -63,25 +63,25 @@ impl Inherited {
             self.named(name)?
         };
         match socket {
-            Some(Socket::Tcp(socket)) => Ok(Some(socket)),
+            Some(InheritedSocket::Tcp(socket)) => Ok(Some(socket)),
             None => Ok(None),
-            Some(Socket::Unix(_)) => Err(io::Error::other("expected a TCP socket, found a Unix socket")),
+            Some(InheritedSocket::Unix(_)) => Err(io::Error::other("expected a TCP socket, found a Unix socket")),
         }
     }
 
-    fn take(&mut self, index: usize) -> io::Result<Option<Socket>> {
+    fn take(&mut self, index: usize) -> io::Result<Option<InheritedSocket>> {
         if index >= self.descriptors.len() {
             return Ok(None);
         }
         // A descriptor of the other kind stays where it is.
         if let Ok(Some(socket)) = self.descriptors.take_tcp_listener(index) {
             socket.set_nonblocking(true)?;
-            return Ok(Some(Socket::Tcp(socket)));
+            return Ok(Some(InheritedSocket::Tcp(socket)));
         }
         let Some(socket) = self.descriptors.take_unix_listener(index)? else {
             return Ok(None);
         };
         socket.set_nonblocking(true)?;
-        Ok(Some(Socket::Unix(socket)))
+        Ok(Some(InheritedSocket::Unix(socket)))
     }
 }

@@ -19,7 +19,7 @@ use super::socket_path::SocketPath;
 
 /// One line of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(crate) enum NotifyMessage {
     /// `READY=1`
     Ready,
     /// `WATCHDOG=1`
@@ -72,7 +72,7 @@ impl NotifySocket {
     }
 
     /// The next message, if there is one.
-    pub(crate) fn receive(&self) -> io::Result<Option<(Pid, Vec<Word>)>> {
+    pub(crate) fn receive(&self) -> io::Result<Option<(Pid, Vec<NotifyMessage>)>> {
         let mut text = [0; 4096];
         let mut control = cmsg_space!(UnixCredentials);
         loop {
@@ -90,7 +90,7 @@ impl NotifySocket {
             });
             let length = message.bytes;
             if let Some(sender) = sender {
-                return Ok(Some((sender, words(&String::from_utf8_lossy(&text[..length])))));
+                return Ok(Some((sender, parse(&String::from_utf8_lossy(&text[..length])))));
             }
         }
     }
@@ -119,16 +119,16 @@ fn bind(path: &Path) -> io::Result<UnixDatagram> {
 }
 
 /// The lines that are understood; others are none of our business.
-fn words(message: &str) -> Vec<Word> {
+fn parse(message: &str) -> Vec<NotifyMessage> {
     message
         .lines()
         .filter_map(|line| match line.split_once('=')? {
-            ("READY", "1") => Some(Word::Ready),
-            ("WATCHDOG", "1") => Some(Word::Alive),
-            (TAKEN_UP, _) => Some(Word::Reloaded(Ok(()))),
-            (REFUSED, reason) => Some(Word::Reloaded(Err(reason.to_owned()))),
-            (LOST, lines) => lines.parse().ok().map(Word::Lost),
-            ("STATUS", status) => Some(Word::Status(status.to_owned())),
+            ("READY", "1") => Some(NotifyMessage::Ready),
+            ("WATCHDOG", "1") => Some(NotifyMessage::Alive),
+            (TAKEN_UP, _) => Some(NotifyMessage::Reloaded(Ok(()))),
+            (REFUSED, reason) => Some(NotifyMessage::Reloaded(Err(reason.to_owned()))),
+            (LOST, lines) => lines.parse().ok().map(NotifyMessage::Lost),
+            ("STATUS", status) => Some(NotifyMessage::Status(status.to_owned())),
             _ => None,
         })
         .collect()
@@ -147,9 +147,12 @@ mod tests {
         sender
             .send_to(b"READY=1\nSTATUS=all is well\nMAINPID=1\n", socket.path())
             .unwrap();
-        let (pid, words) = socket.receive().unwrap().unwrap();
+        let (pid, messages) = socket.receive().unwrap().unwrap();
         assert_eq!(pid, Pid::this());
-        assert_eq!(words, [Word::Ready, Word::Status("all is well".into())]);
+        assert_eq!(
+            messages,
+            [NotifyMessage::Ready, NotifyMessage::Status("all is well".into())]
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 
 /// Drains when the supervisor is gone, however it went.
-pub(crate) fn tie_to(supervisor: i32, title: &CStr) -> io::Result<()> {
+pub(crate) fn set_parent_death_signal(supervisor: i32, title: &CStr) -> io::Result<()> {
     prctl::set_name(title)?;
     prctl::set_pdeathsig(Signal::SIGTERM)?;
     // It may have died before the line above.

@@ -7,7 +7,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// What the supervisor hears. Blocked before the first thread, so every thread and child inherits the mask.
-pub(crate) fn heard() -> SigSet {
+pub(crate) fn handled() -> SigSet {
     SigSet::from_iter([
         Signal::SIGCHLD,
         Signal::SIGTERM,
@@ -23,9 +23,9 @@ pub(crate) fn heard() -> SigSet {
 pub(crate) struct Signals(SignalFd);
 
 impl Signals {
-    /// Blocks the signals of [`heard`] and opens the descriptor.
+    /// Blocks the signals of [`handled`] and opens the descriptor.
     pub(crate) fn block() -> io::Result<Self> {
-        let set = heard();
+        let set = handled();
         set.thread_block()?;
         Ok(Self(SignalFd::with_flags(
             &set,

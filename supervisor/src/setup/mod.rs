@@ -20,7 +20,7 @@ use lockgate_certs::Reason;
 use lockgate_config::{Address, Config, Home};
 
 use crate::certificates::own::OwnCertificates;
-use crate::configuration::source::{Accepted, Source};
+use crate::configuration::source::{ConfigSource, LoadedConfig};
 use crate::os::environment::Environment;
 use crate::sandbox::users::{self, Decided};
 
@@ -74,8 +74,8 @@ impl Wish<'_> {
 /// Everything is there.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    pub(crate) source: Source,
-    pub(crate) accepted: Accepted,
+    pub(crate) source: ConfigSource,
+    pub(crate) loaded: LoadedConfig,
     /// The listening socket, when the address had to be tried out to be chosen.
     pub(crate) socket: Option<TcpListener>,
     /// The authority and the leaf, when they are ours.
@@ -101,7 +101,7 @@ impl Prepared {
         if let (Some(given), Some(users)) = (self.given, self.decided.users()) {
             say(&format!(
                 "{}: {} files and {} directories belong to user {} now",
-                self.accepted.config.storage.root.display(),
+                self.loaded.config.storage.root.display(),
                 given.files,
                 given.directories,
                 users.registry
@@ -130,12 +130,12 @@ pub(crate) fn prepare(wish: &Wish<'_>, trail: &mut Trail) -> Result<Prepared, Se
         None => wish.listen.as_ref().map(ToString::to_string),
     };
     let path = wish.config.clone().unwrap_or_else(|| home.config_file());
-    let source = Source::new(path, wish.environment, listen.as_deref());
-    let accepted = match &draft {
-        Some(draft) => source.accept(draft.text.clone())?,
+    let source = ConfigSource::new(path, wish.environment, listen.as_deref());
+    let loaded = match &draft {
+        Some(draft) => source.parse(draft.text.clone())?,
         None => source.load()?,
     };
-    let config = &accepted.config;
+    let config = &loaded.config;
     absent::files(&history, config, wish.asked())?;
     let record = Record::new(config, source.path());
     let changes = history
@@ -172,7 +172,7 @@ pub(crate) fn prepare(wish: &Wish<'_>, trail: &mut Trail) -> Result<Prepared, Se
         decided,
         given,
         source,
-        accepted,
+        loaded,
         socket,
         certificates,
         issued,

@@ -11,12 +11,12 @@ use lockgate_config::{Acme, Config, Home, Tls};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::child_process::{self, Setting};
+use super::child_process::{self, ChildSpec};
 use super::generation::Generation;
 use crate::acme::{DEADLINE, Leaf, Place, due, ensure_leaf};
-use crate::os::exit_status::End;
+use crate::os::exit_status::ExitStatus;
 use crate::os::fd_passing::in_memory;
-use crate::os::notify_socket::Word;
+use crate::os::notify_socket::NotifyMessage;
 
 /// How often to look, at least: clocks are set, machines sleep, people copy files.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
@@ -27,7 +27,7 @@ pub(super) const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// The certificate that `http.tls.letsencrypt` asks for.
 #[derive(Debug)]
-pub(crate) struct Orders {
+pub(crate) struct AcmeManager {
     home: Home,
     /// Who reads the key, when that is somebody else.
     reader: Option<Owner>,
@@ -50,10 +50,10 @@ struct Running {
     stopped: bool,
 }
 
-impl Orders {
+impl AcmeManager {
     /// For what `config` asks for, if it does. The front door has a certificate from then on.
     pub(crate) fn new(config: &Config, home: &Home, reader: Option<Owner>) -> Self {
-        let mut orders = Self {
+        let mut acme = Self {
             home: home.clone(),
             reader,
             acme: wanted(config),
@@ -61,8 +61,8 @@ impl Orders {
             running: None,
             leaf_error: None,
         };
-        orders.install();
-        orders
+        acme.install();
+        acme
     }
 
     /// Goes on with another configuration.
@@ -82,7 +82,7 @@ impl Orders {
         }
     }
 
-    /// When [`Self::do_what_is_due`] has something to do.
+    /// When [`Self::run_due`] has something to do.
     pub(crate) fn next(&self) -> Option<Instant> {
         match &self.running {
             Some(running) => Some(running.deadline),
@@ -91,7 +91,7 @@ impl Orders {
     }
 
     /// Starts an order, or ends one that hangs. `serving` answers the challenges.
-    pub(crate) fn do_what_is_due(&mut self, serving: &Generation, notify: &Path, now: Instant) {
+    pub(crate) fn run_due(&mut self, serving: &Generation, notify: &Path, now: Instant) {
         if let Some(running) = &mut self.running {
             if now >= running.deadline {
                 running.deadline = now + GRACE;
@@ -125,7 +125,7 @@ impl Orders {
             "ordering a certificate: {}",
             due.reason
         );
-        match start(&serving.setting, notify, port(serving), self.reader) {
+        match start(&serving.spec, notify, port(serving), self.reader) {
             Ok(pid) => {
                 self.running = Some(Running {
                     pid,
@@ -142,12 +142,12 @@ impl Orders {
     }
 
     /// What a child says; whether it was this one.
-    pub(crate) fn hear(&mut self, pid: Pid, words: &[Word]) -> bool {
+    pub(crate) fn on_messages(&mut self, pid: Pid, messages: &[NotifyMessage]) -> bool {
         let Some(running) = self.running.as_mut().filter(|running| running.pid == pid) else {
             return false;
         };
-        for word in words {
-            if let Word::Status(status) = word {
+        for message in messages {
+            if let NotifyMessage::Status(status) = message {
                 running.status = Some(status.clone());
             }
         }
@@ -155,18 +155,18 @@ impl Orders {
     }
 
     /// A child ended; whether it was this one.
-    pub(crate) fn bury(&mut self, pid: Pid, end: End) -> bool {
+    pub(crate) fn on_exit(&mut self, pid: Pid, status: ExitStatus) -> bool {
         let Some(running) = self.running.take_if(|running| running.pid == pid) else {
             return false;
         };
         self.next = Instant::now();
         let Some(acme) = &self.acme else { return true };
-        if end == End::Code(0) {
+        if status == ExitStatus::Code(0) {
             self.install();
         } else if running.stopped {
             tracing::info!("the order of a certificate was stopped; the next start begins another");
         } else {
-            let reason = running.status.unwrap_or_else(|| end.to_string());
+            let reason = running.status.unwrap_or_else(|| status.to_string());
             let again = Place::of(acme).attempt().map(|attempt| attempt.next());
             let wait = again
                 .and_then(|again| again.duration_since(SystemTime::now()).ok())
@@ -257,12 +257,12 @@ fn wanted(config: &Config) -> Option<Acme> {
     config.http.tls.as_ref().and_then(Tls::acme).cloned()
 }
 
-fn start(setting: &Setting, notify: &Path, port: u16, reader: Option<Owner>) -> io::Result<Pid> {
-    let mut command = child_process::command("acme", setting, notify)?;
+fn start(spec: &ChildSpec, notify: &Path, port: u16, reader: Option<Owner>) -> io::Result<Pid> {
+    let mut command = child_process::command("acme", spec, notify)?;
     command
         .args(["--port", &port.to_string()])
         .args(reader.map(|reader| format!("--reader={}:{}", reader.user, reader.group)))
-        .stdin(Stdio::from(in_memory(&setting.configuration)?));
+        .stdin(Stdio::from(in_memory(&spec.configuration)?));
     child_process::spawn(&mut command)
 }
 

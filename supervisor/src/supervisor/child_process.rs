@@ -13,11 +13,11 @@ use lockgate_registry::storage::filesystem::Instance;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::restart_policy::{Life, WATCHDOG};
+use super::restart_policy::{RestartTracker, WATCHDOG};
 use crate::configuration::source::LISTEN_VARIABLE;
 use crate::os::environment::TAKE_OVER_VARIABLE;
 use crate::os::fd_passing::{pair, send_text};
-use crate::os::listen::Socket;
+use crate::os::listen::ListeningSocket;
 use crate::os::listen_fds::DEBUG_NAME;
 use crate::role::{INSTANCE_VARIABLE, Role};
 use crate::sandbox::Rules;
@@ -33,7 +33,7 @@ const MMAP_THRESHOLD: &str = "1048576";
 
 /// What each start of a child needs beside its own sockets.
 #[derive(Debug, Clone)]
-pub(crate) struct Setting {
+pub(crate) struct ChildSpec {
     /// Arguments after the subcommand.
     pub(crate) arguments: Vec<OsString>,
     /// Variables set on top of the supervisor's own.
@@ -47,7 +47,7 @@ pub(crate) struct Setting {
     pub(crate) rules: [Rules; 2],
 }
 
-impl Setting {
+impl ChildSpec {
     /// The address that overrides the configuration's.
     pub(crate) fn listen(&self) -> Option<&str> {
         let mut variables = self.variables.iter();
@@ -59,7 +59,7 @@ impl Setting {
 #[derive(Debug)]
 pub(crate) struct Child {
     pub(crate) role: Role,
-    pub(crate) life: Life,
+    pub(crate) tracker: RestartTracker,
     /// The running process.
     pub(crate) pid: Option<Pid>,
     /// Since when it runs.
@@ -69,7 +69,7 @@ pub(crate) struct Child {
     /// What its log has lost by now, while it takes nothing.
     pub(crate) log_lines_lost: u64,
     /// Its listening sockets; the first is the one that people are told of.
-    pub(crate) sockets: Vec<Socket>,
+    pub(crate) sockets: Vec<ListeningSocket>,
     /// Where it listens, for people.
     pub(crate) address: String,
     /// The other end of its stdin: configurations go in here.
@@ -80,8 +80,12 @@ pub(crate) struct Child {
 
 /// Both, due as their lives say. `entrances`: the front door's sockets, and perhaps the debug listener, which is the
 /// registry's.
-pub(crate) fn pair_of(entrances: Vec<Socket>, registry: Socket, [first, second]: [Life; 2]) -> [Child; 2] {
-    let (debug, public): (Vec<_>, Vec<_>) = entrances.into_iter().partition(|socket| socket.name == DEBUG_NAME);
+pub(crate) fn pair_of(
+    listeners: Vec<ListeningSocket>,
+    registry: ListeningSocket,
+    [first, second]: [RestartTracker; 2],
+) -> [Child; 2] {
+    let (debug, public): (Vec<_>, Vec<_>) = listeners.into_iter().partition(|socket| socket.name == DEBUG_NAME);
     let of_registry = std::iter::once(registry).chain(debug).collect();
     [
         Child::new(Role::Proxy, public, first),
@@ -90,11 +94,11 @@ pub(crate) fn pair_of(entrances: Vec<Socket>, registry: Socket, [first, second]:
 }
 
 impl Child {
-    /// A child that lives `life`.
-    pub(crate) fn new(role: Role, sockets: Vec<Socket>, life: Life) -> Self {
+    /// A child that lives `tracker`.
+    pub(crate) fn new(role: Role, sockets: Vec<ListeningSocket>, tracker: RestartTracker) -> Self {
         Self {
             role,
-            life,
+            tracker,
             pid: None,
             since: None,
             status: None,
@@ -110,22 +114,22 @@ impl Child {
     }
 
     /// Starts the process.
-    pub(crate) fn start(&mut self, setting: &Setting, notify: &Path, now: Instant) -> io::Result<()> {
-        let (pid, channel) = self.spawn(setting, notify)?;
+    pub(crate) fn start(&mut self, spec: &ChildSpec, notify: &Path, now: Instant) -> io::Result<()> {
+        let (pid, channel) = self.spawn(spec, notify)?;
         self.pid = Some(pid);
         self.since = Some(now);
         self.status = None;
         self.log_lines_lost = 0;
         self.channel = Some(channel);
-        self.life.started(now);
+        self.tracker.started(now);
         Ok(())
     }
 
-    fn spawn(&self, setting: &Setting, notify: &Path) -> io::Result<(Pid, OwnedFd)> {
+    fn spawn(&self, spec: &ChildSpec, notify: &Path) -> io::Result<(Pid, OwnedFd)> {
         let (channel, stdin) = pair()?;
-        send_text(&channel, &setting.configuration)?;
+        send_text(&channel, &spec.configuration)?;
         let names: Vec<_> = self.sockets.iter().map(|socket| socket.name.as_str()).collect();
-        let mut command = command(self.role.name(), setting, notify)?;
+        let mut command = command(self.role.name(), spec, notify)?;
         command
             .env(INSTANCE_VARIABLE, Instance::of_process(std::process::id()).as_str())
             .env(MMAP_VARIABLE, MMAP_THRESHOLD)
@@ -133,7 +137,7 @@ impl Child {
             .env("LISTEN_FDS", names.len().to_string())
             .env("LISTEN_FDNAMES", names.join(":"))
             .stdin(Stdio::from(stdin));
-        if let Some(account) = setting.users.as_ref().map(|users| users.of(self.role)) {
+        if let Some(account) = spec.users.as_ref().map(|users| users.of(self.role)) {
             // In this order inside: supplementary groups go, group, user.
             command.uid(account.user).gid(account.group);
         }
@@ -174,11 +178,11 @@ impl Child {
     /// Ends it at once.
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
-        self.life.killed();
+        self.tracker.killed();
     }
 
     /// Its process is gone.
-    pub(crate) fn buried(&mut self) {
+    pub(crate) fn forget_process(&mut self) {
         self.pid = None;
         self.since = None;
         self.channel = None;
@@ -186,8 +190,8 @@ impl Child {
     }
 }
 
-/// A process of this program, named `name` on its command line, that is told what `setting` says.
-pub(super) fn command(name: &str, setting: &Setting, notify: &Path) -> io::Result<Command> {
+/// A process of this program, named `name` on its command line, that is told what `spec` says.
+pub(super) fn command(name: &str, spec: &ChildSpec, notify: &Path) -> io::Result<Command> {
     let mut command = Command::new(program()?);
     // What was said to the supervisor alone, and the first account's password.
     for name in [
@@ -205,8 +209,8 @@ pub(super) fn command(name: &str, setting: &Setting, notify: &Path) -> io::Resul
     command
         .arg0("lockgate")
         .args([name, "--supervised", &std::process::id().to_string()])
-        .args(&setting.arguments)
-        .envs(setting.variables.iter().map(|(name, value)| (name, value)))
+        .args(&spec.arguments)
+        .envs(spec.variables.iter().map(|(name, value)| (name, value)))
         .env("NOTIFY_SOCKET", notify)
         // Who signals the supervisor's group means the whole, which ends in order: the proxy first.
         .process_group(0);

@@ -21,13 +21,13 @@ use crate::os::listen::{SocketError, listen_unix};
 use crate::os::socket_path::SocketPath;
 
 /// How long one caller may keep the supervisor.
-const PATIENCE: Duration = Duration::from_millis(250);
+const CALLER_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long the supervisor may keep a caller: a reload reads files.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A socket that was removed is made again.
-const RESTORED_WITHIN: Duration = Duration::from_secs(1);
+const RESTORE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Whoever runs answers, also while another binary takes over.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 /// A word and a path.
 const LONGEST_REQUEST: u64 = 64 + 4096;
@@ -39,9 +39,9 @@ pub(crate) enum Request {
     Status,
     /// Read the configuration again: a [`Reloaded`].
     Reload,
-    /// What it works with: a [`WorksWith`].
+    /// What it works with: a [`RunningConfiguration`].
     Configuration,
-    /// Let the binary at this path take over: a [`Begun`].
+    /// Let the binary at this path take over: a [`UpgradeStarted`].
     Upgrade(PathBuf),
 }
 
@@ -184,7 +184,7 @@ pub(crate) struct Reloaded {
 /// Answer to [`Request::Configuration`], so that other commands work with the same. It may hold secrets, as the
 /// environment of the process does; the socket is its owner's alone.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct WorksWith {
+pub(crate) struct RunningConfiguration {
     /// The configuration file.
     pub(crate) config: PathBuf,
     /// The variables over it; `--listen` is one of them.
@@ -193,7 +193,7 @@ pub(crate) struct WorksWith {
 
 /// Answer to [`Request::Upgrade`]: what comes of it is seen in the [`Status`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Begun {
+pub(crate) struct UpgradeStarted {
     /// Why it did not begin.
     pub(crate) error: Option<String>,
 }
@@ -232,7 +232,7 @@ impl ControlSocket {
     }
 
     /// The next call, if somebody asks now.
-    pub(crate) fn next(&self) -> io::Result<Option<Call>> {
+    pub(crate) fn next(&self) -> io::Result<Option<PendingRequest>> {
         loop {
             let caller = match self.listener.accept() {
                 Ok((caller, _)) => caller,
@@ -257,27 +257,27 @@ fn listen_for_owner(path: &Path) -> Result<UnixListener, SocketError> {
     Ok(listener)
 }
 
-fn listen_to(caller: UnixStream) -> io::Result<Call> {
+fn listen_to(caller: UnixStream) -> io::Result<PendingRequest> {
     caller.set_nonblocking(false)?;
-    caller.set_read_timeout(Some(PATIENCE))?;
-    caller.set_write_timeout(Some(PATIENCE))?;
-    let mut word = String::new();
-    BufReader::new((&caller).take(LONGEST_REQUEST)).read_line(&mut word)?;
-    let request = word
+    caller.set_read_timeout(Some(CALLER_TIMEOUT))?;
+    caller.set_write_timeout(Some(CALLER_TIMEOUT))?;
+    let mut line = String::new();
+    BufReader::new((&caller).take(LONGEST_REQUEST)).read_line(&mut line)?;
+    let request = line
         .trim_end_matches('\n')
         .parse()
-        .map_err(|()| io::Error::other(format!("unknown request {word:?}")))?;
-    Ok(Call { request, caller })
+        .map_err(|()| io::Error::other(format!("unknown request {line:?}")))?;
+    Ok(PendingRequest { request, caller })
 }
 
 /// Somebody who waits for an answer.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct PendingRequest {
     pub(crate) request: Request,
     caller: UnixStream,
 }
 
-impl Call {
+impl PendingRequest {
     /// Answers and hangs up.
     pub(crate) fn reply(mut self, answer: &impl Serialize) {
         let answered = serde_json::to_string(answer).map_err(io::Error::other);
@@ -303,7 +303,7 @@ impl Drop for ControlSocket {
 /// The asking end.
 pub(crate) fn ask<T: DeserializeOwned>(socket: &Path, request: &Request) -> io::Result<T> {
     let mut stream = UnixStream::connect(SocketPath::to(socket)?.as_path())?;
-    stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     writeln!(stream, "{request}")?;
     stream.shutdown(Shutdown::Write)?;
     let mut reply = String::new();
@@ -321,11 +321,11 @@ pub(crate) fn ask_running<T: DeserializeOwned>(socket: &Path, request: &Request)
             answered => return answered,
         };
         let patience = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => RESTORED_WITHIN,
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => RESTORE_TIMEOUT,
             io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => {
                 Duration::ZERO
             }
-            _ => ANSWERED_WITHIN,
+            _ => CONNECT_TIMEOUT,
         };
         if asked.elapsed() >= patience {
             return Err(error);

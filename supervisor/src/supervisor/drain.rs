@@ -9,14 +9,14 @@ use super::Supervisor;
 /// What children get when one of them is hopeless.
 const FAILURE_GRACE: Duration = Duration::from_secs(5);
 /// Signals within this time are one wish: timeout(1) signals its child and then the child's whole group, itself included.
-const ONE_WISH: Duration = Duration::from_millis(100);
+const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 impl Supervisor {
     /// Somebody asked for the end: once to drain, twice to end at once.
     pub(super) fn stop(&mut self) {
         let asked = self.asked_to_end.get_or_insert_with(Instant::now);
         if self.is_ending {
-            if asked.elapsed() < ONE_WISH {
+            if asked.elapsed() < SAME_REQUEST {
                 return;
             }
             tracing::warn!("asked again: ending at once");
@@ -41,10 +41,10 @@ impl Supervisor {
     fn begin_end(&mut self, limit: Duration) {
         self.is_ending = true;
         self.plan.manager.send("STOPPING=1");
-        self.end_hand_over();
-        self.applying = None;
-        if let Some(probe) = &mut self.probe {
-            probe.end();
+        self.cancel_hand_over();
+        self.rollout = None;
+        if let Some(upgrade_check) = &mut self.upgrade_check {
+            upgrade_check.end();
         }
         self.generations_mut()
             .for_each(|generation| generation.begin_drain(Signal::SIGTERM, limit));

@@ -11,14 +11,14 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A file that somebody may change.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct FileWatch {
     path: PathBuf,
     known: Option<Stamp>,
     seen: Option<Stamp>,
     next: Instant,
 }
 
-impl Watch {
+impl FileWatch {
     /// Its present state is known.
     pub(super) fn new(path: &Path, now: Instant) -> Self {
         let known = Stamp::of(path);
@@ -67,8 +67,8 @@ mod tests {
         let path = directory.path().join("config.yml");
         std::fs::write(&path, "a").unwrap();
         let mut now = Instant::now();
-        let mut watch = Watch::new(&path, now);
-        let mut look = |watch: &mut Watch| {
+        let mut watch = FileWatch::new(&path, now);
+        let mut look = |watch: &mut FileWatch| {
             now += INTERVAL;
             watch.changed(now)
         };

@@ -12,10 +12,10 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::SuperviseError;
-use super::child_process::{Child, Setting};
-use super::restart_policy::{Due, Phase, Verdict};
-use crate::os::exit_status::End;
-use crate::os::notify_socket::Word;
+use super::child_process::{Child, ChildSpec};
+use super::restart_policy::{ChildState, DueAction, RestartDecision};
+use crate::os::exit_status::ExitStatus;
+use crate::os::notify_socket::NotifyMessage;
 
 /// What the registry gets when the proxy used up the time: to keep hash states, not to finish bodies.
 const LAST_GRACE: Duration = Duration::from_secs(1);
@@ -37,18 +37,18 @@ pub(crate) enum Drain {
 pub(crate) struct Generation {
     /// Counted from 1.
     pub(crate) number: u32,
-    pub(crate) setting: Setting,
+    pub(crate) spec: ChildSpec,
     /// The proxy first: it drains first.
     pub(crate) children: [Child; 2],
     pub(crate) drain: Drain,
 }
 
 impl Generation {
-    /// Children that are to be started with `setting`.
-    pub(crate) fn new(number: u32, setting: Setting, children: [Child; 2]) -> Self {
+    /// Children that are to be started with `spec`.
+    pub(crate) fn new(number: u32, spec: ChildSpec, children: [Child; 2]) -> Self {
         Self {
             number,
-            setting,
+            spec,
             children,
             drain: Drain::No,
         }
@@ -64,35 +64,35 @@ impl Generation {
 
     /// Whether both serve.
     pub(crate) fn is_ready(&self) -> bool {
-        self.children.iter().all(|child| child.life.is_ready())
+        self.children.iter().all(|child| child.tracker.is_ready())
     }
 
     /// Whether both have ended for good.
     pub(crate) fn is_over(&self) -> bool {
         self.children
             .iter()
-            .all(|child| child.life.phase() == Phase::Stopped && child.pid.is_none())
+            .all(|child| child.tracker.state() == ChildState::Stopped && child.pid.is_none())
     }
 
     /// When something will be due next.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.children.iter().filter_map(|child| child.life.next()).min()
+        self.children.iter().filter_map(|child| child.tracker.next()).min()
     }
 
     /// Starts and kills what the clock says, and goes on with a drain. Gives the failure of a hopeless child.
-    pub(crate) fn do_what_is_due(&mut self, notify: &Path, now: Instant) -> Option<SuperviseError> {
+    pub(crate) fn run_due(&mut self, notify: &Path, now: Instant) -> Option<SuperviseError> {
         let mut failure = None;
         for child in &mut self.children {
-            match child.life.due(now) {
-                Some(Due::Start) => {
-                    if let Err(error) = child.start(&self.setting, notify, now) {
-                        child.life.started(now);
+            match child.tracker.due(now) {
+                Some(DueAction::Start) => {
+                    if let Err(error) = child.start(&self.spec, notify, now) {
+                        child.tracker.started(now);
                         child.status = Some(format!("cannot start it: {error}"));
-                        let verdict = child.life.exited(now, None);
-                        failure = failure.or(judged(child, verdict, End::NeverRan));
+                        let decision = child.tracker.exited(now, None);
+                        failure = failure.or(describe_exit(child, decision, ExitStatus::NeverRan));
                     }
                 }
-                Some(Due::Kill(reason)) => {
+                Some(DueAction::Kill(reason)) => {
                     let pid = child.pid.map(Pid::as_raw);
                     tracing::warn!(child = child.role.name(), pid, "killed: {reason}");
                     child.kill();
@@ -100,39 +100,39 @@ impl Generation {
                 None => {}
             }
         }
-        self.drain_on(now);
+        self.drain_tick(now);
         failure
     }
 
     /// Hears what the process `pid` says. False when it is none of these.
-    pub(crate) fn hear(&mut self, pid: Pid, words: &[Word], now: Instant) -> bool {
+    pub(crate) fn on_messages(&mut self, pid: Pid, messages: &[NotifyMessage], now: Instant) -> bool {
         let Some(child) = self.children.iter_mut().find(|child| child.pid == Some(pid)) else {
             return false;
         };
-        for word in words {
-            match word {
-                Word::Ready => {
-                    child.life.ready(now);
+        for message in messages {
+            match message {
+                NotifyMessage::Ready => {
+                    child.tracker.ready(now);
                     let since = child.since.unwrap_or(now);
                     let took_ms = now.duration_since(since).as_millis() as u64;
                     tracing::info!(child = child.role.name(), pid = pid.as_raw(), took_ms, "ready");
                 }
-                Word::Alive => child.life.alive(now),
-                Word::Lost(lines) => child.log_lines_lost = *lines,
-                Word::Status(status) => child.status = Some(status.clone()),
+                NotifyMessage::Alive => child.tracker.alive(now),
+                NotifyMessage::Lost(lines) => child.log_lines_lost = *lines,
+                NotifyMessage::Status(status) => child.status = Some(status.clone()),
                 // Of a whole reload: `reload` listens.
-                Word::Reloaded(_) => {}
+                NotifyMessage::Reloaded(_) => {}
             }
         }
         true
     }
 
     /// Buries the process `pid`, if it is one of these. Gives the failure of a hopeless child.
-    pub(crate) fn bury(&mut self, pid: Pid, end: End, now: Instant) -> Option<SuperviseError> {
+    pub(crate) fn on_exit(&mut self, pid: Pid, status: ExitStatus, now: Instant) -> Option<SuperviseError> {
         let child = self.children.iter_mut().find(|child| child.pid == Some(pid))?;
-        child.buried();
-        let verdict = child.life.exited(now, end.code());
-        judged(child, verdict, end)
+        child.forget_process();
+        let decision = child.tracker.exited(now, status.code());
+        describe_exit(child, decision, status)
     }
 
     /// Tells the proxy to finish within `limit`, by `signal`. One that is leaving already is told to hurry.
@@ -147,21 +147,21 @@ impl Generation {
         // The last copies but the process's own: from now on a new connection is refused, not left waiting, unless
         // another generation listens on the same socket.
         child.sockets.clear();
-        child.life.drain(deadline);
+        child.tracker.drain(deadline);
         child.signal(signal);
     }
 
     /// Once the proxy has ended, it is the registry's turn.
-    fn drain_on(&mut self, now: Instant) {
+    fn drain_tick(&mut self, now: Instant) {
         let [proxy, registry] = &mut self.children;
         if let Drain::Proxy { deadline, signal } = self.drain
-            && proxy.life.phase() == Phase::Stopped
+            && proxy.tracker.state() == ChildState::Stopped
             && proxy.pid.is_none()
         {
             let deadline = deadline.max(now + LAST_GRACE);
             self.drain = Drain::Registry { deadline, signal };
             registry.sockets.clear();
-            registry.life.drain(deadline);
+            registry.tracker.drain(deadline);
             registry.signal(signal);
         }
     }
@@ -175,22 +175,22 @@ impl Generation {
             signal: Signal::SIGKILL,
         };
         for child in &mut self.children {
-            child.life.drain(deadline);
+            child.tracker.drain(deadline);
             child.kill();
         }
     }
 }
 
 /// What the end of a child means for its generation: the failure that ends it, if it does.
-fn judged(child: &mut Child, verdict: Verdict, end: End) -> Option<SuperviseError> {
+fn describe_exit(child: &mut Child, decision: RestartDecision, status: ExitStatus) -> Option<SuperviseError> {
     let process = child.role.name();
     let reason = child
         .status
         .take()
-        .map_or_else(|| end.to_string(), |status| format!("{status} ({end})"));
-    let failure = match verdict {
-        Verdict::Stopped => None,
-        Verdict::Restart(wait) => {
+        .map_or_else(|| status.to_string(), |note| format!("{note} ({status})"));
+    let failure = match decision {
+        RestartDecision::Stopped => None,
+        RestartDecision::Restart(wait) => {
             tracing::warn!(
                 child = process,
                 restart_in_ms = wait.as_millis() as u64,
@@ -198,10 +198,10 @@ fn judged(child: &mut Child, verdict: Verdict, end: End) -> Option<SuperviseErro
             );
             None
         }
-        Verdict::Refused => Some(SuperviseError::Refused {
+        RestartDecision::Refused => Some(SuperviseError::Refused {
             reason: format!("{process}: {reason}"),
         }),
-        Verdict::Hopeless(times, took) => Some(SuperviseError::Hopeless {
+        RestartDecision::Hopeless(times, took) => Some(SuperviseError::Hopeless {
             process,
             times,
             seconds: took.as_secs_f64(),

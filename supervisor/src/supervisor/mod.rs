@@ -33,18 +33,18 @@ pub(crate) mod restore;
 mod served;
 mod status;
 
-use acme_manager::Orders;
-use control::{Begun, ControlSocket, Request, WorksWith};
-use file_watch::Watch;
+use acme_manager::AcmeManager;
+use control::{ControlSocket, Request, RunningConfiguration, UpgradeStarted};
+use file_watch::FileWatch;
 use generation::Generation;
 use renewal::Renewal;
-use replace::hand_over::Successor;
-use replace::rollout::Applying;
-use replace::upgrade_check::Probe;
+use replace::hand_over::Replacement;
+use replace::rollout::ConfigRollout;
+use replace::upgrade_check::UpgradeCheck;
 use restore::Restore;
 
-use crate::certificates::copies::Handed;
-use crate::configuration::source::Source;
+use crate::certificates::copies::CertificateCopies;
+use crate::configuration::source::ConfigSource;
 use crate::exit_code;
 use crate::failure::Failure;
 use crate::logging::Logging;
@@ -100,18 +100,18 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> SuperviseError {
 }
 
 /// Everything that supervision needs, from the first moment on.
-pub(crate) struct Plan {
+pub(crate) struct SupervisorConfig {
     pub(crate) home: Home,
     /// Certificates that the proxy gets a copy of.
-    pub(crate) handed: Option<Handed>,
+    pub(crate) copies: Option<CertificateCopies>,
     /// Held until the end.
     pub(crate) lock: Lock,
     pub(crate) signals: Signals,
     pub(crate) logging: Logging,
-    pub(crate) source: Source,
+    pub(crate) source: ConfigSource,
     pub(crate) config: Config,
     pub(crate) renewal: Renewal,
-    pub(crate) orders: Orders,
+    pub(crate) acme: AcmeManager,
     /// Where to find the binary that takes over on SIGUSR2.
     pub(crate) binary: io::Result<PathBuf>,
     /// The service manager above, if there is one, and how often it wants to hear.
@@ -122,12 +122,12 @@ pub(crate) struct Plan {
 }
 
 /// The sockets that children and callers reach the supervisor by.
-pub(crate) struct Ears {
+pub(crate) struct ControlSockets {
     notify: NotifySocket,
     control: ControlSocket,
 }
 
-impl Ears {
+impl ControlSockets {
     /// Opens them.
     pub(crate) fn open(home: &Home) -> Result<Self, SuperviseError> {
         Ok(Self {
@@ -151,17 +151,17 @@ fn notify_socket(home: &Home) -> PathBuf {
 
 /// A running supervision.
 pub(crate) struct Supervisor {
-    plan: Plan,
+    plan: SupervisorConfig,
     notify: NotifySocket,
     control: ControlSocket,
     started: Instant,
     current: Generation,
-    next: Option<Successor>,
+    next: Option<Replacement>,
     leaving: Vec<Generation>,
-    probe: Option<Probe>,
-    applying: Option<Applying>,
+    upgrade_check: Option<UpgradeCheck>,
+    rollout: Option<ConfigRollout>,
     /// The configuration file.
-    file: Watch,
+    file: FileWatch,
     /// What is made again when somebody removes it.
     restore: Restore,
     announced: bool,
@@ -180,18 +180,18 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// For children that are to be started.
-    pub(crate) fn new(plan: Plan, ears: Ears, current: Generation) -> Self {
+    pub(crate) fn new(plan: SupervisorConfig, sockets: ControlSockets, current: Generation) -> Self {
         let now = Instant::now();
         Self {
-            notify: ears.notify,
-            control: ears.control,
+            notify: sockets.notify,
+            control: sockets.control,
             started: now,
             current,
             next: None,
             leaving: Vec::new(),
-            probe: None,
-            applying: None,
-            file: Watch::new(plan.source.path(), now),
+            upgrade_check: None,
+            rollout: None,
+            file: FileWatch::new(plan.source.path(), now),
             restore: Restore::new(now),
             announced: false,
             is_ending: false,
@@ -208,10 +208,10 @@ impl Supervisor {
 
     /// In the place of another binary. Its children finish what they have once those of `next` serve; without a
     /// `next`, for this reason, they go on.
-    pub(crate) fn taking_over(
+    pub(crate) fn adopting(
         mut self,
         leaving: Vec<Generation>,
-        next: Result<Successor, String>,
+        next: Result<Replacement, String>,
         started: Instant,
     ) -> Self {
         self.announced = true;
@@ -232,7 +232,7 @@ impl Supervisor {
     pub(crate) fn run(mut self, announce: impl FnOnce()) -> Result<(), SuperviseError> {
         let mut announce = Some(announce);
         loop {
-            self.do_what_is_due();
+            self.run_due();
             if self.is_over() {
                 break;
             }
@@ -240,8 +240,8 @@ impl Supervisor {
             self.reap()?;
             self.take_signals()?;
             self.answer()?;
-            self.hand_over_on(Instant::now());
-            self.apply_on(Instant::now());
+            self.hand_over_tick(Instant::now());
+            self.rollout_tick(Instant::now());
             if !self.announced && self.current.is_ready() {
                 self.announced = true;
                 self.plan.manager.send("READY=1\nSTATUS=serving");
@@ -258,7 +258,7 @@ impl Supervisor {
     }
 
     fn generations_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
-        let next = self.next.as_mut().map(Successor::generation);
+        let next = self.next.as_mut().map(Replacement::generation);
         self.leaving.iter_mut().chain([&mut self.current]).chain(next)
     }
 
@@ -270,8 +270,8 @@ impl Supervisor {
     /// An order under way is ended first, so that it does not count as a failed one.
     fn end_order(&mut self) -> Result<(), SuperviseError> {
         let began = Instant::now();
-        self.plan.orders.stop(began);
-        while self.plan.orders.is_running() && began.elapsed() < acme_manager::LAST_GRACE {
+        self.plan.acme.stop(began);
+        while self.plan.acme.is_running() && began.elapsed() < acme_manager::LAST_GRACE {
             self.wait()?;
             self.reap()?;
             self.take_signals()?;
@@ -284,36 +284,36 @@ impl Supervisor {
     }
 
     /// Starts, kills and renews what the clock says.
-    fn do_what_is_due(&mut self) {
+    fn run_due(&mut self) {
         let now = Instant::now();
         let notify = self.notify.path();
         for generation in &mut self.leaving {
             // Nothing of it is started any more, so nothing can fail.
-            generation.do_what_is_due(notify, now);
+            generation.run_due(notify, now);
         }
         self.leaving.retain(|generation| !generation.is_over());
-        let failure = self.current.do_what_is_due(notify, now);
+        let failure = self.current.run_due(notify, now);
         self.failure = self.failure.take().or(failure);
         if let Some(failure) = self
             .next
             .as_mut()
-            .and_then(|next| next.generation().do_what_is_due(notify, now))
+            .and_then(|next| next.generation().run_due(notify, now))
         {
             self.abandon_hand_over(&failure.to_string());
         }
         self.give_up_if_hopeless();
-        if let Some(probe) = &mut self.probe {
-            probe.end_if_late(now);
+        if let Some(upgrade_check) = &mut self.upgrade_check {
+            upgrade_check.end_if_late(now);
         }
-        if let Some(handed) = &mut self.plan.handed {
-            handed.refresh(now);
+        if let Some(copies) = &mut self.plan.copies {
+            copies.refresh(now);
         }
         if now >= self.next_renewal {
             self.next_renewal = now + renewal::INTERVAL;
             self.plan.renewal.renew();
         }
         if self.may_order() {
-            self.plan.orders.do_what_is_due(&self.current, self.notify.path(), now);
+            self.plan.acme.run_due(&self.current, self.notify.path(), now);
         }
         if self.file.changed(now) && !self.is_ending {
             tracing::info!(config = %self.plan.source.path().display(), "the configuration file changed");
@@ -330,15 +330,15 @@ impl Supervisor {
 
     /// Waits for an event or for the next thing that is due.
     fn wait(&mut self) -> Result<(), SuperviseError> {
-        let handed = self.plan.handed.as_ref().and_then(Handed::next);
-        let order = self.plan.orders.next().filter(|_| self.may_order());
+        let copies = self.plan.copies.as_ref().and_then(CertificateCopies::next);
+        let order = self.plan.acme.next().filter(|_| self.may_order());
         let others = [
             self.next_ping,
-            self.probe.as_ref().map(Probe::deadline),
-            self.applying.as_ref().map(Applying::deadline),
+            self.upgrade_check.as_ref().map(UpgradeCheck::deadline),
+            self.rollout.as_ref().map(ConfigRollout::deadline),
             Some(self.file.next()),
             Some(self.restore.next()),
-            handed,
+            copies,
             order,
         ];
         let next = self
@@ -363,39 +363,39 @@ impl Supervisor {
 
     /// Hears what children say, and buries the dead: in this order, so that last words count.
     fn reap(&mut self) -> Result<(), SuperviseError> {
-        let ended = exit_status::ended().map_err(system("wait for child processes"))?;
-        self.hear_children()?;
+        let ended = exit_status::reap().map_err(system("wait for child processes"))?;
+        self.receive_notifications()?;
         let now = Instant::now();
         // Those that belong to nobody are orphans that PID 1 inherits: reaping was all they needed.
-        for (pid, end) in ended {
+        for (pid, status) in ended {
             for generation in &mut self.leaving {
-                generation.bury(pid, end, now);
+                generation.on_exit(pid, status, now);
             }
-            let failure = self.current.bury(pid, end, now);
+            let failure = self.current.on_exit(pid, status, now);
             self.failure = self.failure.take().or(failure);
             if let Some(failure) = self
                 .next
                 .as_mut()
-                .and_then(|next| next.generation().bury(pid, end, now))
+                .and_then(|next| next.generation().on_exit(pid, status, now))
             {
                 self.abandon_hand_over(&failure.to_string());
             }
-            self.hear_probe(pid, end);
-            self.plan.orders.bury(pid, end);
+            self.on_check_exit(pid, status);
+            self.plan.acme.on_exit(pid, status);
         }
         Ok(())
     }
 
-    fn hear_children(&mut self) -> Result<(), SuperviseError> {
-        while let Some((pid, words)) = self.notify.receive().map_err(system("read run/notify.sock"))? {
+    fn receive_notifications(&mut self) -> Result<(), SuperviseError> {
+        while let Some((pid, messages)) = self.notify.receive().map_err(system("read run/notify.sock"))? {
             let now = Instant::now();
             let is_heard = self
                 .generations_mut()
-                .any(|generation| generation.hear(pid, &words, now));
+                .any(|generation| generation.on_messages(pid, &messages, now));
             if is_heard {
-                self.hear_reloaded(pid, &words);
+                self.on_reload_results(pid, &messages);
             } else {
-                self.plan.orders.hear(pid, &words);
+                self.plan.acme.on_messages(pid, &messages);
             }
         }
         Ok(())
@@ -430,13 +430,13 @@ impl Supervisor {
                     let reloaded = self.reload();
                     call.reply(&reloaded);
                 }
-                Request::Configuration => call.reply(&WorksWith {
+                Request::Configuration => call.reply(&RunningConfiguration {
                     config: self.plan.source.path().to_owned(),
                     variables: self.plan.source.variables(),
                 }),
                 Request::Upgrade(path) => {
                     let error = self.begin_upgrade(path).err();
-                    call.reply(&Begun { error });
+                    call.reply(&UpgradeStarted { error });
                 }
             }
         }

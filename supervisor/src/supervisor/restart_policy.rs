@@ -30,7 +30,7 @@ const MANY: u32 = 10;
 
 /// Where a child stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum ChildState {
     /// Not running; to be started when somebody says so.
     Held,
     /// Not running; to be started then.
@@ -49,7 +49,7 @@ pub(crate) enum Phase {
 
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Due {
+pub(crate) enum DueAction {
     /// Start it.
     Start,
     /// Kill it, for this reason.
@@ -58,7 +58,7 @@ pub(crate) enum Due {
 
 /// What the end of a child means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum RestartDecision {
     /// It is started again after this wait.
     Restart(Duration),
     /// It refuses its configuration: so does everything.
@@ -71,8 +71,8 @@ pub(crate) enum Verdict {
 
 /// The life of one child.
 #[derive(Debug)]
-pub(crate) struct Life {
-    phase: Phase,
+pub(crate) struct RestartTracker {
+    state: ChildState,
     /// Starts after the first.
     restarts: u32,
     /// Ends in a row, none after a healthy while.
@@ -84,11 +84,11 @@ pub(crate) struct Life {
     ever_started: bool,
 }
 
-impl Life {
+impl RestartTracker {
     /// A child to be started at once.
     pub(crate) fn new(now: Instant) -> Self {
         Self {
-            phase: Phase::Waiting { until: now },
+            state: ChildState::Waiting { until: now },
             restarts: 0,
             ends: 0,
             fruitless: 0,
@@ -101,20 +101,20 @@ impl Life {
     /// A child to be started when it is released.
     pub(crate) fn held(now: Instant) -> Self {
         Self {
-            phase: Phase::Held,
+            state: ChildState::Held,
             ..Self::new(now)
         }
     }
 
     /// A child that another binary started, running already.
     pub(crate) fn adopted(now: Instant, is_ready: bool, restarts: u32) -> Self {
-        let phase = if is_ready {
-            Phase::Ready { since: now, heard: now }
+        let state = if is_ready {
+            ChildState::Ready { since: now, heard: now }
         } else {
-            Phase::Starting { since: now }
+            ChildState::Starting { since: now }
         };
         Self {
-            phase,
+            state,
             restarts,
             ever_ready: is_ready,
             ever_started: true,
@@ -124,14 +124,14 @@ impl Life {
 
     /// Lets a held child start.
     pub(crate) fn release(&mut self, now: Instant) {
-        if self.phase == Phase::Held {
-            self.phase = Phase::Waiting { until: now };
+        if self.state == ChildState::Held {
+            self.state = ChildState::Waiting { until: now };
         }
     }
 
     /// Where it stands.
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase
+    pub(crate) fn state(&self) -> ChildState {
+        self.state
     }
 
     /// Starts after the first.
@@ -141,31 +141,31 @@ impl Life {
 
     /// Whether it serves.
     pub(crate) fn is_ready(&self) -> bool {
-        matches!(self.phase, Phase::Ready { .. })
+        matches!(self.state, ChildState::Ready { .. })
     }
 
     /// What is due at `now`, if anything.
-    pub(crate) fn due(&self, now: Instant) -> Option<Due> {
+    pub(crate) fn due(&self, now: Instant) -> Option<DueAction> {
         if now < self.next()? {
             return None;
         }
-        match self.phase {
-            Phase::Waiting { .. } => Some(Due::Start),
-            Phase::Starting { .. } => Some(Due::Kill("it was not ready in time")),
-            Phase::Ready { .. } => Some(Due::Kill("it stopped answering the watchdog")),
-            Phase::Draining { .. } => Some(Due::Kill("the drain deadline passed")),
-            Phase::Held | Phase::Killed { .. } | Phase::Stopped => None,
+        match self.state {
+            ChildState::Waiting { .. } => Some(DueAction::Start),
+            ChildState::Starting { .. } => Some(DueAction::Kill("it was not ready in time")),
+            ChildState::Ready { .. } => Some(DueAction::Kill("it stopped answering the watchdog")),
+            ChildState::Draining { .. } => Some(DueAction::Kill("the drain deadline passed")),
+            ChildState::Held | ChildState::Killed { .. } | ChildState::Stopped => None,
         }
     }
 
     /// When something will be due next.
     pub(crate) fn next(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Waiting { until } => Some(until),
-            Phase::Starting { since } => Some(since + START_LIMIT),
-            Phase::Ready { heard, .. } => Some(heard + WATCHDOG),
-            Phase::Draining { deadline } => Some(deadline),
-            Phase::Held | Phase::Killed { .. } | Phase::Stopped => None,
+        match self.state {
+            ChildState::Waiting { until } => Some(until),
+            ChildState::Starting { since } => Some(since + START_LIMIT),
+            ChildState::Ready { heard, .. } => Some(heard + WATCHDOG),
+            ChildState::Draining { deadline } => Some(deadline),
+            ChildState::Held | ChildState::Killed { .. } | ChildState::Stopped => None,
         }
     }
 
@@ -176,13 +176,13 @@ impl Life {
         }
         self.restarts += u32::from(self.ever_started);
         self.ever_started = true;
-        self.phase = Phase::Starting { since: now };
+        self.state = ChildState::Starting { since: now };
     }
 
     /// It said that it is ready.
     pub(crate) fn ready(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Starting { .. }) {
-            self.phase = Phase::Ready { since: now, heard: now };
+        if matches!(self.state, ChildState::Starting { .. }) {
+            self.state = ChildState::Ready { since: now, heard: now };
             self.fruitless = 0;
             self.ever_ready = true;
         }
@@ -190,54 +190,54 @@ impl Life {
 
     /// It said that it lives.
     pub(crate) fn alive(&mut self, now: Instant) {
-        if let Phase::Ready { heard, .. } = &mut self.phase {
+        if let ChildState::Ready { heard, .. } = &mut self.state {
             *heard = now;
         }
     }
 
     /// It was killed; its end comes later.
     pub(crate) fn killed(&mut self) {
-        self.phase = match self.phase {
-            Phase::Draining { .. } | Phase::Stopped => Phase::Stopped,
-            Phase::Starting { .. } => Phase::Killed { was_ready: false },
-            _ => Phase::Killed { was_ready: true },
+        self.state = match self.state {
+            ChildState::Draining { .. } | ChildState::Stopped => ChildState::Stopped,
+            ChildState::Starting { .. } => ChildState::Killed { was_ready: false },
+            _ => ChildState::Killed { was_ready: true },
         };
     }
 
     /// It was told to finish until `deadline`. What waits for a start is not started any more.
     pub(crate) fn drain(&mut self, deadline: Instant) {
-        self.phase = match self.phase {
-            Phase::Held | Phase::Waiting { .. } | Phase::Stopped => Phase::Stopped,
-            _ => Phase::Draining { deadline },
+        self.state = match self.state {
+            ChildState::Held | ChildState::Waiting { .. } | ChildState::Stopped => ChildState::Stopped,
+            _ => ChildState::Draining { deadline },
         };
     }
 
     /// It ended, with this exit code unless a signal ended it.
-    pub(crate) fn exited(&mut self, now: Instant, code: Option<i32>) -> Verdict {
-        let was = self.phase;
-        if matches!(was, Phase::Draining { .. } | Phase::Stopped) {
-            self.phase = Phase::Stopped;
-            return Verdict::Stopped;
+    pub(crate) fn exited(&mut self, now: Instant, code: Option<i32>) -> RestartDecision {
+        let was = self.state;
+        if matches!(was, ChildState::Draining { .. } | ChildState::Stopped) {
+            self.state = ChildState::Stopped;
+            return RestartDecision::Stopped;
         }
-        self.phase = Phase::Stopped;
+        self.state = ChildState::Stopped;
         if code == Some(exit_code::CONFIGURATION.into()) && !self.ever_ready {
-            return Verdict::Refused;
+            return RestartDecision::Refused;
         }
         match was {
-            Phase::Ready { since, .. } if now >= since + HEALTHY_AFTER => self.ends = 0,
-            Phase::Starting { .. } | Phase::Killed { was_ready: false } => {
+            ChildState::Ready { since, .. } if now >= since + HEALTHY_AFTER => self.ends = 0,
+            ChildState::Starting { .. } | ChildState::Killed { was_ready: false } => {
                 self.fruitless += 1;
                 let took = now.saturating_duration_since(self.fruitless_since);
                 if self.fruitless >= MANY || (self.fruitless >= FEW && took <= QUICK) {
-                    return Verdict::Hopeless(self.fruitless, took);
+                    return RestartDecision::Hopeless(self.fruitless, took);
                 }
             }
             _ => {}
         }
         let wait = wait_before(self.ends);
         self.ends = self.ends.saturating_add(1);
-        self.phase = Phase::Waiting { until: now + wait };
-        Verdict::Restart(wait)
+        self.state = ChildState::Waiting { until: now + wait };
+        RestartDecision::Restart(wait)
     }
 }
 
@@ -256,12 +256,12 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     /// A life whose clock the test moves.
-    struct Clocked(Life, Instant);
+    struct Clocked(RestartTracker, Instant);
 
     impl Clocked {
         fn new() -> Self {
             let now = Instant::now();
-            Self(Life::new(now), now)
+            Self(RestartTracker::new(now), now)
         }
 
         fn after(&mut self, time: Duration) -> &mut Self {
@@ -270,7 +270,7 @@ mod tests {
         }
 
         fn start(&mut self) -> &mut Self {
-            assert_eq!(self.0.due(self.1), Some(Due::Start));
+            assert_eq!(self.0.due(self.1), Some(DueAction::Start));
             self.0.started(self.1);
             self
         }
@@ -281,7 +281,7 @@ mod tests {
             self
         }
 
-        fn exit(&mut self, code: Option<i32>) -> Verdict {
+        fn exit(&mut self, code: Option<i32>) -> RestartDecision {
             self.0.exited(self.1, code)
         }
     }
@@ -290,8 +290,8 @@ mod tests {
     fn a_ready_child_that_is_killed_starts_again_at_once_every_time() {
         let mut child = Clocked::new();
         for restarts in 0..50 {
-            let verdict = child.start().ready().after(Duration::from_secs(2)).exit(None);
-            assert_eq!(verdict, Verdict::Restart(Duration::ZERO));
+            let decision = child.start().ready().after(Duration::from_secs(2)).exit(None);
+            assert_eq!(decision, RestartDecision::Restart(Duration::ZERO));
             assert_eq!(child.0.restarts(), restarts);
         }
     }
@@ -301,7 +301,7 @@ mod tests {
         let mut child = Clocked::new();
         let waits: Vec<_> = (0..9)
             .map(|_| match child.start().ready().after(MS).exit(None) {
-                Verdict::Restart(wait) => {
+                RestartDecision::Restart(wait) => {
                     child.after(wait);
                     wait.as_millis()
                 }
@@ -309,23 +309,23 @@ mod tests {
             })
             .collect();
         assert_eq!(waits, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-        let verdict = child.start().ready().after(HEALTHY_AFTER).exit(None);
-        assert_eq!(verdict, Verdict::Restart(Duration::ZERO));
+        let decision = child.start().ready().after(HEALTHY_AFTER).exit(None);
+        assert_eq!(decision, RestartDecision::Restart(Duration::ZERO));
     }
 
     #[test]
     fn five_quick_ends_without_being_ready_are_hopeless() {
         let mut child = Clocked::new();
         for _ in 0..4 {
-            let Verdict::Restart(wait) = child.start().after(10 * MS).exit(Some(1)) else {
+            let RestartDecision::Restart(wait) = child.start().after(10 * MS).exit(Some(1)) else {
                 panic!()
             };
             child.after(wait);
         }
-        let verdict = child.start().after(10 * MS).exit(Some(1));
+        let decision = child.start().after(10 * MS).exit(Some(1));
         assert!(
-            matches!(verdict, Verdict::Hopeless(5, took) if took < QUICK),
-            "{verdict:?}"
+            matches!(decision, RestartDecision::Hopeless(5, took) if took < QUICK),
+            "{decision:?}"
         );
     }
 
@@ -333,14 +333,14 @@ mod tests {
     fn slow_ends_without_being_ready_are_hopeless_after_ten() {
         let mut child = Clocked::new();
         for _ in 0..9 {
-            let Verdict::Restart(wait) = child.start().after(5000 * MS).exit(Some(1)) else {
+            let RestartDecision::Restart(wait) = child.start().after(5000 * MS).exit(Some(1)) else {
                 panic!()
             };
             child.after(wait);
         }
         assert!(matches!(
             child.start().after(5000 * MS).exit(Some(1)),
-            Verdict::Hopeless(10, _)
+            RestartDecision::Hopeless(10, _)
         ));
     }
 
@@ -349,12 +349,12 @@ mod tests {
         let mut child = Clocked::new();
         for _ in 0..3 {
             for _ in 0..4 {
-                let Verdict::Restart(wait) = child.start().after(MS).exit(Some(1)) else {
+                let RestartDecision::Restart(wait) = child.start().after(MS).exit(Some(1)) else {
                     panic!()
                 };
                 child.after(wait);
             }
-            let Verdict::Restart(wait) = child.start().ready().after(HEALTHY_AFTER).exit(None) else {
+            let RestartDecision::Restart(wait) = child.start().ready().after(HEALTHY_AFTER).exit(None) else {
                 panic!()
             };
             child.after(wait);
@@ -365,13 +365,13 @@ mod tests {
     fn a_refused_configuration_ends_the_first_start_only() {
         assert_eq!(
             Clocked::new().start().exit(Some(exit_code::CONFIGURATION.into())),
-            Verdict::Refused
+            RestartDecision::Refused
         );
         let mut child = Clocked::new();
         child.start().ready().after(HEALTHY_AFTER).exit(None);
         assert!(matches!(
             child.start().exit(Some(exit_code::CONFIGURATION.into())),
-            Verdict::Restart(_)
+            RestartDecision::Restart(_)
         ));
     }
 
@@ -384,17 +384,17 @@ mod tests {
         child.after(WATCHDOG - MS);
         assert_eq!(child.0.due(child.1), None);
         child.after(MS);
-        assert!(matches!(child.0.due(child.1), Some(Due::Kill(_))));
+        assert!(matches!(child.0.due(child.1), Some(DueAction::Kill(_))));
         child.0.killed();
         assert_eq!(child.0.due(child.1), None);
-        assert!(matches!(child.exit(None), Verdict::Restart(_)));
+        assert!(matches!(child.exit(None), RestartDecision::Restart(_)));
     }
 
     #[test]
     fn a_start_that_takes_for_ever_is_killed() {
         let mut child = Clocked::new();
         child.start().after(START_LIMIT);
-        assert!(matches!(child.0.due(child.1), Some(Due::Kill(_))));
+        assert!(matches!(child.0.due(child.1), Some(DueAction::Kill(_))));
     }
 
     #[test]
@@ -407,15 +407,15 @@ mod tests {
         child.after(29 * MS);
         assert_eq!(child.0.due(child.1), None);
         child.after(MS);
-        assert!(matches!(child.0.due(child.1), Some(Due::Kill(_))));
-        assert_eq!(child.exit(Some(1)), Verdict::Stopped);
-        assert_eq!(child.0.phase(), Phase::Stopped);
+        assert!(matches!(child.0.due(child.1), Some(DueAction::Kill(_))));
+        assert_eq!(child.exit(Some(1)), RestartDecision::Stopped);
+        assert_eq!(child.0.state(), ChildState::Stopped);
     }
 
     #[test]
     fn a_held_child_starts_when_it_is_released() {
         let mut child = Clocked::new();
-        child.0 = Life::held(child.1);
+        child.0 = RestartTracker::held(child.1);
         child.after(START_LIMIT * 2);
         assert_eq!((child.0.due(child.1), child.0.next()), (None, None));
         child.0.release(child.1);
@@ -428,12 +428,12 @@ mod tests {
     #[test]
     fn an_adopted_child_goes_on_where_it_was() {
         let now = Instant::now();
-        let mut child = Clocked(Life::adopted(now, true, 3), now);
+        let mut child = Clocked(RestartTracker::adopted(now, true, 3), now);
         assert!(child.0.is_ready());
-        let verdict = child.after(HEALTHY_AFTER).exit(Some(exit_code::CONFIGURATION.into()));
-        assert_eq!(verdict, Verdict::Restart(Duration::ZERO), "it served once");
+        let decision = child.after(HEALTHY_AFTER).exit(Some(exit_code::CONFIGURATION.into()));
+        assert_eq!(decision, RestartDecision::Restart(Duration::ZERO), "it served once");
         assert_eq!(child.start().0.restarts(), 4);
-        assert!(!Life::adopted(now, false, 0).is_ready());
+        assert!(!RestartTracker::adopted(now, false, 0).is_ready());
     }
 
     #[test]
@@ -441,7 +441,7 @@ mod tests {
         let mut child = Clocked::new();
         child.start().ready().after(MS).exit(None);
         child.0.drain(child.1);
-        assert_eq!(child.0.phase(), Phase::Stopped);
+        assert_eq!(child.0.state(), ChildState::Stopped);
         assert_eq!(child.0.due(child.1), None);
     }
 }

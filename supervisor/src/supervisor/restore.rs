@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::Supervisor;
-use super::replace::hand_over::{Cause, Successor, Terms};
+use super::replace::hand_over::{Replacement, ReplacementReason, ReplacementSpec};
 use crate::configuration::listeners;
 use crate::os::listen::is_missing;
 use crate::setup::{SetupError, ownership, prepare_directories};
@@ -119,7 +119,7 @@ impl Supervisor {
     fn restore_directories(&self) -> Result<(), SetupError> {
         let home = &self.plan.home;
         prepare_directories(home)?;
-        if let Some(users) = &self.current.setting.users {
+        if let Some(users) = &self.current.spec.users {
             ownership::settle(&self.plan.config, home, users)?;
         }
         tracing::warn!("run/ was removed while it is in use, and was made again");
@@ -128,29 +128,29 @@ impl Supervisor {
 
     /// New processes bind it; the old ones finish the requests that they have.
     fn restore_registry_socket(&mut self, now: Instant) {
-        let is_busy = self.next.is_some() || self.probe.is_some() || self.applying.is_some();
+        let is_busy = self.next.is_some() || self.upgrade_check.is_some() || self.rollout.is_some();
         if is_busy || !self.current.is_ready() || now < self.restore.next_try {
             return;
         }
         tracing::warn!("run/registry.sock was removed while it is in use: new processes make it again");
-        match self.successor_of_current() {
-            Ok(successor) => self.next = Some(successor),
+        match self.replacement_of_current() {
+            Ok(replacement) => self.next = Some(replacement),
             Err(error) => self.restore.failed(error),
         }
     }
 
-    fn successor_of_current(&self) -> Result<Successor, String> {
+    fn replacement_of_current(&self) -> Result<Replacement, String> {
         let known: Vec<_> = self.current.children.iter().flat_map(|child| &child.sockets).collect();
-        let entrances = listeners::open(&self.plan.config.http, &known).map_err(|error| error.to_string())?;
-        let mut setting = self.current.setting.clone();
-        setting.rules = self.rules(&self.plan.config);
-        let terms = Terms {
+        let sockets = listeners::open(&self.plan.config.http, &known).map_err(|error| error.to_string())?;
+        let mut spec = self.current.spec.clone();
+        spec.rules = self.rules(&self.plan.config);
+        let spec = ReplacementSpec {
             source: self.plan.source.clone(),
             config: self.plan.config.clone(),
-            setting,
+            spec,
         };
         let (home, number) = (&self.plan.home, self.current.number);
-        Successor::new(home, number, terms, entrances, Cause::LostSocket).map_err(|error| error.to_string())
+        Replacement::new(home, number, spec, sockets, ReplacementReason::LostSocket).map_err(|error| error.to_string())
     }
 }
 

@@ -9,8 +9,8 @@ use super::child_process::Child;
 use super::control::{ProcessStatus, Status};
 use super::generation::Generation;
 use super::health_request::Endpoint;
-use super::restart_policy::Phase;
-use crate::certificates::copies::Handed;
+use super::restart_policy::ChildState;
+use crate::certificates::copies::CertificateCopies;
 use crate::certificates::own;
 
 impl Supervisor {
@@ -30,8 +30,8 @@ impl Supervisor {
             reload_error: self.reload_error.clone(),
             certificate_problem: self.certificate_problem(),
             generation: self.current.number,
-            reloading: self.applying.is_some() || self.next.is_some() || self.reload_again,
-            replacing: self.next.is_some() || self.probe.is_some(),
+            reloading: self.rollout.is_some() || self.next.is_some() || self.reload_again,
+            replacing: self.next.is_some() || self.upgrade_check.is_some(),
             upgrade_error: self.upgrade_error.clone(),
             processes: processes(&self.current, now).collect(),
             leaving: self
@@ -57,13 +57,13 @@ impl Supervisor {
     }
 
     fn certificate_problem(&self) -> Option<String> {
-        let handed = self.plan.handed.as_ref().and_then(Handed::problem);
+        let copies = self.plan.copies.as_ref().and_then(CertificateCopies::problem);
         let renewal = &self.plan.renewal;
         let names = || own::problem(&self.plan.config, &self.plan.home, renewal.hosts());
         self.plan
-            .orders
+            .acme
             .problem()
-            .or(handed)
+            .or(copies)
             .or_else(|| renewal.problem())
             .or_else(names)
     }
@@ -74,21 +74,21 @@ fn processes(generation: &Generation, now: Instant) -> impl Iterator<Item = Proc
 }
 
 fn process_status(child: &Child, now: Instant) -> ProcessStatus {
-    let state = match child.life.phase() {
-        Phase::Held => "held",
-        Phase::Waiting { .. } => "restarting",
-        Phase::Starting { .. } => "starting",
-        Phase::Ready { .. } => "ready",
-        Phase::Killed { .. } => "killed",
-        Phase::Draining { .. } => "draining",
-        Phase::Stopped => "stopped",
+    let state = match child.tracker.state() {
+        ChildState::Held => "held",
+        ChildState::Waiting { .. } => "restarting",
+        ChildState::Starting { .. } => "starting",
+        ChildState::Ready { .. } => "ready",
+        ChildState::Killed { .. } => "killed",
+        ChildState::Draining { .. } => "draining",
+        ChildState::Stopped => "stopped",
     };
     ProcessStatus {
         name: child.role.name().to_owned(),
         state: state.to_owned(),
         pid: child.pid.map(|pid| pid.as_raw()),
         uptime_seconds: child.since.map(|since| now.duration_since(since).as_secs()),
-        restarts: child.life.restarts(),
+        restarts: child.tracker.restarts(),
         address: child.address.clone(),
         note: child.status.clone(),
         log_lines_lost: child.log_lines_lost,

@@ -11,7 +11,7 @@ use lockgate_config::{Config, Home};
 use crate::bootstrap::places::Places;
 use crate::certificates::own::OwnCertificates;
 use crate::cli::configured::Configured;
-use crate::configuration::public_url::Reach;
+use crate::configuration::public_url::PublicUrl;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
 
@@ -66,9 +66,9 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
 impl Arguments {
     fn target(&self, config: &Config, home: &Home) -> Result<Target, Failure> {
         let own = OwnCertificates::of(config, home, &[]);
-        let reach = Reach::of(config, own.as_ref().map_or(&[], |own| own.hosts()), &config.http.addr);
-        let host = self.host.as_deref().unwrap_or(reach.host());
-        let port = self.port.unwrap_or(reach.port());
+        let url = PublicUrl::of(config, own.as_ref().map_or(&[], |own| own.hosts()), &config.http.addr);
+        let host = self.host.as_deref().unwrap_or(url.host());
+        let port = self.port.unwrap_or(url.port());
         let certificate = match (&self.certificate, own) {
             (Some(file), _) => file.clone(),
             (None, Some(_)) => home.ca_certificate(),

@@ -18,7 +18,7 @@ use self::docker_auth::DockerAuth;
 use super::configured::Configured;
 use super::reload;
 use crate::bootstrap::places::Places;
-use crate::configuration::source::{Accepted, Source};
+use crate::configuration::source::{ConfigSource, LoadedConfig};
 use crate::failure::Failure;
 use crate::os::environment::Environment;
 use crate::setup::for_readers;
@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
 }
 
 /// The file of accounts, when there is one and no rules that new ones could contradict.
-fn has_room_for_rules(before: &Accepted, path: &Path) -> Result<PathBuf, Failure> {
+fn has_room_for_rules(before: &LoadedConfig, path: &Path) -> Result<PathBuf, Failure> {
     let refused = |why: &str| Failure::configuration(format!("{}: {why}", path.display()));
     let auth = &before.config.auth;
     let Some(htpasswd) = &auth.htpasswd else {
@@ -126,11 +126,11 @@ fn has_room_for_rules(before: &Accepted, path: &Path) -> Result<PathBuf, Failure
 }
 
 /// The configuration with what was found, read again: what is in force is what was meant, variables included.
-fn accept(source: &Source, before: &Accepted, found: &DockerAuth) -> Result<Accepted, Failure> {
+fn accept(source: &ConfigSource, before: &LoadedConfig, found: &DockerAuth) -> Result<LoadedConfig, Failure> {
     let path = source.path().display();
     let text = config_text::with_rules(&before.text, &found.acl, &found.groups)
         .map_err(|error| Failure::configuration(format!("{path}: {error}")))?;
-    let after = source.accept(text)?;
+    let after = source.parse(text)?;
     let auth = &after.config.auth;
     if auth.acl.as_ref().map(Vec::len) != Some(found.acl.len()) || auth.groups != found.groups {
         return Err(Failure::configuration(format!(

@@ -11,7 +11,7 @@ use lockgate_config::{Config, Home};
 use nix::unistd::geteuid;
 
 use crate::bootstrap::places::Places;
-use crate::configuration::source::Source;
+use crate::configuration::source::ConfigSource;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
 use crate::service_manager::{Consent, Definition, Scope, UnitName};
@@ -155,6 +155,6 @@ impl<'a> Service<'a> {
         if self.config.is_none() && !path.exists() {
             return Ok(None);
         }
-        Ok(Some(Source::new(path, &self.environment, None).load()?.config))
+        Ok(Some(ConfigSource::new(path, &self.environment, None).load()?.config))
     }
 }

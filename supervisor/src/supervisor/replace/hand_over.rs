@@ -15,18 +15,18 @@ use std::time::Instant;
 use lockgate_config::{Config, Home};
 use nix::sys::signal::Signal;
 
-use crate::configuration::public_url::Reach;
-use crate::configuration::source::Source;
-use crate::os::listen::{Socket, SocketError, listen_unix, remove_stale};
+use crate::configuration::public_url::PublicUrl;
+use crate::configuration::source::ConfigSource;
+use crate::os::listen::{ListeningSocket, SocketError, listen_unix, remove_stale};
 use crate::os::listen_fds::REGISTRY_NAME;
 use crate::supervisor::Supervisor;
-use crate::supervisor::child_process::{Setting, pair_of};
+use crate::supervisor::child_process::{ChildSpec, pair_of};
 use crate::supervisor::generation::Generation;
-use crate::supervisor::restart_policy::Life;
+use crate::supervisor::restart_policy::RestartTracker;
 
 /// What the new processes are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub(crate) enum ReplacementReason {
     /// A configuration that running processes cannot take up.
     Reload,
     /// Another binary.
@@ -37,40 +37,40 @@ pub(crate) enum Cause {
 
 /// What new processes are started with, and where the next configuration will come from.
 #[derive(Debug)]
-pub(crate) struct Terms {
-    pub(crate) source: Source,
+pub(crate) struct ReplacementSpec {
+    pub(crate) source: ConfigSource,
     pub(crate) config: Config,
-    pub(crate) setting: Setting,
+    pub(crate) spec: ChildSpec,
 }
 
 /// A generation that is to take over, and what is in force with it.
 #[derive(Debug)]
-pub(crate) struct Successor {
+pub(crate) struct Replacement {
     generation: Generation,
-    source: Source,
+    source: ConfigSource,
     config: Config,
-    cause: Cause,
+    reason: ReplacementReason,
     /// Whether its registry's socket has its public name.
     is_published: bool,
 }
 
-impl Successor {
+impl Replacement {
     /// The one after `number`, to be started on `entrances`.
     pub(crate) fn new(
         home: &Home,
         number: u32,
-        terms: Terms,
-        entrances: Vec<Socket>,
-        cause: Cause,
+        spec: ReplacementSpec,
+        listeners: Vec<ListeningSocket>,
+        reason: ReplacementReason,
     ) -> Result<Self, SocketError> {
         let now = Instant::now();
-        let socket = registry_socket(home, &private_name(home))?;
-        let children = pair_of(entrances, socket, [Life::held(now), Life::new(now)]);
+        let socket = registry_socket(home, &staged_path(home))?;
+        let children = pair_of(listeners, socket, [RestartTracker::held(now), RestartTracker::new(now)]);
         Ok(Self {
-            generation: Generation::new(number + 1, terms.setting, children),
-            source: terms.source,
-            config: terms.config,
-            cause,
+            generation: Generation::new(number + 1, spec.spec, children),
+            source: spec.source,
+            config: spec.config,
+            reason,
             is_published: false,
         })
     }
@@ -81,9 +81,9 @@ impl Successor {
 }
 
 /// The registry's listening socket, bound to `path`; people are told its public name.
-pub(crate) fn registry_socket(home: &Home, path: &std::path::Path) -> Result<Socket, SocketError> {
+pub(crate) fn registry_socket(home: &Home, path: &std::path::Path) -> Result<ListeningSocket, SocketError> {
     let address = lockgate_config::Address::Unix(home.registry_socket());
-    Ok(Socket {
+    Ok(ListeningSocket {
         name: REGISTRY_NAME.to_owned(),
         asked: address.clone(),
         address,
@@ -92,50 +92,50 @@ pub(crate) fn registry_socket(home: &Home, path: &std::path::Path) -> Result<Soc
 }
 
 /// Where the next registry listens until it is ready.
-fn private_name(home: &Home) -> PathBuf {
+fn staged_path(home: &Home) -> PathBuf {
     home.run().join("next.sock")
 }
 
 /// Where the present registry's socket is kept until the next pair has taken over.
-fn kept_name(home: &Home) -> PathBuf {
+fn backup_path(home: &Home) -> PathBuf {
     home.run().join("last.sock")
 }
 
 impl Supervisor {
     /// Goes on with a hand-over that has begun.
-    pub(crate) fn hand_over_on(&mut self, now: Instant) {
+    pub(crate) fn hand_over_tick(&mut self, now: Instant) {
         let Some(next) = &mut self.next else { return };
-        if next.generation.registry().life.is_ready() && !next.is_published {
+        if next.generation.registry().tracker.is_ready() && !next.is_published {
             if let Err(error) = publish(&self.plan.home) {
                 return self.abandon_hand_over(&format!("run/registry.sock cannot be replaced: {error}"));
             }
             next.is_published = true;
-            next.generation.proxy().life.release(now);
+            next.generation.proxy().tracker.release(now);
         }
         if next.generation.is_ready() {
-            self.take_over();
+            self.complete_hand_over();
         }
     }
 
-    fn take_over(&mut self) {
+    fn complete_hand_over(&mut self) {
         let Some(next) = self.next.take() else { return };
-        let _ = std::fs::remove_file(kept_name(&self.plan.home));
+        let _ = std::fs::remove_file(backup_path(&self.plan.home));
         self.plan.logging.reload(&next.config.log, &self.plan.home.log());
         let limit = next.config.http.hand_over_timeout;
         (self.plan.source, self.plan.config) = (next.source, next.config);
-        let mut former = std::mem::replace(&mut self.current, next.generation);
-        self.plan.url = self.reach().to_string();
+        let mut previous = std::mem::replace(&mut self.current, next.generation);
+        self.plan.url = self.public_url().to_string();
         tracing::info!(
             generation = self.current.number,
             finish_within_s = limit.as_secs(),
             "new processes serve; the old ones finish what they have"
         );
-        former.begin_drain(Signal::SIGUSR2, limit);
-        self.leaving.push(former);
-        match next.cause {
-            Cause::Reload => self.reload_error = None,
-            Cause::Upgrade => self.upgrade_error = None,
-            Cause::LostSocket => {}
+        previous.begin_drain(Signal::SIGUSR2, limit);
+        self.leaving.push(previous);
+        match next.reason {
+            ReplacementReason::Reload => self.reload_error = None,
+            ReplacementReason::Upgrade => self.upgrade_error = None,
+            ReplacementReason::LostSocket => {}
         }
         self.record_served();
         self.plan.manager.send("READY=1\nSTATUS=serving");
@@ -147,43 +147,43 @@ impl Supervisor {
         let Some(next) = self.next.take() else { return };
         tracing::error!("the old processes go on, the new ones did not become ready: {reason}");
         let error = format!("the new processes did not become ready: {reason}");
-        match next.cause {
-            Cause::Reload => self.reload_error = Some(error),
-            Cause::Upgrade => self.upgrade_error = Some(error),
-            Cause::LostSocket => self.restore.failed(error),
+        match next.reason {
+            ReplacementReason::Reload => self.reload_error = Some(error),
+            ReplacementReason::Upgrade => self.upgrade_error = Some(error),
+            ReplacementReason::LostSocket => self.restore.failed(error),
         }
-        self.dissolve(next);
+        self.discard(next);
         self.plan.renewal.reload(&self.plan.config);
-        self.plan.orders.reload(&self.plan.config);
-        if let Some(handed) = &mut self.plan.handed {
-            handed.go_back_to(&self.plan.config);
+        self.plan.acme.reload(&self.plan.config);
+        if let Some(copies) = &mut self.plan.copies {
+            copies.go_back_to(&self.plan.config);
         }
         self.plan.manager.send("READY=1\nSTATUS=serving");
         self.reload_if_asked_meanwhile();
     }
 
     /// The end was asked for: new processes are not needed any more.
-    pub(crate) fn end_hand_over(&mut self) {
+    pub(crate) fn cancel_hand_over(&mut self) {
         if let Some(next) = self.next.take() {
-            self.dissolve(next);
+            self.discard(next);
         }
     }
 
-    fn dissolve(&mut self, mut next: Successor) {
+    fn discard(&mut self, mut next: Replacement) {
         if next.is_published
-            && let Err(error) = std::fs::rename(kept_name(&self.plan.home), self.plan.home.registry_socket())
+            && let Err(error) = std::fs::rename(backup_path(&self.plan.home), self.plan.home.registry_socket())
         {
             tracing::error!("run/registry.sock cannot be put back: {error}");
         }
-        let _ = std::fs::remove_file(private_name(&self.plan.home));
+        let _ = std::fs::remove_file(staged_path(&self.plan.home));
         next.generation.kill();
         self.leaving.push(next.generation);
     }
 
     /// How clients reach what is in force.
-    pub(crate) fn reach(&self) -> Reach {
+    pub(crate) fn public_url(&self) -> PublicUrl {
         let listened = self.current_address();
-        Reach::of(&self.plan.config, self.plan.renewal.hosts(), &listened)
+        PublicUrl::of(&self.plan.config, self.plan.renewal.hosts(), &listened)
     }
 
     pub(crate) fn current_address(&self) -> lockgate_config::Address {
@@ -194,12 +194,12 @@ impl Supervisor {
 
 /// From now on the public name leads to the new registry; the old socket keeps a name as well, to go back to.
 fn publish(home: &Home) -> std::io::Result<()> {
-    let (public, kept) = (home.registry_socket(), kept_name(home));
+    let (public, kept) = (home.registry_socket(), backup_path(home));
     remove_stale(&kept)?;
     match std::fs::hard_link(&public, &kept) {
         // Somebody removed it: then there is nothing to go back to.
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    std::fs::rename(private_name(home), public)
+    std::fs::rename(staged_path(home), public)
 }

@@ -2,17 +2,17 @@
 
 use lockgate_config::Config;
 
-use super::hand_over::{Cause, Successor, Terms};
+use super::hand_over::{Replacement, ReplacementReason, ReplacementSpec};
 use super::upgrade::ENDING;
 use crate::certificates::copies::localized;
 use crate::configuration::listeners;
-use crate::configuration::source::{Accepted, explain};
+use crate::configuration::source::{LoadedConfig, explain};
 use crate::sandbox::Rules;
 use crate::setup::absent::{self, Asked};
 use crate::setup::served::History;
 use crate::setup::tree;
 use crate::supervisor::Supervisor;
-use crate::supervisor::child_process::Setting;
+use crate::supervisor::child_process::ChildSpec;
 use crate::supervisor::control::Reloaded;
 
 impl Supervisor {
@@ -25,10 +25,10 @@ impl Supervisor {
             };
         }
         self.file.taken_up();
-        // The will knows nothing of processes that are being started: a binary that is asked may take over any moment.
-        if self.next.is_some() || self.probe.is_some() || self.applying.is_some() {
+        // The upgrade state holds no processes that are being started, and a binary that is asked may take over any moment.
+        if self.next.is_some() || self.upgrade_check.is_some() || self.rollout.is_some() {
             self.reload_again = true;
-            let message = if self.applying.is_some() {
+            let message = if self.rollout.is_some() {
                 "the file is being taken up: it is read again as soon as that is over"
             } else {
                 "processes are being replaced: the file is read again as soon as that is over"
@@ -50,10 +50,10 @@ impl Supervisor {
             }
         }
         if reloaded.done {
-            self.plan.orders.try_again();
+            self.plan.acme.try_again();
         }
         self.reload_error = (!reloaded.done).then(|| reloaded.messages.join("\n"));
-        if self.next.is_none() && self.applying.is_none() {
+        if self.next.is_none() && self.rollout.is_none() {
             self.plan.manager.send("READY=1");
         }
         reloaded
@@ -67,8 +67,8 @@ impl Supervisor {
     }
 
     fn try_reload(&mut self) -> Reloaded {
-        let accepted = match self.plan.source.load() {
-            Ok(accepted) => accepted,
+        let loaded = match self.plan.source.load() {
+            Ok(loaded) => loaded,
             Err(error) => return refused(explain(&error)),
         };
         // What runs here has served with something: what is not there is a mistake, and not made.
@@ -77,26 +77,26 @@ impl Supervisor {
             home,
             config: Some(self.plan.source.path()).filter(|path| **path != home.config_file()),
         };
-        if let Err(absent) = absent::files(&History::of(home).of_running(), &accepted.config, asked) {
+        if let Err(absent) = absent::files(&History::of(home).of_running(), &loaded.config, asked) {
             return refused(vec![absent.to_string()]);
         }
-        let mut messages: Vec<_> = accepted.config.warnings.iter().map(ToString::to_string).collect();
-        if accepted.config.process != self.plan.config.process {
+        let mut messages: Vec<_> = loaded.config.warnings.iter().map(ToString::to_string).collect();
+        if loaded.config.process != self.plan.config.process {
             messages.push("process: other users take a stop and a start".to_owned());
         }
-        let rules = self.rules(&accepted.config);
-        let mut needed_by = needs_new_processes(&self.plan.config, &accepted.config);
-        if needed_by.is_empty() && rules != self.current.setting.rules {
+        let rules = self.rules(&loaded.config);
+        let mut needed_by = needs_new_processes(&self.plan.config, &loaded.config);
+        if needed_by.is_empty() && rules != self.current.spec.rules {
             needed_by.push("the directories that files are in");
         }
         let taken_up = if needed_by.is_empty() {
-            self.apply(accepted)
+            self.apply(loaded)
         } else {
             messages.push(format!(
                 "taken up by new processes, the old ones finish what they have: {}",
                 needed_by.join(", ")
             ));
-            self.replace(accepted, rules)
+            self.replace(loaded, rules)
         };
         match taken_up {
             Ok(()) => Reloaded {
@@ -109,40 +109,40 @@ impl Supervisor {
     }
 
     /// All of them, or none.
-    pub(crate) fn hand_over_keys(&mut self, config: &Config) -> Result<(), String> {
-        match &mut self.plan.handed {
-            Some(handed) => handed.follow(config).map_err(|error| error.to_string()),
+    pub(crate) fn update_copies(&mut self, config: &Config) -> Result<(), String> {
+        match &mut self.plan.copies {
+            Some(copies) => copies.follow(config).map_err(|error| error.to_string()),
             None => Ok(()),
         }
     }
 
     /// New processes go on with it.
-    fn replace(&mut self, accepted: Accepted, rules: [Rules; 2]) -> Result<(), String> {
-        let users = self.current.setting.users.as_ref();
-        tree::make(&accepted.config.storage.root, users.map(|users| &users.registry))
+    fn replace(&mut self, loaded: LoadedConfig, rules: [Rules; 2]) -> Result<(), String> {
+        let users = self.current.spec.users.as_ref();
+        tree::make(&loaded.config.storage.root, users.map(|users| &users.registry))
             .map_err(|error| error.to_string())?;
         let known: Vec<_> = self.current.children.iter().flat_map(|child| &child.sockets).collect();
-        let entrances = listeners::open(&accepted.config.http, &known).map_err(|error| error.to_string())?;
-        let setting = Setting {
-            configuration: accepted.text,
+        let sockets = listeners::open(&loaded.config.http, &known).map_err(|error| error.to_string())?;
+        let spec = ChildSpec {
+            configuration: loaded.text,
             rules,
-            ..self.current.setting.clone()
+            ..self.current.spec.clone()
         };
-        let config = accepted.config.clone();
-        let terms = Terms {
+        let config = loaded.config.clone();
+        let spec = ReplacementSpec {
             source: self.plan.source.clone(),
-            config: accepted.config,
-            setting,
+            config: loaded.config,
+            spec,
         };
         let number = self.current.number;
-        let successor = Successor::new(&self.plan.home, number, terms, entrances, Cause::Reload);
-        self.next = Some(successor.map_err(|error| error.to_string())?);
-        if let Err(error) = self.hand_over_keys(&config) {
-            self.end_hand_over();
+        let replacement = Replacement::new(&self.plan.home, number, spec, sockets, ReplacementReason::Reload);
+        self.next = Some(replacement.map_err(|error| error.to_string())?);
+        if let Err(error) = self.update_copies(&config) {
+            self.cancel_hand_over();
             return Err(error);
         }
         self.plan.renewal.reload(&config);
-        self.plan.orders.reload(&config);
+        self.plan.acme.reload(&config);
         Ok(())
     }
 }
@@ -150,7 +150,7 @@ impl Supervisor {
 impl Supervisor {
     /// What children with `config` are confined to.
     pub(crate) fn rules(&self, config: &Config) -> [Rules; 2] {
-        Rules::of_both(&localized(config, self.plan.handed.as_ref()), &self.plan.home)
+        Rules::of_both(&localized(config, self.plan.copies.as_ref()), &self.plan.home)
     }
 }
 

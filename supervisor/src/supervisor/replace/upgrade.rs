@@ -1,8 +1,8 @@
 //! Another binary takes the supervisor's place: same pid, same sockets, same children at first.
 //!
 //! ```text
-//! ask the new binary whether it understands will and configuration (a process of its own, nothing is risked)
-//!   ─▶ write the will ─▶ execve ─▶ the new supervisor adopts the children and hands over to its own
+//! ask the new binary whether it understands upgrade state and configuration (a process of its own, nothing is risked)
+//!   ─▶ write the upgrade state ─▶ execve ─▶ the new supervisor adopts the children and hands over to its own
 //! ```
 
 use std::ffi::{CString, OsString};
@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Pid, dup2_stdin, execve};
 
-use super::upgrade_check::Probe;
+use super::upgrade_check::UpgradeCheck;
 use super::upgrade_state;
 use crate::logging;
 use crate::os::environment::TAKE_OVER_VARIABLE;
-use crate::os::exit_status::End;
+use crate::os::exit_status::ExitStatus;
 use crate::supervisor::Supervisor;
 
 /// Why nothing is begun any more.
@@ -28,7 +28,7 @@ impl Supervisor {
     pub(crate) fn begin_upgrade(&mut self, path: &Path) -> Result<(), String> {
         let busy = if self.is_ending {
             Some(ENDING)
-        } else if self.probe.is_some() {
+        } else if self.upgrade_check.is_some() {
             Some("an upgrade has begun already")
         } else if self.next.is_some() {
             Some("processes are being replaced already; try again in a moment")
@@ -39,9 +39,9 @@ impl Supervisor {
             tracing::error!("not upgraded: {reason}");
             return Err(reason.to_owned());
         }
-        match Probe::ask(path, &self.current.setting) {
-            Ok(probe) => {
-                self.probe = Some(probe);
+        match UpgradeCheck::ask(path, &self.current.spec) {
+            Ok(upgrade_check) => {
+                self.upgrade_check = Some(upgrade_check);
                 self.upgrade_error = None;
                 tracing::info!(binary = %path.display(), "upgrading");
                 Ok(())
@@ -72,25 +72,25 @@ impl Supervisor {
     }
 
     /// The process `pid` ended: if it was the binary that was asked, its answer is there.
-    pub(crate) fn hear_probe(&mut self, pid: Pid, end: End) {
-        let Some(probe) = self.probe.take_if(|probe| probe.pid() == pid) else {
+    pub(crate) fn on_check_exit(&mut self, pid: Pid, status: ExitStatus) {
+        let Some(upgrade_check) = self.upgrade_check.take_if(|upgrade_check| upgrade_check.pid() == pid) else {
             return;
         };
         if self.is_ending {
             return tracing::info!("not upgraded: {ENDING}");
         }
-        let refused = match probe.refusal(end) {
+        let refused = match upgrade_check.refusal(status) {
             Some(reason) => reason,
             // Comes back only when it failed.
-            None => self.become_binary(probe.binary()).to_string(),
+            None => self.exec_binary(upgrade_check.binary()).to_string(),
         };
-        self.refuse_upgrade(format!("{}: {refused}", probe.binary().display()));
+        self.refuse_upgrade(format!("{}: {refused}", upgrade_check.binary().display()));
         self.reload_if_asked_meanwhile();
     }
 
-    fn become_binary(&mut self, binary: &Path) -> io::Error {
+    fn exec_binary(&mut self, binary: &Path) -> io::Error {
         self.plan.manager.send_reloading();
-        match self.try_become(binary) {
+        match self.try_exec(binary) {
             Ok(never) => match never {},
             Err(error) => {
                 self.plan.manager.send("READY=1");
@@ -99,15 +99,15 @@ impl Supervisor {
         }
     }
 
-    fn try_become(&self, binary: &Path) -> io::Result<std::convert::Infallible> {
-        let own = upgrade_state::Own {
+    fn try_exec(&self, binary: &Path) -> io::Result<std::convert::Infallible> {
+        let own = upgrade_state::SupervisorDescriptors {
             lock: self.plan.lock.as_fd(),
             notify: self.notify.as_fd(),
             control: self.control.as_fd(),
         };
         let stdin = upgrade_state::write(&own, self.started, &self.current, &self.leaving)?;
-        let path = text(binary.into())?;
-        let arguments = std::env::args_os().map(text).collect::<io::Result<Vec<_>>>()?;
+        let path = c_string(binary.into())?;
+        let arguments = std::env::args_os().map(c_string).collect::<io::Result<Vec<_>>>()?;
         let variables = variables().collect::<io::Result<Vec<_>>>()?;
         let before = io::stdin().as_fd().try_clone_to_owned()?;
         dup2_stdin(&stdin)?;
@@ -119,7 +119,7 @@ impl Supervisor {
     }
 }
 
-/// This process's own, without the descriptors that it once took over, and with the word that there is a will.
+/// This process's own, without the descriptors that it once took over, and with the one that says that a state was left.
 fn variables() -> impl Iterator<Item = io::Result<CString>> {
     let own = std::env::vars_os().filter(|(name, _)| {
         let stale = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", TAKE_OVER_VARIABLE];
@@ -129,12 +129,12 @@ fn variables() -> impl Iterator<Item = io::Result<CString>> {
         .map(|(mut variable, value)| {
             variable.push("=");
             variable.push(value);
-            text(variable)
+            c_string(variable)
         })
 }
 
-fn text(words: OsString) -> io::Result<CString> {
-    CString::new(words.into_vec()).map_err(io::Error::other)
+fn c_string(text: OsString) -> io::Result<CString> {
+    CString::new(text.into_vec()).map_err(io::Error::other)
 }
 
 /// Where the running binary was started from: what is there by then takes its place on SIGUSR2.

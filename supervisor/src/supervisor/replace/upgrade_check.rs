@@ -11,9 +11,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::upgrade_state;
-use crate::os::exit_status::End;
+use crate::os::exit_status::ExitStatus;
 use crate::os::fd_passing::in_memory;
-use crate::supervisor::child_process::{Setting, spawn};
+use crate::supervisor::child_process::{ChildSpec, spawn};
 
 /// A binary that has not answered by then is none of ours.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -24,7 +24,7 @@ const ACCEPTED: &str = "lockgate can take over";
 
 /// A binary that is being asked.
 #[derive(Debug)]
-pub(crate) struct Probe {
+pub(crate) struct UpgradeCheck {
     /// Also of its process group.
     pid: Pid,
     binary: PathBuf,
@@ -34,18 +34,18 @@ pub(crate) struct Probe {
     is_late: bool,
 }
 
-impl Probe {
-    /// Asks whether it understands the will, the configuration of `setting`, and the arguments of this process, which
+impl UpgradeCheck {
+    /// Asks whether it understands the upgrade state, the configuration of `spec`, and the arguments of this process, which
     /// it will be executed with.
-    pub(crate) fn ask(binary: &Path, setting: &Setting) -> io::Result<Self> {
+    pub(crate) fn ask(binary: &Path, spec: &ChildSpec) -> io::Result<Self> {
         let (answer, complaint) = (in_memory("")?, in_memory("")?);
         let mut command = Command::new(binary);
         command
-            .args(["upgrade", "--accepts", &upgrade_state::PROTOCOL.to_string()])
-            .args(&setting.arguments)
+            .args(["upgrade", "--accepts", &upgrade_state::FORMAT_VERSION.to_string()])
+            .args(&spec.arguments)
             .arg("--")
             .args(std::env::args_os().skip(1))
-            .envs(setting.variables.iter().map(|(name, value)| (name, value)))
+            .envs(spec.variables.iter().map(|(name, value)| (name, value)))
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(answer.try_clone()?)
@@ -91,16 +91,16 @@ impl Probe {
     }
 
     /// Why the binary, which ended so, cannot take over.
-    pub(crate) fn refusal(&self, end: End) -> Option<String> {
+    pub(crate) fn refusal(&self, status: ExitStatus) -> Option<String> {
         let [answer, complaint] = [&self.answer, &self.complaint].map(|output| said(output).unwrap_or_default());
         if self.is_late {
             let seconds = LIMIT.as_secs();
             return Some(format!("did not answer within {seconds} s"));
         }
-        match end.code() {
+        match status.code() {
             Some(0) if answer.trim_end() == ACCEPTED => None,
             Some(0) => Some("is no lockgate that can take over".to_owned()),
-            _ => Some(format!("refused: {} ({end})", complaint.trim())),
+            _ => Some(format!("refused: {} ({status})", complaint.trim())),
         }
     }
 }
@@ -113,7 +113,7 @@ fn said(mut output: &File) -> io::Result<String> {
 }
 
 /// The answer of a binary that was asked, and can take over.
-pub(crate) fn say_accepted() {
+pub(crate) fn print_accepted() {
     println!("{ACCEPTED}");
 }
 
@@ -135,21 +135,21 @@ mod tests {
         std::fs::write(at("bin"), script).unwrap();
         std::fs::set_permissions(at("bin"), std::fs::Permissions::from_mode(0o755)).unwrap();
         let config = Config::parse(&at("config.yml"), b"version: 0.1\nstorage: filesystem", &[]).unwrap();
-        let setting = Setting {
+        let spec = ChildSpec {
             arguments: Vec::new(),
             variables: Vec::new(),
             configuration: String::new(),
             users: None,
             rules: Rules::of_both(&config, &Home::new(at("home"))),
         };
-        let mut probe = Probe::ask(&at("bin"), &setting).unwrap();
-        probe.end_if_late(Instant::now());
-        assert!(!probe.is_late, "it has time");
-        probe.end_if_late(Instant::now() + LIMIT);
-        let end = waitpid(probe.pid(), None).unwrap();
+        let mut upgrade_check = UpgradeCheck::ask(&at("bin"), &spec).unwrap();
+        upgrade_check.end_if_late(Instant::now());
+        assert!(!upgrade_check.is_late, "it has time");
+        upgrade_check.end_if_late(Instant::now() + LIMIT);
+        let end = waitpid(upgrade_check.pid(), None).unwrap();
         assert!(matches!(end, nix::sys::wait::WaitStatus::Signaled(..)), "{end:?}");
         assert_eq!(
-            probe.refusal(End::Signal(Signal::SIGKILL)).unwrap(),
+            upgrade_check.refusal(ExitStatus::Signal(Signal::SIGKILL)).unwrap(),
             "did not answer within 20 s"
         );
     }
