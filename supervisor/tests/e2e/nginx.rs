@@ -38,7 +38,7 @@ fn mosis_documented_nginx_works_as_it_stands() {
     );
 }
 
-// As README has it: nginx streams blobs from their files, uploads are not spooled.
+// As docs/guide/behind-nginx.md has it: nginx streams blobs from their files, uploads are not spooled.
 // proves: SECURE-13
 #[test]
 fn nginx_streams_blobs_from_their_files() {

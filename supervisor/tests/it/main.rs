@@ -11,6 +11,7 @@ mod concurrent_commands;
 mod configuration;
 mod debug;
 mod docker_auth;
+mod documentation;
 mod first_run;
 mod hand_over;
 mod harness;
