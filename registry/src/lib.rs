@@ -17,4 +17,4 @@ mod service;
 pub mod storage;
 
 pub use auth::accounts;
-pub use run::{Confirmed, Control, Front, Listener, Reloaded, RunError, run};
+pub use run::{ConfirmedLog, Control, Frontend, Listener, ReloadCallback, RunError, run};

@@ -13,10 +13,10 @@ use lockgate_config::Config;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::auth::Access;
-use crate::http::context::app::{App, Settings};
+use crate::auth::AccessController;
+use crate::http::context::app::{App, HttpSettings};
 use crate::http::context::metrics::Metrics;
-use crate::http::server::Terms;
+use crate::http::server::ServerLimits;
 use crate::service::{self, Registry};
 use crate::storage::filesystem::{self, FilesystemStorage};
 use crate::{http, maintenance};
@@ -32,7 +32,7 @@ pub enum Listener {
 
 /// Who stands in front of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Front {
+pub enum Frontend {
     /// Lockgate's own proxy: blob bodies are handed off to it, its forwarded headers are believed.
     Lockgate,
     /// Somebody's proxy, or nobody: `http.accel` and `http.trustedproxies` decide.
@@ -40,15 +40,15 @@ pub enum Front {
 }
 
 /// Told what has become of a new configuration.
-pub type Reloaded = Box<dyn Fn(Result<(), String>) + Send>;
+pub type ReloadCallback = Box<dyn Fn(Result<(), String>) + Send>;
 
 /// Calls what logs one line, and completes with whether the log has taken it.
-pub type Confirmed = Box<dyn Fn(&dyn Fn()) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+pub type ConfirmedLog = Box<dyn Fn(&dyn Fn()) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
 /// How the registry is told what to do, and tells how it is.
 pub struct Control {
     /// Who stands in front.
-    pub front: Front,
+    pub frontend: Frontend,
     /// Called once, when requests are being served.
     pub ready: Box<dyn FnOnce() + Send>,
     /// Completes when the registry shall drain: finish what is in flight, then end.
@@ -60,9 +60,9 @@ pub struct Control {
     /// Configurations to go on with; each is already checked.
     pub reload: mpsc::Receiver<Config>,
     /// Called for each of them: whether it is in force now, or why the old one goes on.
-    pub reloaded: Reloaded,
+    pub reloaded: ReloadCallback,
     /// How the lines are logged that tell of a removal before it happens.
-    pub audit: Confirmed,
+    pub audit: ConfirmedLog,
 }
 
 /// Why the registry cannot run.
@@ -92,7 +92,7 @@ pub enum RunError {
 /// Serves until told to drain. Runs on a tokio runtime; workers have threads of their own.
 pub async fn run(config: Config, listener: Listener, control: Control) -> Result<(), RunError> {
     let Control {
-        front,
+        frontend,
         ready,
         drain,
         debug,
@@ -101,26 +101,26 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
         reloaded,
         audit,
     } = control;
-    if front == Front::Other
+    if frontend == Frontend::Other
         && config.http.tls.is_some()
         && let Some(warning) = config.warning_without_tls()
     {
         tracing::warn!("http.host: {warning}");
     }
     let storage = open_storage(&config)?;
-    let access = Access::new(&config.auth).map_err(|error| wrong("auth", &error))?;
+    let access = AccessController::new(&config.auth).map_err(|error| wrong("auth", &error))?;
     let registry = service_of(&config, storage.clone())?;
     let metrics = counts(&config).then(Metrics::new);
-    let app = App::new(registry, access, Settings::new(&config, front), metrics, audit);
+    let app = App::new(registry, access, HttpSettings::new(&config, frontend), metrics, audit);
 
-    let terms = Terms::new(&config, front);
-    let server = http::server::server(app.clone(), listener, terms).map_err(RunError::Serve)?;
+    let limits = ServerLimits::new(&config, frontend);
+    let server = http::server::server(app.clone(), listener, limits).map_err(RunError::Serve)?;
     let handle = server.handle();
     let mut background = Background::start(
         &config,
         &app,
         storage,
-        apply_reloads(app.clone(), reload, reloaded, front),
+        apply_reloads(app.clone(), reload, reloaded, frontend),
     );
     if let (Some(listener), Some(debug)) = (debug, &config.http.debug) {
         let server = http::debug::server(app.clone(), listener, debug).map_err(RunError::Serve)?;
@@ -134,7 +134,7 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
     let others = Arc::new(Mutex::new(Vec::new()));
     background
         .0
-        .push(tokio::spawn(serve_more(app, more, terms, others.clone())));
+        .push(tokio::spawn(serve_more(app, more, limits, others.clone())));
     tracing::info!(storage = %config.storage.root.display(), "registry serves");
     ready();
 
@@ -153,11 +153,11 @@ pub async fn run(config: Config, listener: Listener, control: Control) -> Result
 async fn serve_more(
     app: Arc<App>,
     mut more: mpsc::Receiver<Listener>,
-    terms: Terms,
+    limits: ServerLimits,
     handles: Arc<Mutex<Vec<ServerHandle>>>,
 ) {
     while let Some(listener) = more.recv().await {
-        match http::server::server(app.clone(), listener, terms) {
+        match http::server::server(app.clone(), listener, limits) {
             Ok(server) => {
                 handles.lock().await.push(server.handle());
                 tokio::spawn(server);
@@ -178,7 +178,7 @@ fn counts(config: &Config) -> bool {
 
 fn open_storage(config: &Config) -> Result<Arc<FilesystemStorage>, RunError> {
     let root = &config.storage.root;
-    let settings = filesystem::Settings {
+    let settings = filesystem::FilesystemSettings {
         max_threads: config.storage.max_threads,
     };
     FilesystemStorage::open(root, settings)
@@ -190,7 +190,7 @@ fn open_storage(config: &Config) -> Result<Arc<FilesystemStorage>, RunError> {
 }
 
 fn service_of(config: &Config, storage: Arc<FilesystemStorage>) -> Result<Registry, RunError> {
-    let settings = service::Settings::new(&config.storage, &config.http.limits, &config.validation)
+    let settings = service::ServiceSettings::new(&config.storage, &config.http.limits, &config.validation)
         .map_err(|error| wrong("validation", &error))?;
     Ok(Registry::new(storage, settings))
 }
@@ -238,9 +238,14 @@ impl Background {
 }
 
 /// A configuration whose files cannot be used leaves the one in force as it is.
-async fn apply_reloads(app: Arc<App>, mut reload: mpsc::Receiver<Config>, reloaded: Reloaded, front: Front) {
+async fn apply_reloads(
+    app: Arc<App>,
+    mut reload: mpsc::Receiver<Config>,
+    reloaded: ReloadCallback,
+    frontend: Frontend,
+) {
     while let Some(config) = reload.recv().await {
-        let applied = service::Settings::new(&config.storage, &config.http.limits, &config.validation)
+        let applied = service::ServiceSettings::new(&config.storage, &config.http.limits, &config.validation)
             .map_err(|error| error.to_string())
             .and_then(|settings| {
                 app.access
@@ -250,7 +255,7 @@ async fn apply_reloads(app: Arc<App>, mut reload: mpsc::Receiver<Config>, reload
             });
         let applied = applied.map(|settings| {
             app.registry.reload(settings);
-            let settings = Settings::new(&config, front).after(&app.settings.load());
+            let settings = HttpSettings::new(&config, frontend).after(&app.settings.load());
             app.settings.store(Arc::new(settings));
         });
         match &applied {

@@ -1,54 +1,77 @@
-//! Configurations that cannot be put in force.
+//! Why a request is not let in: one thing for the client, another for the log.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::time::Duration;
 
-use super::policy::InvalidRule;
-use super::token::{KeyError, TrustError};
-
-/// Why a configuration's `auth` cannot be put in force.
-#[derive(Debug, thiserror::Error)]
-pub enum AccessError {
-    /// A file cannot be read.
-    #[error("{key}: {path}: {reason}", path = path.display(), reason = why(path, source))]
-    File {
-        /// The key that names it.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// There are no accounts yet.
-    #[error("auth.htpasswd.path: {path}: there is no such file; `lockgate user add NAME` makes it", path = .0.display())]
-    NoAccounts(PathBuf),
-    /// A rule.
-    #[error(transparent)]
-    Rule(#[from] InvalidRule),
-    /// A pattern outside of the rules.
-    #[error("{key}: `{pattern}` is no regular expression: {reason}")]
-    Pattern {
-        /// The key.
-        key: &'static str,
-        /// As it is written.
-        pattern: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The key that tokens are signed with.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The keys that tokens are verified with.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
+/// A request that is not let in. Holds no password, token or header.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{log}")]
+pub struct AuthError {
+    /// What to answer.
+    pub kind: AuthErrorKind,
+    /// For the client: betrays neither accounts nor rules.
+    pub message: Cow<'static, str>,
+    /// For the log: who and why.
+    pub log: Cow<'static, str>,
 }
 
-/// What the system said. Who may not read a file is told what would let them: root's own files are closed to the user
-/// that root starts the registry as.
-pub(super) fn why(path: &Path, source: &io::Error) -> String {
-    if source.kind() != io::ErrorKind::PermissionDenied {
-        return source.to_string();
+/// What to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthErrorKind {
+    /// 401 with a challenge.
+    Unauthorized {
+        /// Whether a token was sent that is not valid (`error="invalid_token"`).
+        invalid_token: bool,
+    },
+    /// 429 with Retry-After.
+    Throttled {
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// 403.
+    Forbidden,
+    /// 400: a token request that cannot be understood.
+    Malformed,
+}
+
+impl AuthError {
+    pub(super) fn unauthorized(message: &'static str, log: impl Into<Cow<'static, str>>) -> Self {
+        let kind = AuthErrorKind::Unauthorized { invalid_token: false };
+        Self {
+            kind,
+            message: message.into(),
+            log: log.into(),
+        }
     }
-    let (user, path) = (rustix::process::geteuid().as_raw(), path.display());
-    format!("{source}; the registry runs as user {user}: `chown {user} {path}` lets it read the file")
+
+    pub(super) fn invalid_token(log: impl Into<Cow<'static, str>>) -> Self {
+        let kind = AuthErrorKind::Unauthorized { invalid_token: true };
+        Self {
+            kind,
+            message: "the token is not valid, or not any more".into(),
+            log: log.into(),
+        }
+    }
+
+    pub(super) fn throttled(retry_after: Duration, log: impl Into<Cow<'static, str>>) -> Self {
+        // Retry-After counts whole seconds (RFC 9110 section 10.2.3).
+        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        let kind = AuthErrorKind::Throttled {
+            retry_after: Duration::from_secs(seconds.max(1)),
+        };
+        let message = format!("too many failed logins; try again in {} s", seconds.max(1));
+        Self {
+            kind,
+            message: message.into(),
+            log: log.into(),
+        }
+    }
+
+    pub(super) fn malformed(message: &'static str) -> Self {
+        Self {
+            kind: AuthErrorKind::Malformed,
+            message: message.into(),
+            log: message.into(),
+        }
+    }
 }

@@ -8,23 +8,23 @@
 //!
 //! Absent on purpose: actix, and any password, token or header in what can be printed.
 
-mod access;
+mod access_controller;
+mod active_policy;
 mod challenge;
+mod config_error;
 mod credentials;
 mod error;
 mod generations;
-mod in_force;
 mod password;
 mod policy;
-mod refusal;
 mod token;
 
-pub use access::{Access, explain};
+pub use access_controller::{AccessController, explain};
 pub use challenge::ChallengeError;
-pub use error::AccessError;
+pub use config_error::AuthConfigError;
+pub use error::{AuthError, AuthErrorKind};
 pub use password::accounts;
 pub use policy::{Actions, Decision, Explanation, InvalidRule, InvalidScope, Principal, Scope};
-pub use refusal::{Refusal, RefusalKind};
 pub use token::{
-    KeyError, TokenRequest, TokenResponse, TrustError, check_external_tokens, check_token_key, ensure_token_key,
+    KeyError, TokenRequest, TokenResponse, TrustedKeysError, check_external_tokens, check_token_key, ensure_token_key,
 };

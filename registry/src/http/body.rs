@@ -29,13 +29,13 @@ impl MessageBody for HeadBody {
 }
 
 /// Reads a whole body, `limit` bytes at most, for `within` at most.
-pub(crate) async fn read(payload: Payload, limit: u64, within: Duration) -> Result<Bytes, ApiError> {
+pub(crate) async fn read_whole(payload: Payload, limit: u64, within: Duration) -> Result<Bytes, ApiError> {
     let read = timeout(within, read_all(payload, limit)).await;
     read.map_err(|_| ApiError::body_slow())?
 }
 
 /// The next piece of a body that streams; `idle` is how long it may take.
-pub(crate) async fn next(payload: &mut Payload, idle: Option<Duration>) -> Result<Option<Bytes>, ApiError> {
+pub(crate) async fn next_piece(payload: &mut Payload, idle: Option<Duration>) -> Result<Option<Bytes>, ApiError> {
     let piece = match idle {
         Some(idle) => timeout(idle, payload.next()).await.map_err(|_| ApiError::body_slow())?,
         None => payload.next().await,

@@ -20,7 +20,7 @@ pub(crate) fn server(app: Arc<App>, listener: Listener, debug: &Debug) -> std::i
     let server = HttpServer::new(move || {
         let (app, metrics) = (app.clone(), metrics.clone());
         let answer = move |request: HttpRequest| {
-            let response = answer(&app, metrics.as_deref(), &request);
+            let response = respond(&app, metrics.as_deref(), &request);
             async { response }
         };
         actix_web::App::new().default_service(web::to(answer))
@@ -35,7 +35,7 @@ pub(crate) fn server(app: Arc<App>, listener: Listener, debug: &Debug) -> std::i
     Ok(server.run())
 }
 
-fn answer(app: &App, metrics: Option<&str>, request: &HttpRequest) -> HttpResponse {
+fn respond(app: &App, metrics: Option<&str>, request: &HttpRequest) -> HttpResponse {
     if !request.method().is_safe() {
         return HttpResponse::NotFound().finish();
     }

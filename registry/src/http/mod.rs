@@ -6,15 +6,15 @@
 //!   └────────────────────────── error_map (from what went wrong to status and code) ◀──────┘
 //! ```
 
+mod admission;
+mod before_login;
 mod body;
 mod connection;
 pub(crate) mod context;
 pub(crate) mod debug;
-mod early;
 mod error;
 mod handlers;
-mod in_flight;
-mod needs;
+mod required_scope;
 mod response;
 mod route;
 mod serve;

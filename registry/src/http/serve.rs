@@ -10,17 +10,17 @@ use actix_web::{HttpRequest, HttpResponse};
 use lockgate_wire::internal;
 use tracing::Instrument as _;
 
+use super::admission;
+use super::before_login;
 use super::connection::{ReadableBody, refused};
-use super::context::app::{App, Settings};
-use super::context::call::Call;
-use super::context::forwarded::Origin;
+use super::context::app::{App, HttpSettings};
 use super::context::health;
-use super::early;
+use super::context::origin::RequestOrigin;
+use super::context::request_context::RequestContext;
 use super::error::ApiError;
 use super::handlers::{blobs, listings, manifests, tokens, uploads};
-use super::in_flight;
 use super::route::{self, BeginUpload, Route};
-use crate::Front;
+use crate::Frontend;
 use crate::auth::{ChallengeError, Principal};
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -35,7 +35,7 @@ pub(crate) async fn serve(request: HttpRequest, body: ReadableBody, app: Data<Ap
     let began = Instant::now();
     let settings = app.settings.load_full();
     let origin = settings
-        .trust
+        .proxies
         .origin(request.headers(), request.peer_addr().map(|peer| peer.ip()));
     let request_id = request_id(&request, origin.trusted);
     let span = tracing::info_span!("request", request_id = %request_id);
@@ -48,11 +48,11 @@ pub(crate) async fn serve(request: HttpRequest, body: ReadableBody, app: Data<Ap
     });
 
     let mut sender = Principal::ANONYMOUS;
-    let (turn, answered) = async {
-        match in_flight::wait(&settings, &origin, &request).await {
-            Ok(turn) => {
-                let answered = answer(&app, &settings, &origin, &request, body.0, &mut sender).await;
-                (turn, answered)
+    let (in_flight, answered) = async {
+        match admission::admit(&settings, &origin, &request).await {
+            Ok(in_flight) => {
+                let answered = respond(&app, &settings, &origin, &request, body.0, &mut sender).await;
+                (in_flight, answered)
             }
             Err(full) => (None, Err(full)),
         }
@@ -67,16 +67,16 @@ pub(crate) async fn serve(request: HttpRequest, body: ReadableBody, app: Data<Ap
     if settings.access_log {
         span.in_scope(|| log_access(&request, &response, &origin, &sender, began));
     }
-    match turn {
-        Some(turn) => turn.end_with(response, sender.account().is_some()),
+    match in_flight {
+        Some(in_flight) => in_flight.end_with(response, sender.account().is_some()),
         None => response,
     }
 }
 
-async fn answer(
+async fn respond(
     app: &App,
-    settings: &Settings,
-    origin: &Origin,
+    settings: &HttpSettings,
+    origin: &RequestOrigin,
     request: &HttpRequest,
     payload: Payload,
     sender: &mut Principal,
@@ -89,21 +89,21 @@ async fn answer(
     if let Some(response) = health_of(app, method, path.unwrap_or(whole)).await {
         return Ok(response);
     }
-    if let Some(response) = early::redirection(settings, request) {
+    if let Some(response) = before_login::redirection(settings, request) {
         return Ok(response);
     }
     let Some(path) = path else {
         return Err(ApiError::from(route::RouteError::NotFound));
     };
-    if let Some(response) = early::preflight(app, settings, request, path) {
+    if let Some(response) = before_login::preflight(app, settings, request, path) {
         return Ok(response);
     }
     if matches!(path, "" | "/") && is_reading(method) {
         return Ok(HttpResponse::Ok().finish());
     }
-    if let Some(place) = tokens::place(&app.access, path) {
-        return tokens::answer(
-            place,
+    if let Some(endpoint) = tokens::endpoint(&app.access, path) {
+        return tokens::respond(
+            endpoint,
             &app.access,
             request,
             payload,
@@ -129,56 +129,56 @@ async fn answer(
             ApiError::refused(refusal, |error: ChallengeError| app.access.challenge(&[], &base, error))
         })?;
     let route = route::route(&routed(method), path, request.uri().query())?;
-    let call = Call {
+    let context = RequestContext {
         app,
         settings,
         request,
         origin,
         principal: sender,
     };
-    call.require(&route)?;
-    if settings.trust.front == Front::Lockgate && request.headers().contains_key(CHECK) {
+    context.require(&route)?;
+    if settings.proxies.frontend == Frontend::Lockgate && request.headers().contains_key(CHECK) {
         return Ok(HttpResponse::NoContent().finish());
     }
-    dispatch(&call, route, payload).await
+    dispatch(&context, route, payload).await
 }
 
-async fn dispatch(call: &Call<'_>, route: Route, payload: Payload) -> Result<HttpResponse, ApiError> {
+async fn dispatch(context: &RequestContext<'_>, route: Route, payload: Payload) -> Result<HttpResponse, ApiError> {
     match route {
         Route::Support => Ok(HttpResponse::Ok().json(serde_json::json!({}))),
-        Route::Catalog { page } => listings::catalog(call, page.n, page.last.as_deref()).await,
-        Route::Tags { repository, page } => listings::tags(call, &repository, page.n, page.last.as_deref()).await,
-        Route::GetManifest { repository, reference } => manifests::read(call, &repository, &reference).await,
+        Route::Catalog { page } => listings::catalog(context, page.n, page.last.as_deref()).await,
+        Route::Tags { repository, page } => listings::tags(context, &repository, page.n, page.last.as_deref()).await,
+        Route::GetManifest { repository, reference } => manifests::get(context, &repository, &reference).await,
         Route::PutManifest {
             repository,
             reference,
             tags,
-        } => manifests::put(call, &repository, &reference, &tags, payload).await,
-        Route::DeleteManifest { repository, reference } => manifests::delete(call, &repository, &reference).await,
-        Route::GetBlob { repository, digest } => blobs::read(call, &repository, &digest).await,
-        Route::DeleteBlob { repository, digest } => blobs::delete(call, &repository, &digest).await,
+        } => manifests::put(context, &repository, &reference, &tags, payload).await,
+        Route::DeleteManifest { repository, reference } => manifests::delete(context, &repository, &reference).await,
+        Route::GetBlob { repository, digest } => blobs::get(context, &repository, &digest).await,
+        Route::DeleteBlob { repository, digest } => blobs::delete(context, &repository, &digest).await,
         Route::BeginUpload { repository, begin } => match begin {
             BeginUpload { mount: Some(mount), .. } => {
-                uploads::mount(call, &repository, &mount.digest, mount.from.as_ref()).await
+                uploads::mount(context, &repository, &mount.digest, mount.from.as_ref()).await
             }
             BeginUpload {
                 digest: Some(digest), ..
-            } => uploads::single_post(call, &repository, &digest, payload).await,
-            BeginUpload { algorithm, .. } => uploads::begin(call, &repository, algorithm).await,
+            } => uploads::single_post(context, &repository, &digest, payload).await,
+            BeginUpload { algorithm, .. } => uploads::begin(context, &repository, algorithm).await,
         },
-        Route::UploadStatus { repository, id } => uploads::status(call, &repository, &id).await,
-        Route::AppendUpload { repository, id } => uploads::append(call, &repository, &id, payload).await,
+        Route::UploadStatus { repository, id } => uploads::status(context, &repository, &id).await,
+        Route::AppendUpload { repository, id } => uploads::append(context, &repository, &id, payload).await,
         Route::FinishUpload { repository, id, digest } => {
-            uploads::finish(call, &repository, &id, &digest, payload).await
+            uploads::finish(context, &repository, &id, &digest, payload).await
         }
-        Route::CancelUpload { repository, id } => uploads::cancel(call, &repository, &id).await,
+        Route::CancelUpload { repository, id } => uploads::cancel(context, &repository, &id).await,
         Route::Referrers {
             repository,
             subject,
             query,
         } => {
             listings::referrers(
-                call,
+                context,
                 &repository,
                 &subject,
                 query.artifact_type.as_deref(),
@@ -220,13 +220,13 @@ fn request_id(request: &HttpRequest, trusted: bool) -> String {
     }
 }
 
-fn add_headers(response: &mut HttpResponse, settings: &Settings, sender: &Principal) {
+fn add_headers(response: &mut HttpResponse, settings: &HttpSettings, sender: &Principal) {
     let headers = response.headers_mut();
     headers.insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
     for (name, value) in &settings.headers {
         headers.append(name.clone(), value.clone());
     }
-    if settings.trust.front == Front::Lockgate
+    if settings.proxies.frontend == Frontend::Lockgate
         && let Some(account) = sender.account()
         && let Ok(account) = HeaderValue::from_str(
             &percent_encoding::utf8_percent_encode(account, percent_encoding::NON_ALPHANUMERIC).to_string(),
@@ -236,7 +236,13 @@ fn add_headers(response: &mut HttpResponse, settings: &Settings, sender: &Princi
     }
 }
 
-fn log_access(request: &HttpRequest, response: &HttpResponse, origin: &Origin, sender: &Principal, began: Instant) {
+fn log_access(
+    request: &HttpRequest,
+    response: &HttpResponse,
+    origin: &RequestOrigin,
+    sender: &Principal,
+    began: Instant,
+) {
     let (method, path, status) = (request.method(), request.uri().path(), response.status().as_u16());
     let bytes = match response.body().size() {
         actix_web::body::BodySize::Sized(bytes) => bytes,

@@ -18,14 +18,14 @@ use tokio::net::{TcpStream, UnixStream};
 use super::connection::Connection;
 use super::context::app::{App, descriptors};
 use super::serve::serve;
-use crate::{Front, Listener};
+use crate::{Frontend, Listener};
 
 /// Connections of a proxy stay open this long between requests; longer than the proxy keeps them (60 s), so that it is
 /// never the registry that closes under a request.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long a connection that is over may take to close.
-const CLOSE_TIME: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Answers are written in one piece up to this size.
 const WRITE_BUFFER: usize = 64 * 1024;
@@ -35,38 +35,38 @@ type Accepted<S> = (Connection<S>, Protocol, Option<SocketAddr>);
 
 /// How a server treats its clients.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
+pub(crate) struct ServerLimits {
     /// How long what is in flight has when it is told to stop.
-    pub(crate) patience: Duration,
+    pub(crate) drain_timeout: Duration,
     /// How many connections are open at once; further ones wait to be accepted. `None` leaves it to who is in front.
     pub(crate) connections: Option<usize>,
 }
 
-impl Terms {
+impl ServerLimits {
     /// Those of `config`.
-    pub(crate) fn new(config: &Config, front: Front) -> Self {
+    pub(crate) fn new(config: &Config, frontend: Frontend) -> Self {
         let http = &config.http;
         let connections = http.limits.within(descriptors()).max_connections;
         Self {
             // Whoever says that it is over has a deadline of their own: the shorter of the two, or the longer after a
             // hand-over.
-            patience: http.drain_timeout.max(http.hand_over_timeout),
-            connections: (front == Front::Other).then_some(connections),
+            drain_timeout: http.drain_timeout.max(http.hand_over_timeout),
+            connections: (frontend == Frontend::Other).then_some(connections),
         }
     }
 }
 
 /// A server for `listener`.
-pub(crate) fn server(app: Arc<App>, listener: Listener, terms: Terms) -> io::Result<Server> {
+pub(crate) fn server(app: Arc<App>, listener: Listener, limits: ServerLimits) -> io::Result<Server> {
     let app = web::Data::from(app);
     let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut builder = Server::build().workers(workers);
-    if let Some(connections) = terms.connections {
+    if let Some(connections) = limits.connections {
         builder = builder.max_concurrent_connections((connections / workers).max(1));
     }
     let builder = builder
         .disable_signals()
-        .shutdown_timeout(terms.patience.as_secs().max(1));
+        .shutdown_timeout(limits.drain_timeout.as_secs().max(1));
     let signal = builder.graceful_shutdown_signal();
     let stopping = move || {
         let signal = signal.clone();
@@ -107,10 +107,10 @@ where
         .on_connect_ext(|connection: &Connection<S>, data| {
             data.insert(connection.broken());
         })
-        .keep_alive(KEEP_ALIVE)
+        .keep_alive(KEEP_ALIVE_TIMEOUT)
         // The connection has its own.
         .client_request_timeout(Duration::ZERO)
-        .client_disconnect_timeout(CLOSE_TIME)
+        .client_disconnect_timeout(CLOSE_TIMEOUT)
         .h1_allow_half_closed(false)
         .h1_write_buffer_size(WRITE_BUFFER)
         .finish(map_config(answers, |()| AppConfig::default()))

@@ -41,18 +41,14 @@ pub enum Content {
 impl Manifest {
     /// Reads a manifest. Schema 1 is recognised, and refused.
     pub fn parse(content: &[u8]) -> Result<Self, InvalidManifest> {
-        let written: Written = serde_json::from_slice(content).map_err(InvalidManifest::Json)?;
-        let media_type = written.head().media_type()?;
+        let raw: RawManifest = serde_json::from_slice(content).map_err(InvalidManifest::Json)?;
+        let media_type = raw.kind_fields().media_type()?;
         match &media_type {
             schema_1 if *schema_1 == MediaType::DOCKER_SCHEMA_1 || *schema_1 == MediaType::DOCKER_SCHEMA_1_SIGNED => {
                 Err(InvalidManifest::Schema1)
             }
-            index if *index == MediaType::OCI_INDEX || *index == MediaType::DOCKER_LIST => {
-                written.into_index(media_type)
-            }
-            image if *image == MediaType::OCI_IMAGE || *image == MediaType::DOCKER_IMAGE => {
-                written.into_image(media_type)
-            }
+            index if *index == MediaType::OCI_INDEX || *index == MediaType::DOCKER_LIST => raw.into_index(media_type),
+            image if *image == MediaType::OCI_IMAGE || *image == MediaType::DOCKER_IMAGE => raw.into_image(media_type),
             _ => Err(InvalidManifest::UnknownMediaType(media_type)),
         }
     }
@@ -60,8 +56,8 @@ impl Manifest {
     /// The media type that stored content is served as: the one inside, else what its shape says. Cheap: reads no more
     /// than it needs, and content that this registry would not accept today (schema 1) has one, too.
     pub fn media_type_of(content: &[u8]) -> Result<MediaType, InvalidManifest> {
-        let head: Head = serde_json::from_slice(content).map_err(InvalidManifest::Json)?;
-        head.media_type()
+        let fields: KindFields = serde_json::from_slice(content).map_err(InvalidManifest::Json)?;
+        fields.media_type()
     }
 
     /// The `artifactType` that the referrers API tells: an image's config stands in for it, an index has none then.
@@ -77,13 +73,13 @@ impl Manifest {
 /// What tells one kind of manifest from another.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Head {
+struct KindFields {
     schema_version: Option<u64>,
     media_type: Option<String>,
     manifests: Option<serde::de::IgnoredAny>,
 }
 
-impl Head {
+impl KindFields {
     fn media_type(&self) -> Result<MediaType, InvalidManifest> {
         match (self.media_type.as_deref().unwrap_or_default(), self.schema_version) {
             ("", Some(1)) => Ok(MediaType::DOCKER_SCHEMA_1_SIGNED),
@@ -101,20 +97,20 @@ impl Head {
 /// A manifest as the client wrote it, of any kind. Every field may be missing, or null.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Written {
+struct RawManifest {
     schema_version: Option<u64>,
     media_type: Option<String>,
     artifact_type: Option<String>,
-    config: Option<WrittenDescriptor>,
-    layers: Option<Vec<WrittenDescriptor>>,
-    manifests: Option<Vec<WrittenDescriptor>>,
-    subject: Option<WrittenDescriptor>,
+    config: Option<RawDescriptor>,
+    layers: Option<Vec<RawDescriptor>>,
+    manifests: Option<Vec<RawDescriptor>>,
+    subject: Option<RawDescriptor>,
     annotations: Option<BTreeMap<String, Option<String>>>,
 }
 
-impl Written {
-    fn head(&self) -> Head {
-        Head {
+impl RawManifest {
+    fn kind_fields(&self) -> KindFields {
+        KindFields {
             schema_version: self.schema_version,
             media_type: self.media_type.clone(),
             manifests: self.manifests.is_some().then_some(serde::de::IgnoredAny),
@@ -172,7 +168,7 @@ impl Written {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WrittenDescriptor {
+struct RawDescriptor {
     media_type: Option<String>,
     digest: Option<String>,
     size: Option<u64>,
@@ -180,7 +176,7 @@ struct WrittenDescriptor {
     platform: Option<Platform>,
 }
 
-impl WrittenDescriptor {
+impl RawDescriptor {
     /// `field`: where the manifest has it, e.g. `layers[2]`.
     fn check(self, field: impl Into<String>) -> Result<Descriptor, InvalidManifest> {
         let field = field.into();
@@ -197,8 +193,8 @@ impl WrittenDescriptor {
     }
 }
 
-fn check_all(written: Option<Vec<WrittenDescriptor>>, field: &str) -> Result<Vec<Descriptor>, InvalidManifest> {
-    let numbered = written.unwrap_or_default().into_iter().enumerate();
+fn check_all(raw: Option<Vec<RawDescriptor>>, field: &str) -> Result<Vec<Descriptor>, InvalidManifest> {
+    let numbered = raw.unwrap_or_default().into_iter().enumerate();
     numbered
         .map(|(i, descriptor)| descriptor.check(format!("{field}[{i}]")))
         .collect()

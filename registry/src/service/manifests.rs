@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Error, Registry, Result, Settings, references};
+use super::{Error, Registry, Result, ServiceSettings, references};
 use crate::oci::{Algorithm, Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
 use crate::storage;
 
@@ -69,7 +69,7 @@ impl Registry {
     /// to seven times its size in memory: one large one is read at a time, and none of it is kept.
     async fn examine(
         &self,
-        settings: &Settings,
+        settings: &ServiceSettings,
         repository: &RepositoryName,
         content_type: Option<&str>,
         content: &[u8],
@@ -81,8 +81,8 @@ impl Registry {
         };
         let manifest = Manifest::parse(content)?;
         check_type(content_type, &manifest.media_type)?;
-        if let Some(rules) = &settings.validation {
-            references::check(&*self.storage, rules, repository, &manifest).await?;
+        if let Some(validation) = &settings.validation {
+            references::check(&*self.storage, validation, repository, &manifest).await?;
         }
         Ok(manifest.subject)
     }

@@ -8,7 +8,7 @@
 //!
 //! Who may do what is decided by the caller; where a rule depends on it (mounting, the catalog) it is asked back.
 
-mod begun;
+mod active_uploads;
 mod blobs;
 mod catalog;
 mod error;
@@ -24,10 +24,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 pub(crate) use error::Error;
-pub(crate) use settings::Settings;
+pub(crate) use settings::ServiceSettings;
 pub(crate) use uploads::Chunk;
 
-use self::begun::BegunUploads;
+use self::active_uploads::ActiveUploads;
 use crate::oci::RepositoryName;
 use crate::storage::{Catalog, Condition, Storage};
 
@@ -40,31 +40,31 @@ pub(crate) type MayRead<'a> = &'a dyn Fn(&RepositoryName) -> bool;
 /// The registry, over any storage.
 pub(crate) struct Registry {
     storage: Arc<dyn Storage>,
-    settings: ArcSwap<Settings>,
-    begun: Arc<BegunUploads>,
+    settings: ArcSwap<ServiceSettings>,
+    active_uploads: Arc<ActiveUploads>,
     /// Held by whoever reads a large manifest.
     large_manifests: tokio::sync::Mutex<()>,
 }
 
 impl Registry {
     /// The registry over `storage`.
-    pub(crate) fn new(storage: Arc<dyn Storage>, settings: Settings) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>, settings: ServiceSettings) -> Self {
         Self {
             storage,
             settings: ArcSwap::from_pointee(settings),
-            begun: Arc::default(),
+            active_uploads: Arc::default(),
             large_manifests: tokio::sync::Mutex::default(),
         }
     }
 
     /// Goes on with other settings; what is under way ends with the old ones.
-    pub(crate) fn reload(&self, settings: Settings) {
+    pub(crate) fn reload(&self, settings: ServiceSettings) {
         self.settings.store(Arc::new(settings));
     }
 
     /// Whether the storage works at this moment.
-    pub(crate) async fn check_storage(&self) -> Result<Condition> {
-        Ok(Catalog::check(&*self.storage).await?)
+    pub(crate) async fn storage_health(&self) -> Result<Condition> {
+        Ok(Catalog::health(&*self.storage).await?)
     }
 
     /// Whether pushes are refused because the configuration asks for that.

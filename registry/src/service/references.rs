@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use lockgate_config::IndexPlatforms;
 
-use super::settings::Rules;
+use super::settings::ManifestValidation;
 use super::{Error, Result};
 use crate::oci::{Content, Descriptor, Digest, Manifest, RepositoryName, excerpt};
 use crate::storage::Storage;
@@ -19,7 +19,7 @@ const LOOKUPS_IN_A_ROW: usize = 64;
 /// Refuses a manifest that refers to something missing. Its subject may always be missing.
 pub(super) async fn check(
     storage: &dyn Storage,
-    rules: &Rules,
+    validation: &ManifestValidation,
     repository: &RepositoryName,
     manifest: &Manifest,
 ) -> Result<()> {
@@ -32,14 +32,17 @@ pub(super) async fn check(
     };
     match &manifest.content {
         Content::Image { config, layers } => {
-            layers.iter().try_for_each(|layer| check_urls(rules, layer))?;
+            layers.iter().try_for_each(|layer| check_urls(validation, layer))?;
             let needed = layers.iter().filter(|layer| !layer.is_elsewhere());
             for descriptor in std::iter::once(config).chain(needed) {
                 checked.blob(&descriptor.digest).await?;
             }
         }
         Content::Index { manifests } => {
-            for descriptor in manifests.iter().filter(|image| must_exist(&rules.platforms, image)) {
+            for descriptor in manifests
+                .iter()
+                .filter(|image| must_exist(&validation.platforms, image))
+            {
                 checked.manifest(&descriptor.digest).await?;
             }
         }
@@ -52,8 +55,8 @@ pub(super) async fn check(
     }
 }
 
-fn check_urls(rules: &Rules, layer: &Descriptor) -> Result<()> {
-    match layer.urls.iter().find(|url| !rules.allows_url(url)) {
+fn check_urls(validation: &ManifestValidation, layer: &Descriptor) -> Result<()> {
+    match layer.urls.iter().find(|url| !validation.allows_url(url)) {
         None => Ok(()),
         Some(url) => Err(Error::LayerUrl {
             digest: layer.digest.clone(),

@@ -5,7 +5,7 @@ use regex::RegexSet;
 
 /// The rules' settings; replaced as a whole on reload.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct ServiceSettings {
     /// `storage.delete.enabled`
     pub(super) delete: bool,
     /// `storage.maintenance.readonly.enabled`
@@ -17,19 +17,19 @@ pub(crate) struct Settings {
     /// `http.limits.maxuploads`
     pub(super) max_uploads: usize,
     /// `validation`; `None` when disabled: whatever a manifest refers to may be missing.
-    pub(super) validation: Option<Rules>,
+    pub(super) validation: Option<ManifestValidation>,
 }
 
 /// `validation.manifests`
 #[derive(Debug)]
-pub(crate) struct Rules {
+pub(crate) struct ManifestValidation {
     allow: Option<RegexSet>,
     deny: Option<RegexSet>,
     /// Which images of an index must be here before it.
     pub(super) platforms: IndexPlatforms,
 }
 
-impl Settings {
+impl ServiceSettings {
     /// From the sections of the configuration.
     pub(crate) fn new(storage: &Storage, limits: &Limits, validation: &Validation) -> Result<Self, InvalidPattern> {
         Ok(Self {
@@ -38,12 +38,15 @@ impl Settings {
             max_manifest_size: storage.max_manifest_size,
             chunk_min_length: storage.chunk_min_length,
             max_uploads: limits.max_uploads,
-            validation: validation.enabled.then(|| Rules::new(validation)).transpose()?,
+            validation: validation
+                .enabled
+                .then(|| ManifestValidation::new(validation))
+                .transpose()?,
         })
     }
 }
 
-impl Rules {
+impl ManifestValidation {
     fn new(validation: &Validation) -> Result<Self, InvalidPattern> {
         Ok(Self {
             allow: compile("manifests.urls.allow", &validation.urls_allow)?,
@@ -89,9 +92,9 @@ pub(crate) struct InvalidPattern {
 mod tests {
     use super::*;
 
-    fn rules(allow: &[&str], deny: &[&str]) -> Result<Rules, InvalidPattern> {
+    fn rules(allow: &[&str], deny: &[&str]) -> Result<ManifestValidation, InvalidPattern> {
         let list = |patterns: &[&str]| patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
-        Rules::new(&Validation {
+        ManifestValidation::new(&Validation {
             enabled: true,
             urls_allow: list(allow),
             urls_deny: list(deny),

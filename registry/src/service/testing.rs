@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::manifests::PutManifest;
-use super::{Registry, Result, Settings};
+use super::{Registry, Result, ServiceSettings};
 use crate::oci::{Algorithm, Digest, Reference, RepositoryName};
 use crate::storage::{self, FilesystemStorage};
 
@@ -37,12 +37,12 @@ pub(super) fn registry() -> Fixture {
 
 pub(super) fn registry_with(adapt: impl FnOnce(&mut Storage, &mut Validation)) -> Fixture {
     let root = tempfile::tempdir().unwrap();
-    let storage = FilesystemStorage::open(root.path(), storage::filesystem::Settings::default()).unwrap();
+    let storage = FilesystemStorage::open(root.path(), storage::filesystem::FilesystemSettings::default()).unwrap();
     let registry = Registry::new(Arc::new(storage), settings(adapt));
     Fixture { registry, root }
 }
 
-pub(super) fn settings(adapt: impl FnOnce(&mut Storage, &mut Validation)) -> Settings {
+pub(super) fn settings(adapt: impl FnOnce(&mut Storage, &mut Validation)) -> ServiceSettings {
     let mut storage = Storage {
         root: "/nowhere".into(),
         max_threads: 4,
@@ -59,7 +59,7 @@ pub(super) fn settings(adapt: impl FnOnce(&mut Storage, &mut Validation)) -> Set
         platforms: IndexPlatforms::All,
     };
     adapt(&mut storage, &mut validation);
-    Settings::new(&storage, &Limits::default(), &validation).unwrap()
+    ServiceSettings::new(&storage, &Limits::default(), &validation).unwrap()
 }
 
 pub(super) fn name(text: &str) -> RepositoryName {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::begun::BegunUploads;
+use super::active_uploads::ActiveUploads;
 use super::{Error, Registry, Result};
 use crate::oci::{Algorithm, ContentRange, Digest, RepositoryName};
 use crate::storage::{Blob, UploadId, UploadStatus, UploadWriter};
@@ -23,27 +23,27 @@ impl Registry {
     ) -> Result<UploadId> {
         self.require_writable()?;
         let id = self.storage.begin_upload(repository, algorithm).await?;
-        self.begun.add(account, repository, &id);
-        self.discard_beyond(account).await;
+        self.active_uploads.add(account, repository, &id);
+        self.discard_idle_uploads(account).await;
         Ok(id)
     }
 
-    async fn discard_beyond(&self, account: Option<&str>) {
+    async fn discard_idle_uploads(&self, account: Option<&str>) {
         let most = self.settings.load().max_uploads;
         for _ in 0..DISCARD_TRIES {
-            let Some((repository, id)) = self.begun.beyond(account, most) else {
+            let Some((repository, id)) = self.active_uploads.idle_longest_beyond(account, most) else {
                 return;
             };
             match self.storage.discard_idle_upload(&repository, &id).await {
                 // It is being written to.
-                Ok(false) => self.begun.touch(&id),
+                Ok(false) => self.active_uploads.touch(&id),
                 Ok(true) => {
-                    self.begun.remove(&id);
+                    self.active_uploads.remove(&id);
                     let account = account.unwrap_or("-");
                     tracing::info!(account, %repository, upload = %id, "begun uploads beyond http.limits.maxuploads: this one was idle longest and is removed");
                 }
                 Err(error) => {
-                    self.begun.remove(&id);
+                    self.active_uploads.remove(&id);
                     tracing::warn!(%error, %repository, upload = %id, "an upload beyond http.limits.maxuploads is left to the purge");
                 }
             }
@@ -76,7 +76,7 @@ impl Registry {
         let at = range.map(ContentRange::first);
         let writer = self.storage.append(repository, id, at).await?;
         Ok(Chunk {
-            in_use: Use::begin(&self.begun, id),
+            in_use: InUse::begin(&self.active_uploads, id),
             writer,
             announced,
             received: 0,
@@ -87,7 +87,7 @@ impl Registry {
     pub(crate) async fn cancel_upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<()> {
         self.require_writable()?;
         self.storage.cancel_upload(repository, id).await?;
-        self.begun.remove(id);
+        self.active_uploads.remove(id);
         Ok(())
     }
 
@@ -101,7 +101,7 @@ impl Registry {
 /// A chunk being written; the upload is this one's alone until it is gone. Dropping it keeps what came, resumable.
 pub(crate) struct Chunk {
     /// Kept current while it is written to.
-    in_use: Use,
+    in_use: InUse,
     writer: Box<dyn UploadWriter>,
     announced: Option<u64>,
     received: u64,
@@ -150,29 +150,29 @@ impl Chunk {
 }
 
 /// An upload in use: it is not idle before this is gone.
-struct Use {
-    begun: Arc<BegunUploads>,
+struct InUse {
+    active_uploads: Arc<ActiveUploads>,
     id: UploadId,
 }
 
-impl Use {
-    fn begin(begun: &Arc<BegunUploads>, id: &UploadId) -> Self {
-        begun.touch(id);
+impl InUse {
+    fn begin(active_uploads: &Arc<ActiveUploads>, id: &UploadId) -> Self {
+        active_uploads.touch(id);
         Self {
-            begun: begun.clone(),
+            active_uploads: active_uploads.clone(),
             id: id.clone(),
         }
     }
 
     /// The upload is no more.
     fn end(&self) {
-        self.begun.remove(&self.id);
+        self.active_uploads.remove(&self.id);
     }
 }
 
-impl Drop for Use {
+impl Drop for InUse {
     fn drop(&mut self) {
-        self.begun.touch(&self.id);
+        self.active_uploads.touch(&self.id);
     }
 }
 

@@ -48,7 +48,7 @@ impl Layout {
     }
 
     /// Says which instance serves `root`.
-    pub(crate) fn owner_file(root: &Path) -> PathBuf {
+    pub(crate) fn root_lock_file(root: &Path) -> PathBuf {
         root.join("lockgate.lock")
     }
 

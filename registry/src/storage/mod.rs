@@ -189,7 +189,7 @@ pub trait Catalog: Send + Sync {
     async fn names(&self, after: Option<&str>, limit: usize) -> Result<Page<RepositoryName>>;
 
     /// Writes, reads and removes a small file, or does what shows that the backend works.
-    async fn check(&self) -> Result<Condition>;
+    async fn health(&self) -> Result<Condition>;
 }
 
 /// What can be done with a backend that works.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lockgate_registry::{Front, accounts};
+use lockgate_registry::{Frontend, accounts};
 
 use crate::harness::{Served, sha256};
 
@@ -20,7 +20,7 @@ fn alice(home: &Path) {
 }
 
 fn with_accounts() -> Served {
-    Served::start(WITH_ACCOUNTS, Front::Other, alice)
+    Served::start(WITH_ACCOUNTS, Frontend::Other, alice)
 }
 
 // proves: MAKINA-03, SECURE-15
@@ -110,7 +110,7 @@ fn failures_slow_down_with_429() {
 
 #[test]
 fn the_own_proxy_is_told_the_account_and_nobody_else() {
-    let behind = Served::start(WITH_ACCOUNTS, Front::Lockgate, alice);
+    let behind = Served::start(WITH_ACCOUNTS, Frontend::Lockgate, alice);
     let answer = behind.send("GET", "/v2/", &[("Authorization", ALICE)], b"");
     assert_eq!(answer.expect(200).header("x-lockgate-user"), "alice");
     let alone = with_accounts().send("GET", "/v2/", &[("Authorization", ALICE)], b"");
@@ -140,7 +140,7 @@ fn forwarded_headers_are_believed_from_the_own_proxy_alone() {
             .header("location")
             .to_owned()
     };
-    let behind = Served::start(WITH_ACCOUNTS, Front::Lockgate, alice);
+    let behind = Served::start(WITH_ACCOUNTS, Frontend::Lockgate, alice);
     assert!(begin(&behind).starts_with("https://hub.example.com:5443/v2/a/blobs/uploads/"));
     assert!(begin(&with_accounts()).starts_with("/v2/a/blobs/uploads/"));
 }
@@ -149,7 +149,7 @@ fn forwarded_headers_are_believed_from_the_own_proxy_alone() {
 #[test]
 fn configured_headers_are_on_every_answer() {
     let yaml = "http: {addr: 127.0.0.1:0, headers: {X-Content-Type-Options: [nosniff]}}\nstorage: {filesystem: {rootdirectory: data}}\n";
-    let served = Served::start(yaml, Front::Other, |_| {});
+    let served = Served::start(yaml, Frontend::Other, |_| {});
     for path in ["/v2/", "/v2/a/manifests/v1", "/nothing"] {
         assert_eq!(served.get(path).header("x-content-type-options"), "nosniff", "{path}");
     }
@@ -158,7 +158,7 @@ fn configured_headers_are_on_every_answer() {
 #[test]
 fn a_prefix_moves_the_api() {
     let yaml = "http: {addr: 127.0.0.1:0, prefix: /registry/}\nstorage: {filesystem: {rootdirectory: data}}\n";
-    let served = Served::start(yaml, Front::Other, |_| {});
+    let served = Served::start(yaml, Frontend::Other, |_| {});
     served.get("/registry/v2/").expect(200);
     served.get("/v2/").expect(404);
     // A health check need not know the prefix.
@@ -197,7 +197,7 @@ fn token(served: &Served, headers: &[(&str, &str)], scope: &str) -> String {
 // proves: MAKINA-01, MAKINA-02
 #[test]
 fn the_bearer_flow_goes_from_end_to_end() {
-    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    let served = Served::start(WITH_TOKENS, Frontend::Other, alice);
     let challenged = served.send("POST", "/v2/team/app/blobs/uploads/", &[], b"");
     challenged.expect_error(401, "UNAUTHORIZED");
     let expected = format!(
@@ -230,7 +230,7 @@ fn the_bearer_flow_goes_from_end_to_end() {
 // proves: MAKINA-07
 #[test]
 fn a_token_says_for_whom_and_how_long() {
-    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    let served = Served::start(WITH_TOKENS, Frontend::Other, alice);
     let bearer = token(
         &served,
         &[("Authorization", ALICE)],
@@ -252,7 +252,7 @@ fn a_token_says_for_whom_and_how_long() {
 // proves: MOSI-11
 #[test]
 fn without_an_account_only_what_is_public_is_read_and_nothing_written() {
-    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    let served = Served::start(WITH_TOKENS, Frontend::Other, alice);
     // docker decides by this status whether it needs a token at all.
     served.get("/v2/").expect_error(401, "UNAUTHORIZED");
     let public = token(&served, &[], "repository:public/app:pull,push");
@@ -273,7 +273,7 @@ fn without_an_account_only_what_is_public_is_read_and_nothing_written() {
 // proves: MAKINA-06
 #[test]
 fn the_catalog_holds_what_the_account_may_read() {
-    let everything = Served::start(WITH_ACCOUNTS, Front::Other, alice);
+    let everything = Served::start(WITH_ACCOUNTS, Frontend::Other, alice);
     for name in ["team/app", "team/deep/er", "other/app"] {
         let digest = sha256(b"{}");
         let path = format!("/v2/{name}/blobs/uploads/?digest={digest}");
@@ -296,7 +296,7 @@ fn the_catalog_holds_what_the_account_may_read() {
             )
             .expect(201);
     }
-    let served = Served::start_in(everything.stop(), WITH_TOKENS, Front::Other);
+    let served = Served::start_in(everything.stop(), WITH_TOKENS, Frontend::Other);
     let bearer = token(&served, &[("Authorization", ALICE)], "registry:catalog:*");
     for authorization in [ALICE, &bearer] {
         let catalog = served.send("GET", "/v2/_catalog", &[("Authorization", authorization)], b"");
@@ -309,7 +309,7 @@ fn the_catalog_holds_what_the_account_may_read() {
 
 #[test]
 fn a_token_that_misses_the_source_of_a_mount_is_told_the_scopes() {
-    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    let served = Served::start(WITH_TOKENS, Frontend::Other, alice);
     let basic = [("Authorization", ALICE)];
     let digest = sha256(b"shared");
     let push = format!("/v2/team/source/blobs/uploads/?digest={digest}");
@@ -333,7 +333,7 @@ fn a_token_that_misses_the_source_of_a_mount_is_told_the_scopes() {
 
 #[test]
 fn a_mount_without_a_token_is_told_both_scopes() {
-    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    let served = Served::start(WITH_TOKENS, Frontend::Other, alice);
     let basic = [("Authorization", ALICE)];
     let digest = sha256(b"shared");
     let push = format!("/v2/team/source/blobs/uploads/?digest={digest}");
@@ -373,7 +373,7 @@ fn a_mount_without_a_token_is_told_both_scopes() {
 
 #[test]
 fn a_token_is_posted_for_with_basic_credentials_too() {
-    let served = Served::start(WITH_TOKENS, Front::Other, alice);
+    let served = Served::start(WITH_TOKENS, Frontend::Other, alice);
     let scope = "service=the-service&scope=repository:team/app:pull,push";
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     let post = |query: &str, headers: &[(&str, &str)], body: &str| {
@@ -407,7 +407,7 @@ fn a_token_is_posted_for_with_basic_credentials_too() {
 #[test]
 fn a_password_with_a_tab_is_let_in() {
     let password = "wonder\tland";
-    let served = Served::start(WITH_TOKENS, Front::Other, |home: &Path| {
+    let served = Served::start(WITH_TOKENS, Frontend::Other, |home: &Path| {
         let hash = accounts::hash_password(password).expect("a hash");
         std::fs::write(home.join("htpasswd"), format!("alice:{hash}\n")).expect("htpasswd");
     });

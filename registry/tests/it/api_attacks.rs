@@ -7,7 +7,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use lockgate_registry::{Front, accounts};
+use lockgate_registry::{Frontend, accounts};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -28,7 +28,7 @@ const ADMIN: &str = "Basic YWRtaW46c2VjcmV0";
 const ALICE: &str = "Basic YWxpY2U6c2VjcmV0";
 
 /// admin may do everything, alice what she shall in `team/*`, everybody pulls `public/*`; all three hold an image.
-fn served(front: Front) -> Served {
+fn served(front: Frontend) -> Served {
     let served = Served::start(CONFIG, front, |home: &Path| {
         let hash = accounts::hash_password("secret").unwrap();
         std::fs::write(home.join("htpasswd"), format!("admin:{hash}\nalice:{hash}\n")).unwrap();
@@ -109,7 +109,7 @@ impl Forger {
 
 #[test]
 fn forged_tokens_open_nothing() {
-    let served = served(Front::Other);
+    let served = served(Frontend::Other);
     let good = token(&served, Some(ALICE), "repository:team/app:pull,push");
     let parts: Vec<&str> = good.split('.').collect();
     let (header, body, signature) = (parts[0], parts[1], parts[2]);
@@ -172,7 +172,7 @@ fn forged_tokens_open_nothing() {
 
 #[test]
 fn a_token_is_good_for_its_repository_and_its_actions_alone() {
-    let served = served(Front::Other);
+    let served = served(Frontend::Other);
     let bearer = format!("Bearer {}", token(&served, Some(ADMIN), "repository:team/app:pull"));
     let digest = sha256(b"other/app");
     let blob = format!("/v2/other/app/blobs/{digest}");
@@ -203,7 +203,7 @@ fn a_token_is_good_for_its_repository_and_its_actions_alone() {
 
 #[test]
 fn asking_for_more_gives_no_more() {
-    let served = served(Front::Other);
+    let served = served(Frontend::Other);
     for (credentials, scope, granted) in [
         (Some(ALICE), "repository:other/app:pull,push,delete,*", ""),
         (Some(ALICE), "repository:team/app:*", ""),
@@ -264,7 +264,7 @@ fn asking_for_more_gives_no_more() {
 
 #[test]
 fn names_that_try_to_be_others_are_refused() {
-    let served = served(Front::Other);
+    let served = served(Frontend::Other);
     let nobody = format!(
         "Authorization: Bearer {}\r\n",
         token(&served, None, "repository:public/app:pull")
@@ -322,7 +322,7 @@ fn headers_of_proxies_from_a_stranger_say_nothing() {
                   X-Lockgate-User: admin\r\nX-Original-URL: /healthz\r\nX-Rewrite-URL: /healthz\r\n\
                   X-Accel-Redirect: /blobs/x\r\nX-Lockgate-Blob: 0 1 x\r\nClient-Cert: :AAAA:\r\n\
                   X-SSL-Client-Verify: SUCCESS\r\nX-SSL-Client-S-DN: CN=admin\r\nSSL-Client-Cert: x\r\n";
-    let served = served(Front::Other);
+    let served = served(Frontend::Other);
     for target in ["/v2/", "/v2/_catalog", "/v2/other/app/manifests/v1"] {
         assert_eq!(raw(&served, target, forged), 401, "{target}");
     }
@@ -347,7 +347,7 @@ fn headers_of_proxies_from_a_stranger_say_nothing() {
 
 #[test]
 fn a_mount_brings_nothing_that_one_may_not_pull() {
-    let served = served(Front::Other);
+    let served = served(Frontend::Other);
     let digest = sha256(b"other/app");
     let bearer = format!(
         "Bearer {}",
@@ -399,7 +399,7 @@ fn a_mount_brings_nothing_that_one_may_not_pull() {
 
 #[test]
 fn what_one_may_not_pull_looks_like_what_is_not_there() {
-    let served = served(Front::Other);
+    let served = served(Frontend::Other);
     let nobody = format!("Bearer {}", token(&served, None, "repository:public/app:pull"));
     let digest = sha256(b"other/app");
     for authorization in [ALICE, &nobody] {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use lockgate_registry::{Confirmed, Front};
+use lockgate_registry::{ConfirmedLog, Frontend};
 
 use crate::harness::{Answer, OPEN, Served};
 
@@ -15,7 +15,7 @@ struct Log {
 }
 
 impl Log {
-    fn of(log: &Arc<Self>) -> Confirmed {
+    fn of(log: &Arc<Self>) -> ConfirmedLog {
         let log = log.clone();
         Box::new(move |line| {
             line();
@@ -28,7 +28,7 @@ impl Log {
 fn start(yaml: &str) -> (Served, Arc<Log>) {
     let log = Arc::new(Log::default());
     let home = tempfile::tempdir().unwrap();
-    (Served::start_with(home, yaml, Front::Other, Log::of(&log)), log)
+    (Served::start_with(home, yaml, Frontend::Other, Log::of(&log)), log)
 }
 
 fn delete(served: &Served, path: &str) -> Answer {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lockgate_registry::{Front, accounts};
+use lockgate_registry::{Frontend, accounts};
 
 use crate::harness::{Answer, Served};
 
@@ -12,7 +12,7 @@ storage: {filesystem: {rootdirectory: data}, delete: {enabled: true}}
 auth: {htpasswd: {path: htpasswd}, issuer: {path: /authserver/auth, key: token.key}}
 ";
 
-fn served(http: &str, front: Front) -> Served {
+fn served(http: &str, front: Frontend) -> Served {
     let config = format!("http: {{addr: '127.0.0.1:0'{http}}}\n{TOKENS}");
     Served::start(&config, front, |home: &Path| {
         let hash = accounts::hash_password("secret").unwrap();
@@ -33,7 +33,7 @@ fn asked(served: &Served, method: &str, target: &str) -> (u16, String) {
 
 #[test]
 fn odd_slashes_are_redirected_to_the_clean_path() {
-    for front in [Front::Other, Front::Lockgate] {
+    for front in [Frontend::Other, Frontend::Lockgate] {
         let served = served("", front);
         for (target, location) in [
             ("/v2/_catalog/", "/v2/_catalog"),
@@ -81,7 +81,7 @@ fn odd_slashes_are_redirected_to_the_clean_path() {
 
 #[test]
 fn a_prefix_stays_on_the_clean_path() {
-    let served = served(", prefix: /hub/", Front::Other);
+    let served = served(", prefix: /hub/", Frontend::Other);
     for (target, location) in [
         ("/hub/v2/_catalog/", "/hub/v2/_catalog"),
         ("//hub//v2/", "/hub/v2/"),
@@ -112,7 +112,7 @@ const ASKED_FOR: [&str; 5] = ["/v2/", "/v2", "/v2/_catalog", "/v2/x/manifests/v1
 
 #[test]
 fn preflights_are_answered_before_a_login_with_the_configured_headers() {
-    let alone = served(PAGES, Front::Other);
+    let alone = served(PAGES, Frontend::Other);
     for path in ASKED_FOR {
         let answer = options(&alone, path);
         answer.expect(204);
@@ -137,13 +137,13 @@ fn preflights_are_answered_before_a_login_with_the_configured_headers() {
     );
 
     // The own proxy adds the headers.
-    let behind = served(PAGES, Front::Lockgate);
+    let behind = served(PAGES, Frontend::Lockgate);
     for path in ASKED_FOR {
         let answer = options(&behind, path);
         assert_eq!(answer.expect(204).header("access-control-allow-origin"), "", "{path}");
     }
 
-    let prefixed = served(&format!(", prefix: /hub/{PAGES}"), Front::Other);
+    let prefixed = served(&format!(", prefix: /hub/{PAGES}"), Frontend::Other);
     options(&prefixed, "/hub/v2/").expect(204);
     options(&prefixed, "/v2/").expect(404);
 }
@@ -151,12 +151,12 @@ fn preflights_are_answered_before_a_login_with_the_configured_headers() {
 #[test]
 fn without_such_headers_and_for_what_is_no_preflight_nothing_changes() {
     for other in ["", ", headers: {X-Content-Type-Options: [nosniff]}"] {
-        let served = served(other, Front::Other);
+        let served = served(other, Frontend::Other);
         options(&served, "/v2/").expect_error(405, "UNSUPPORTED");
         options(&served, "/v2/x/manifests/v1").expect_error(405, "UNSUPPORTED");
         options(&served, "/authserver/auth").expect(405);
     }
-    let served = served(PAGES, Front::Other);
+    let served = served(PAGES, Frontend::Other);
     for headers in [
         &[][..],
         &[("Origin", "https://ui.example")],

@@ -1,6 +1,6 @@
 //! Blobs over HTTP: whole, in part, conditionally; handed off in three ways.
 
-use lockgate_registry::Front;
+use lockgate_registry::Frontend;
 
 use crate::harness::{Answer, OPEN, Served, sha256, sha512};
 
@@ -185,7 +185,7 @@ fn the_empty_blob_is_a_blob() {
 
 #[test]
 fn behind_the_own_proxy_the_body_is_handed_off() {
-    let served = Served::start(OPEN, Front::Lockgate, |_| {});
+    let served = Served::start(OPEN, Frontend::Lockgate, |_| {});
     let digest = served.push_blob("a/b", CONTENT);
     let hex = digest.trim_start_matches("sha256:");
     let path = format!("sha256/{}/{hex}/data", &hex[..2]);
@@ -222,7 +222,7 @@ fn behind_the_own_proxy_the_body_is_handed_off() {
 #[test]
 fn behind_nginx_the_body_is_an_accel_redirect() {
     let yaml = format!("{OPEN}http: {{addr: 127.0.0.1:0, accel: /blobs/}}\n");
-    let served = Served::start(&yaml, Front::Other, |_| {});
+    let served = Served::start(&yaml, Frontend::Other, |_| {});
     let digest = served.push_blob("a/b", CONTENT);
     let hex = digest.trim_start_matches("sha256:");
     // nginx cuts ranges itself.
@@ -276,7 +276,11 @@ fn a_deleted_blob_is_gone_from_its_repository() {
 
 #[test]
 fn deletes_are_refused_unless_enabled() {
-    let served = Served::start("storage: {filesystem: {rootdirectory: data}}\n", Front::Other, |_| {});
+    let served = Served::start(
+        "storage: {filesystem: {rootdirectory: data}}\n",
+        Frontend::Other,
+        |_| {},
+    );
     let digest = served.push_blob("a/b", CONTENT);
     served
         .send("DELETE", &format!("/v2/a/b/blobs/{digest}"), &[], b"")

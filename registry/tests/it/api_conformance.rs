@@ -1,6 +1,6 @@
 //! What the OCI distribution specification's main branch asks for and no other module shows; docs/CONFORMANCE.md is the map.
 
-use lockgate_registry::Front;
+use lockgate_registry::Frontend;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, OPEN, Served, sha256, sha512};
@@ -213,7 +213,7 @@ fn sparse_manifests_are_taken_where_nothing_is_validated() {
         "config": descriptor(CONFIG, &sha256(b"no config"), 9),
         "layers": [descriptor(LAYER, &sha256(b"no layer"), 8)],
     });
-    let served = Served::start(&sparse, Front::Other, |_| {});
+    let served = Served::start(&sparse, Frontend::Other, |_| {});
     put(&served, "sparse", &missing).1.expect(201);
     pulled(&served, "sparse", &missing);
     let strict = Served::open();
@@ -374,7 +374,11 @@ fn many_referrers_come_in_pages() {
 
 #[test]
 fn deletes_may_be_off_for_tags_and_manifests_too() {
-    let served = Served::start("storage: {filesystem: {rootdirectory: data}}\n", Front::Other, |_| {});
+    let served = Served::start(
+        "storage: {filesystem: {rootdirectory: data}}\n",
+        Frontend::Other,
+        |_| {},
+    );
     let (digest, _) = served.push_image("a/b", "v1", b"layer");
     for reference in ["v1", digest.as_str()] {
         let path = format!("/v2/a/b/manifests/{reference}");

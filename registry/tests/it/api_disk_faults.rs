@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lockgate_registry::Front;
+use lockgate_registry::Frontend;
 
 use crate::harness::{Served, sha256};
 use crate::storage_full::Disk;
@@ -64,7 +64,7 @@ fn a_full_disk_is_507_and_deletes_still_work() {
         "storage: {{filesystem: {{rootdirectory: {:?}}}, delete: {{enabled: true}}}}\n",
         disk.root()
     );
-    let served = Served::start(&yaml, Front::Other, |_| {});
+    let served = Served::start(&yaml, Frontend::Other, |_| {});
     let (digest, _) = served.push_image("a/b", "v1", b"layer");
     let location = served
         .send("POST", "/v2/a/b/blobs/uploads/", &[], b"")

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lockgate_registry::{Front, accounts};
+use lockgate_registry::{Frontend, accounts};
 
 use crate::harness::Served;
 
@@ -12,7 +12,7 @@ storage: {filesystem: {rootdirectory: data}}
 auth: {htpasswd: {path: htpasswd}, issuer: {key: token.key}}
 ";
 
-fn served(http: &str, front: Front) -> Served {
+fn served(http: &str, front: Frontend) -> Served {
     let config = format!("http: {{addr: '127.0.0.1:0'{http}}}\n{TOKENS}");
     Served::start(&config, front, |home: &Path| {
         let hash = accounts::hash_password("secret").unwrap();
@@ -33,9 +33,9 @@ const TRUSTING: &str = ", trustedproxies: [127.0.0.0/8]";
 #[test]
 fn a_realm_is_never_http_where_anybody_said_https() {
     let fronts = [
-        served("", Front::Other),
-        served(TRUSTING, Front::Other),
-        served("", Front::Lockgate),
+        served("", Frontend::Other),
+        served(TRUSTING, Frontend::Other),
+        served("", Frontend::Lockgate),
     ];
     for served in &fronts {
         for said in [
@@ -70,16 +70,16 @@ fn only_who_is_trusted_names_a_host() {
     let said = "Host: hub\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a, b\r\nX-Forwarded-Port: 5043\r\n";
     let by_rfc = "Host: hub\r\nForwarded: for=192.0.2.7;host=\"a:5043\";proto=https, host=b\r\n";
     for headers in [said, by_rfc] {
-        assert_eq!(realm(&served("", Front::Other), headers), "https://hub/auth/token");
+        assert_eq!(realm(&served("", Frontend::Other), headers), "https://hub/auth/token");
         assert_eq!(
-            realm(&served(TRUSTING, Front::Other), headers),
+            realm(&served(TRUSTING, Frontend::Other), headers),
             "https://a:5043/auth/token"
         );
     }
     // Passed on by an nginx that knows nothing of it.
     let passed_on = format!("{by_rfc}X-Forwarded-Proto: http\r\nX-Real-IP: 192.0.2.7\r\n");
     assert_eq!(
-        realm(&served(TRUSTING, Front::Other), &passed_on),
+        realm(&served(TRUSTING, Frontend::Other), &passed_on),
         "http://hub/auth/token"
     );
 }
@@ -89,7 +89,7 @@ fn what_is_configured_wins() {
     let configured = ", host: 'https://hub.example.com', prefix: /hub/";
     let headers = "Host: other\r\nX-Forwarded-Proto: http\r\n";
     for http in [configured.to_owned(), format!("{configured}{TRUSTING}")] {
-        let answer = served(&http, Front::Other)
+        let answer = served(&http, Frontend::Other)
             .exchange(&format!("GET /hub/v2/ HTTP/1.1\r\nConnection: close\r\n{headers}\r\n"));
         assert!(
             answer.contains("realm=\"https://hub.example.com/hub/auth/token\""),

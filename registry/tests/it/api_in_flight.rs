@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use lockgate_registry::Front;
+use lockgate_registry::Frontend;
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use crate::harness::{OPEN, Served};
@@ -29,7 +29,7 @@ fn answer(mut stream: TcpStream) -> String {
 
 #[test]
 fn bodies_that_never_come_take_the_place_of_nobody_else() {
-    let served = Served::start(&format!("{OPEN}{LIMITS}"), Front::Other, |_| {});
+    let served = Served::start(&format!("{OPEN}{LIMITS}"), Frontend::Other, |_| {});
     let silent: Vec<TcpStream> = (0..20)
         .map(|_| {
             let mut stream = connect_from(served.address(), [127, 0, 0, 66]);
@@ -55,7 +55,7 @@ fn bodies_that_never_come_take_the_place_of_nobody_else() {
 
 #[test]
 fn behind_the_own_proxy_nothing_waits_here() {
-    let served = Served::start(&format!("{OPEN}{LIMITS}"), Front::Lockgate, |_| {});
+    let served = Served::start(&format!("{OPEN}{LIMITS}"), Frontend::Lockgate, |_| {});
     let mut silent = Vec::new();
     for _ in 0..8 {
         let mut stream = connect_from(served.address(), [127, 0, 0, 1]);
@@ -72,7 +72,7 @@ fn behind_the_own_proxy_nothing_waits_here() {
 
 #[test]
 fn nobody_but_the_own_proxy_asks_before_a_body() {
-    let served = Served::start(&format!("{OPEN}{LIMITS}"), Front::Other, |_| {});
+    let served = Served::start(&format!("{OPEN}{LIMITS}"), Frontend::Other, |_| {});
     served
         .send("PUT", "/v2/a/manifests/b", &[("X-Lockgate-Check", "head")], b"")
         .expect(400);
@@ -80,7 +80,7 @@ fn nobody_but_the_own_proxy_asks_before_a_body() {
 
 #[test]
 fn an_upload_that_stalls_ends_and_can_be_gone_on_with() {
-    let served = Served::start(&format!("{OPEN}{LIMITS}"), Front::Other, |_| {});
+    let served = Served::start(&format!("{OPEN}{LIMITS}"), Frontend::Other, |_| {});
     let begun = served.send("POST", "/v2/a/blobs/uploads/", &[], b"");
     let location = begun.expect(202).header("location").to_owned();
     let mut stream = connect_from(served.address(), [127, 0, 0, 1]);
@@ -97,7 +97,7 @@ fn connections_beyond_the_limit_wait_until_one_ends() {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let limit = 2 * threads;
     let limits = format!("http: {{addr: 127.0.0.1:0, limits: {{maxconnections: {limit}}}}}\n");
-    let served = Served::start(&format!("{OPEN}{limits}"), Front::Other, |_| {});
+    let served = Served::start(&format!("{OPEN}{limits}"), Frontend::Other, |_| {});
     let ask = |stream: &mut TcpStream| {
         stream.write_all(b"GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         is_answered(stream)

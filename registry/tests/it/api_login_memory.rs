@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use base64::Engine as _;
-use lockgate_registry::{Front, accounts};
+use lockgate_registry::{Frontend, accounts};
 
 use crate::harness::{Served, sha256};
 
@@ -43,7 +43,7 @@ fn wrong_logins_by_the_dozen_hinder_nobody_and_take_bounded_memory() {
 #[test]
 #[ignore = "measures the whole process; run by wrong_logins_by_the_dozen_hinder_nobody_and_take_bounded_memory"]
 fn a_pull_amid_wrong_logins() {
-    let served = Served::start(WITH_ACCOUNTS, Front::Other, prepare);
+    let served = Served::start(WITH_ACCOUNTS, Frontend::Other, prepare);
     let alice = format!("Basic {}", base64("alice:wonderland"));
     let alice = [("Authorization", alice.as_str())];
     let digest = sha256(b"layer");

@@ -1,6 +1,6 @@
 //! Manifests over HTTP: pushed, pulled, refused, deleted.
 
-use lockgate_registry::Front;
+use lockgate_registry::Frontend;
 
 use crate::harness::{OPEN, Served, sha256, sha512};
 
@@ -117,7 +117,7 @@ fn an_index_wants_its_images_unless_sparse_ones_are_allowed() {
     };
     put(&Served::open()).expect_error(400, "MANIFEST_BLOB_UNKNOWN");
     let sparse = format!("{OPEN}validation: {{manifests: {{indexes: {{platforms: none}}}}}}\n");
-    put(&Served::start(&sparse, Front::Other, |_| {})).expect(201);
+    put(&Served::start(&sparse, Frontend::Other, |_| {})).expect(201);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn the_size_of_a_manifest_is_limited() {
         .put_manifest("a/b", "larger", &padded((4 << 20) + 1))
         .expect_error(413, "SIZE_INVALID");
     let yaml = "storage: {filesystem: {rootdirectory: data}, manifest: {maxsize: 8388608}}\n";
-    let wider = Served::start(yaml, Front::Other, |_| {});
+    let wider = Served::start(yaml, Frontend::Other, |_| {});
     wider.image("a/b", b"layer");
     wider.put_manifest("a/b", "larger", &padded((4 << 20) + 1)).expect(201);
 }

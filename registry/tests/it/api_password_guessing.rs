@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use base64::Engine as _;
-use lockgate_registry::{Front, accounts};
+use lockgate_registry::{Frontend, accounts};
 
 use crate::harness::{Answer, Served};
 
@@ -21,7 +21,7 @@ const GUESSES: usize = 100;
 const PER_MINUTE: usize = 10;
 
 fn served() -> Served {
-    Served::start(YAML, Front::Lockgate, |home: &Path| {
+    Served::start(YAML, Frontend::Lockgate, |home: &Path| {
         let lines = [("anna", "right"), ("bert", "other")]
             .map(|(name, password)| format!("{name}:{}\n", accounts::hash_password(password).expect("a hash")));
         std::fs::write(home.join("htpasswd"), lines.concat()).expect("htpasswd");

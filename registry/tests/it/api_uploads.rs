@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use lockgate_registry::Front;
+use lockgate_registry::Frontend;
 
 use crate::harness::{Answer, OPEN, Served, sha256};
 
@@ -167,7 +167,7 @@ fn an_upload_goes_on_after_a_restart() {
     let served = Served::open();
     let location = begin(&served);
     patch(&served, &location, None, b"before ").expect(202);
-    let served = Served::start_in(served.stop(), OPEN, Front::Other);
+    let served = Served::start_in(served.stop(), OPEN, Frontend::Other);
     assert_eq!(served.get(&location).expect(204).header("range"), "0-6");
     patch(&served, &location, Some("7-11"), b"after").expect(202);
     let digest = sha256(b"before after");
@@ -211,7 +211,7 @@ fn a_cut_connection_leaves_the_upload_resumable() {
 #[test]
 fn the_least_chunk_length_is_announced() {
     let yaml = "storage: {filesystem: {rootdirectory: data}, upload: {chunkminlength: 5242880}}\n";
-    let served = Served::start(yaml, Front::Other, |_| {});
+    let served = Served::start(yaml, Frontend::Other, |_| {});
     assert_eq!(
         served
             .send("POST", START, &[], b"")
@@ -230,7 +230,7 @@ fn the_least_chunk_length_is_announced() {
 #[test]
 fn a_read_only_registry_refuses_to_change() {
     let yaml = "storage: {filesystem: {rootdirectory: data}, maintenance: {readonly: {enabled: true}}}\n";
-    let served = Served::start(yaml, Front::Other, |_| {});
+    let served = Served::start(yaml, Frontend::Other, |_| {});
     served.send("POST", START, &[], b"").expect_error(405, "UNSUPPORTED");
     served.get("/v2/").expect(200);
 }

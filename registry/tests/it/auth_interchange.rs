@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use lockgate_config::Config;
 use lockgate_registry::accounts;
-use lockgate_registry::auth::{Access, TokenRequest};
+use lockgate_registry::auth::{AccessController, TokenRequest};
 use lockgate_testkit::certificates;
 use rcgen::KeyPair;
 
@@ -46,14 +46,14 @@ async fn distribution_takes_tokens_made_here() {
 }
 
 /// A token server with one account, and what others need to trust it: `token.crt` and `jwks.json`.
-fn issuer(home: &Path) -> Access {
+fn issuer(home: &Path) -> AccessController {
     let hash = accounts::hash_password("secret").unwrap();
     fs::write(home.join("htpasswd"), format!("anna:{hash}\n")).unwrap();
     let yaml = "version: 0.1\nstorage: {filesystem: {rootdirectory: data}}\nhttp: {addr: 127.0.0.1:0}\n\
                 auth: {htpasswd: {realm: r, path: htpasswd}, issuer: {issuer: lockgate, service: lockgate, key: token.key}}\n";
     fs::write(home.join("config.yml"), yaml).unwrap();
     let config = Config::load(&home.join("config.yml"), &[]).expect("a configuration without mistakes");
-    let access = Access::new(&config.auth).unwrap();
+    let access = AccessController::new(&config.auth).unwrap();
     fs::write(home.join("jwks.json"), access.jwks().unwrap()).unwrap();
     let key = fs::read_to_string(home.join("token.key")).unwrap();
     let certificate = certificates::named("lockgate").self_signed(&KeyPair::from_pem(&key).unwrap());

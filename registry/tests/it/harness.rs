@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use lockgate_config::Config;
-use lockgate_registry::{Confirmed, Control, Front, Listener};
+use lockgate_registry::{ConfirmedLog, Control, Frontend, Listener};
 use sha2::Digest as _;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -34,23 +34,23 @@ pub(crate) const OPEN: &str = "storage: {filesystem: {rootdirectory: data}, dele
 impl Served {
     /// Without accounts, nobody in front.
     pub(crate) fn open() -> Self {
-        Self::start(OPEN, Front::Other, |_| {})
+        Self::start(OPEN, Frontend::Other, |_| {})
     }
 
     /// With `yaml` besides version and address; `prepare` may put files into the home first.
-    pub(crate) fn start(yaml: &str, front: Front, prepare: impl FnOnce(&Path)) -> Self {
+    pub(crate) fn start(yaml: &str, frontend: Frontend, prepare: impl FnOnce(&Path)) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         prepare(home.path());
-        Self::start_in(home, yaml, front)
+        Self::start_in(home, yaml, frontend)
     }
 
     /// Over a directory that an earlier registry, or another implementation, wrote.
-    pub(crate) fn start_in(home: TempDir, yaml: &str, front: Front) -> Self {
-        Self::start_with(home, yaml, front, takes_all())
+    pub(crate) fn start_in(home: TempDir, yaml: &str, frontend: Frontend) -> Self {
+        Self::start_with(home, yaml, frontend, takes_all())
     }
 
     /// With a log that takes audit lines as `audit` says.
-    pub(crate) fn start_with(home: TempDir, yaml: &str, front: Front, audit: Confirmed) -> Self {
+    pub(crate) fn start_with(home: TempDir, yaml: &str, frontend: Frontend, audit: ConfirmedLog) -> Self {
         let file = home.path().join("config.yml");
         let http = if yaml.contains("http:") {
             ""
@@ -63,7 +63,7 @@ impl Served {
         let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
         socket.set_nonblocking(true).expect("non-blocking");
         let address = socket.local_addr().expect("its address");
-        let (drain, thread) = serve_until_drained(config, Listener::Tcp(socket), front, audit);
+        let (drain, thread) = serve_until_drained(config, Listener::Tcp(socket), frontend, audit);
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -87,7 +87,7 @@ impl Served {
             Config::load(&served.home.path().join("config.yml"), &[]).expect("a configuration without mistakes");
         let socket = UnixListener::bind(&path).expect("a socket");
         socket.set_nonblocking(true).expect("non-blocking");
-        let (drain, thread) = serve_until_drained(config, Listener::Unix(socket), Front::Other, takes_all());
+        let (drain, thread) = serve_until_drained(config, Listener::Unix(socket), Frontend::Other, takes_all());
         (served.drain, served.thread) = (Some(drain), Some(thread));
         (served, path)
     }
@@ -269,7 +269,7 @@ pub(crate) fn sha512(content: &[u8]) -> String {
 }
 
 /// A log that takes every line.
-fn takes_all() -> Confirmed {
+fn takes_all() -> ConfirmedLog {
     Box::new(|log| {
         log();
         Box::pin(std::future::ready(true))
@@ -280,12 +280,12 @@ fn takes_all() -> Confirmed {
 fn serve_until_drained(
     config: Config,
     listener: Listener,
-    front: Front,
-    audit: Confirmed,
+    frontend: Frontend,
+    audit: ConfirmedLog,
 ) -> (oneshot::Sender<()>, JoinHandle<()>) {
     let (drain, drained) = oneshot::channel();
     let (ready, is_ready) = std::sync::mpsc::channel();
-    let thread = std::thread::spawn(move || serve(config, listener, front, audit, ready, drained));
+    let thread = std::thread::spawn(move || serve(config, listener, frontend, audit, ready, drained));
     is_ready.recv().expect("the registry serves");
     (drain, thread)
 }
@@ -293,8 +293,8 @@ fn serve_until_drained(
 fn serve(
     config: Config,
     listener: Listener,
-    front: Front,
-    audit: Confirmed,
+    frontend: Frontend,
+    audit: ConfirmedLog,
     ready: std::sync::mpsc::Sender<()>,
     drained: oneshot::Receiver<()>,
 ) {
@@ -306,7 +306,7 @@ fn serve(
     let (_keep, reload) = mpsc::channel(1);
     let (_none, more) = mpsc::channel(1);
     let control = Control {
-        front,
+        frontend,
         ready: Box::new(move || ready.send(()).expect("the test waits")),
         drain: Box::pin(async move {
             // Dropping the sender is the signal.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lockgate_registry::Front;
+use lockgate_registry::Frontend;
 
 use crate::harness::{Answer, OPEN, Served, sha256};
 
@@ -22,7 +22,7 @@ fn until(served: &Served, path: &str, status: u16) -> Answer {
 #[test]
 fn a_volume_that_goes_away_is_503_until_it_is_back() {
     let yaml = format!("{OPEN}health: {{storagedriver: {{enabled: true, interval: 10ms, threshold: 3}}}}\n");
-    let served = Served::start(&yaml, Front::Other, |_| {});
+    let served = Served::start(&yaml, Frontend::Other, |_| {});
     let (_, manifest) = served.push_image("a/b", "v1", b"layer");
     served.get("/readyz").expect(200);
 
@@ -47,7 +47,7 @@ fn a_volume_that_goes_away_is_503_until_it_is_back() {
 
 #[test]
 fn without_a_health_check_readyz_looks_when_it_is_asked() {
-    let served = Served::start(OPEN, Front::Other, |_| {});
+    let served = Served::start(OPEN, Frontend::Other, |_| {});
     served.get("/readyz").expect(200);
     let volume = served.home.path().join("data/docker");
     let elsewhere = served.home.path().join("elsewhere");
@@ -62,7 +62,7 @@ fn without_a_health_check_readyz_looks_when_it_is_asked() {
 #[test]
 fn readyz_tells_at_once_what_the_health_check_has_not_seen_yet() {
     let yaml = format!("{OPEN}health: {{storagedriver: {{enabled: true, interval: 1h, threshold: 3}}}}\n");
-    let served = Served::start(&yaml, Front::Other, |_| {});
+    let served = Served::start(&yaml, Frontend::Other, |_| {});
     assert!(served.get("/readyz").expect(200).body.is_empty());
     let volume = served.home.path().join("data/docker");
     let elsewhere = served.home.path().join("elsewhere");
@@ -76,7 +76,7 @@ fn readyz_tells_at_once_what_the_health_check_has_not_seen_yet() {
 #[test]
 fn an_abandoned_upload_is_removed_and_a_young_one_goes_on() {
     let yaml = "storage: {filesystem: {rootdirectory: data}, maintenance: {uploadpurging: {enabled: true, age: 168h, interval: 1s}}}\n";
-    let served = Served::start(yaml, Front::Other, |_| {});
+    let served = Served::start(yaml, Frontend::Other, |_| {});
     let begin = || {
         let begun = served.send("POST", "/v2/a/b/blobs/uploads/", &[], b"");
         let location = begun.expect(202).header("location").to_owned();

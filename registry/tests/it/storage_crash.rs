@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lockgate_registry::oci::{Algorithm, Digest};
-use lockgate_registry::storage::filesystem::{Settings, fault};
+use lockgate_registry::storage::filesystem::{FilesystemSettings, failpoint};
 use lockgate_registry::storage::{
     BlobStore as _, Catalog as _, Error, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
 };
@@ -28,12 +28,12 @@ const CRASHES_PER_TREE: u64 = 20;
 #[ignore = "a child of `dying_at_any_step_loses_nothing_that_was_acknowledged`"]
 async fn child() {
     let var = |name| std::env::var(name).unwrap();
-    let storage = FilesystemStorage::open(Path::new(&var("CRASH_ROOT")), Settings::default()).unwrap();
+    let storage = FilesystemStorage::open(Path::new(&var("CRASH_ROOT")), FilesystemSettings::default()).unwrap();
     if let Ok(nth) = var("CRASH_AT").parse() {
-        fault::abort_at(nth);
+        failpoint::abort_at(nth);
     }
     push(&storage, &var("CRASH_ROUND")).await;
-    println!("\npoints {}", fault::passed());
+    println!("\npoints {}", failpoint::passed());
 }
 
 /// Says a line for each step, before it (`+` and `-`: may be) and after it (`!`: is).
@@ -175,7 +175,7 @@ impl Expected {
 #[tokio::main(flavor = "current_thread")]
 async fn check(root: &Path, expected: &Expected, context: &str) {
     check_links(root, context);
-    let storage = FilesystemStorage::open(root, Settings::default()).unwrap();
+    let storage = FilesystemStorage::open(root, FilesystemSettings::default()).unwrap();
     for ((repository, digest), there) in &expected.blobs {
         if *there {
             let content = read(&storage, repository, digest).await;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use lockgate_registry::oci::Algorithm;
-use lockgate_registry::storage::filesystem::Settings;
+use lockgate_registry::storage::filesystem::FilesystemSettings;
 use lockgate_registry::storage::{
     BlobStore as _, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
 };
@@ -22,7 +22,7 @@ const CALLS: &str = "trace=mkdir,mkdirat,write,writev,pwrite64,pwritev,fsync,fda
 #[ignore = "a child of `data_renames_and_directories_are_synced_before_each_acknowledgement`"]
 async fn child() {
     let root = std::env::var("TRACE_ROOT").unwrap();
-    let storage = FilesystemStorage::open(Path::new(&root), Settings::default()).unwrap();
+    let storage = FilesystemStorage::open(Path::new(&root), FilesystemSettings::default()).unwrap();
     let content = content(9 << 20);
     let digest = sha256(&content);
     let id = storage.begin_upload(&name("a/b"), Algorithm::Sha256).await.unwrap();
@@ -78,7 +78,7 @@ fn data_renames_and_directories_are_synced_before_each_acknowledgement() {
 #[ignore = "a child of `what_is_built_on_a_dead_processes_changes_waits_until_they_are_on_disk`"]
 async fn heir() {
     let root = std::env::var("TRACE_ROOT").unwrap();
-    let storage = FilesystemStorage::open(Path::new(&root), Settings::default()).unwrap();
+    let storage = FilesystemStorage::open(Path::new(&root), FilesystemSettings::default()).unwrap();
     let found = storage.resolve_tag(&name("a"), &tag("latest")).await.unwrap();
     println!("\nserves: {}", storage.manifest(&name("a"), &found).await.is_ok());
     let built = storage.mount_blob(&name("a"), &name("b"), &sha256(b"layer")).await;
@@ -98,7 +98,7 @@ fn tree_of_the_dead() -> TempDir {
     let root = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     runtime.block_on(async {
-        let storage = FilesystemStorage::open(root.path(), Settings::default()).unwrap();
+        let storage = FilesystemStorage::open(root.path(), FilesystemSettings::default()).unwrap();
         put(&storage, "a", b"layer").await;
         manifest(&storage, "a", "{}", None, &["latest"]).await;
     });

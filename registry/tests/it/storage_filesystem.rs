@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use lockgate_registry::oci::{Algorithm, Digest};
-use lockgate_registry::storage::filesystem::Settings;
+use lockgate_registry::storage::filesystem::FilesystemSettings;
 use lockgate_registry::storage::{
     BlobStore as _, Catalog as _, Error, FilesystemStorage, ManifestStore as _, ReferrerStore as _, TagStore as _,
     UploadId, UploadStore as _,
@@ -271,15 +271,15 @@ async fn an_error_of_the_system_names_the_path() {
 async fn a_volume_that_goes_away_is_noticed_and_its_return_too() {
     let (storage, root) = open();
     let (volume, elsewhere) = (root.path().join("docker"), root.path().join("elsewhere"));
-    storage.check().await.unwrap();
+    storage.health().await.unwrap();
     fs::rename(&volume, &elsewhere).unwrap();
-    let error = storage.check().await.unwrap_err();
+    let error = storage.health().await.unwrap_err();
     assert!(
         matches!(&error, Error::Io { path, .. } if path.starts_with(&volume)),
         "{error}"
     );
     fs::rename(&elsewhere, &volume).unwrap();
-    storage.check().await.unwrap();
+    storage.health().await.unwrap();
 }
 
 #[tokio::test]
@@ -314,7 +314,7 @@ fn open() -> (FilesystemStorage, TempDir) {
 }
 
 fn reopen(root: &TempDir) -> FilesystemStorage {
-    FilesystemStorage::open(root.path(), Settings::default()).unwrap()
+    FilesystemStorage::open(root.path(), FilesystemSettings::default()).unwrap()
 }
 
 fn upload_file(root: &TempDir, repository: &str, id: &UploadId, file: &str) -> PathBuf {

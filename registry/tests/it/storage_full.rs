@@ -7,7 +7,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use lockgate_registry::oci::Algorithm;
-use lockgate_registry::storage::filesystem::{Instance, Owner, Settings};
+use lockgate_registry::storage::filesystem::{FilesystemSettings, InstanceId, RootLock};
 use lockgate_registry::storage::{
     BlobStore as _, Catalog as _, Error, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
 };
@@ -50,7 +50,7 @@ async fn a_read_only_filesystem_is_read() {
 
     let storage = disk.storage();
     assert_eq!(read(&storage, "a", &sha256(b"layer")).await, "layer");
-    storage.check().await.unwrap();
+    storage.health().await.unwrap();
     let refused = storage.begin_upload(&name("a"), Algorithm::Sha256).await.unwrap_err();
     let digest = sha256(b"x");
     let error = storage
@@ -86,7 +86,7 @@ async fn an_upload_that_hits_the_end_goes_on_later(disk: &Disk) {
     // Said before the first byte, now that it is known.
     let refused = storage.begin_upload(&name("a"), Algorithm::Sha256).await;
     assert!(matches!(refused, Err(Error::Full { .. })), "{refused:?}");
-    storage.check().await.unwrap();
+    storage.health().await.unwrap();
 
     disk.free(&filler);
     let rest = content.slice(usize::try_from(offset).unwrap()..);
@@ -125,8 +125,8 @@ async fn what_comes_after_a_crash_serves_when_full(disk: &Disk) {
     fs::create_dir(&dead).unwrap();
     let filler = disk.fill(None);
 
-    let instance = Instance::told("1 1");
-    let owner = Owner::take(&disk.root(), &instance, false, || false).unwrap();
+    let instance = InstanceId::told("1 1");
+    let owner = RootLock::take(&disk.root(), &instance, false, || false).unwrap();
     let storage = disk.storage();
     assert_eq!(read(&storage, "a", &layer).await, "layer");
     storage.delete_blob(&name("a"), &layer).await.unwrap();
@@ -158,7 +158,7 @@ async fn deletes_and_reads_work_when_full(disk: &Disk) {
     assert!(matches!(error, Error::Full { .. }), "{error}");
     assert!(storage.blob(&name("a"), &digest).await.is_err());
     assert_eq!(storage.resolve_tag(&name("a"), &tag("v1")).await.unwrap(), first);
-    storage.check().await.unwrap();
+    storage.health().await.unwrap();
 
     assert_eq!(read(&storage, "a", &layer).await, "layer");
     storage.delete_tag(&name("a"), &tag("v2")).await.unwrap();
@@ -216,7 +216,7 @@ impl Disk {
     }
 
     fn storage(&self) -> FilesystemStorage {
-        FilesystemStorage::open(&self.root(), Settings::default()).unwrap()
+        FilesystemStorage::open(&self.root(), FilesystemSettings::default()).unwrap()
     }
 
     /// Takes `size` bytes, or all that is left.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use lockgate_registry::oci::{Algorithm, Digest};
-use lockgate_registry::storage::filesystem::{Instance, Owner, Settings};
+use lockgate_registry::storage::filesystem::{FilesystemSettings, InstanceId, RootLock};
 use lockgate_registry::storage::{
     BlobStore as _, Catalog as _, FilesystemStorage, ManifestStore as _, ReferrerStore as _, TagStore as _, UploadId,
     UploadStore as _,
@@ -191,10 +191,10 @@ async fn its_garbage_collector_keeps_what_is_referenced() {
 
 fn open(root: &Path) -> FilesystemStorage {
     // What a running instance leaves in the root is in nobody's way.
-    let instance = Instance::of_process(std::process::id());
-    drop(Owner::take(root, &instance, false, || false).unwrap());
+    let instance = InstanceId::of_process(std::process::id());
+    drop(RootLock::take(root, &instance, false, || false).unwrap());
     assert!(root.join("lockgate.lock").exists());
-    FilesystemStorage::open(root, Settings::default()).unwrap()
+    FilesystemStorage::open(root, FilesystemSettings::default()).unwrap()
 }
 
 fn spoil(root: &Path, repository: &str, id: &UploadId) {

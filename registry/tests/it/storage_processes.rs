@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lockgate_registry::oci::Algorithm;
-use lockgate_registry::storage::filesystem::Settings;
+use lockgate_registry::storage::filesystem::FilesystemSettings;
 use lockgate_registry::storage::{
     Error, FilesystemStorage, ManifestStore as _, TagStore as _, UploadId, UploadStore as _,
 };
@@ -74,7 +74,7 @@ impl Drop for Other {
 #[ignore = "a child of the other tests"]
 async fn other() {
     let root = std::env::var("OTHER_ROOT").unwrap();
-    let storage = FilesystemStorage::open(Path::new(&root), Settings::default()).unwrap();
+    let storage = FilesystemStorage::open(Path::new(&root), FilesystemSettings::default()).unwrap();
     let mut writer = None;
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
@@ -115,7 +115,7 @@ async fn tags_pushed_there_and_deleted_here_neither_fail_nor_point_nowhere() {
     let root = tempfile::tempdir_in("/dev/shm")
         .or_else(|_| tempfile::tempdir())
         .unwrap();
-    let storage = FilesystemStorage::open(root.path(), Settings::default()).unwrap();
+    let storage = FilesystemStorage::open(root.path(), FilesystemSettings::default()).unwrap();
     let mut other = Other::start(root.path());
     let (repository, digest) = (name("a/b"), sha256(b"{}"));
     let manifests = root.path().join("docker/registry/v2/repositories/a/b/_manifests");
@@ -153,7 +153,7 @@ async fn tags_pushed_there_and_deleted_here_neither_fail_nor_point_nowhere() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_has_one_writer_among_all_processes() {
     let root = tempfile::tempdir().unwrap();
-    let storage = FilesystemStorage::open(root.path(), Settings::default()).unwrap();
+    let storage = FilesystemStorage::open(root.path(), FilesystemSettings::default()).unwrap();
     let mut other = Other::start(root.path());
     let repository = name("a");
     let whole = content(3_000_000);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use lockgate_registry::oci::{Algorithm, Digest};
-use lockgate_registry::storage::filesystem::Settings;
+use lockgate_registry::storage::filesystem::FilesystemSettings;
 use lockgate_registry::storage::{BlobStore as _, FilesystemStorage, UploadStore as _};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
@@ -22,7 +22,7 @@ const GIB: f64 = (1u64 << 30) as f64;
 #[ignore = "measures; run it by hand in a release build"]
 async fn uploads_and_reads() {
     let root = tempfile::tempdir().unwrap();
-    let storage = FilesystemStorage::open(root.path(), Settings::default()).unwrap();
+    let storage = FilesystemStorage::open(root.path(), FilesystemSettings::default()).unwrap();
     for mib in [10, 1024, 1024, 4096] {
         // As pieces come from a connection.
         let piece = Bytes::from((0..64 * 1024).map(|i| (i * 31 + i / 251) as u8).collect::<Vec<_>>());
@@ -66,7 +66,7 @@ async fn small_things() {
     use lockgate_registry::storage::{ManifestStore as _, TagStore as _};
     const ROUNDS: u32 = 20_000;
     let root = tempfile::tempdir().unwrap();
-    let storage = FilesystemStorage::open(root.path(), Settings::default()).unwrap();
+    let storage = FilesystemStorage::open(root.path(), FilesystemSettings::default()).unwrap();
     let (repository, tag) = (name("library/app"), crate::storage_suite::tag("latest"));
     let content = "x".repeat(1000);
     let begun = Instant::now();

@@ -504,7 +504,7 @@ pub(crate) async fn repositories_come_in_order_of_whole_names(storage: &impl Sto
 }
 
 pub(crate) async fn the_storage_is_healthy(storage: &impl Storage) {
-    storage.check().await.unwrap();
+    storage.health().await.unwrap();
     assert_eq!(storage.repositories(None, 10).await.unwrap().items, []);
 }
 

@@ -15,7 +15,7 @@ use std::io;
 use std::sync::Arc;
 
 use lockgate_config::{Config, Home, LoadError};
-use lockgate_registry::storage::filesystem::OwnerError;
+use lockgate_registry::storage::filesystem::RootLockError;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -77,7 +77,7 @@ pub(crate) enum ServeError {
     Absent(#[from] Absent),
     /// Who serves it.
     #[error(transparent)]
-    Owner(#[from] OwnerError),
+    RootLock(#[from] RootLockError),
     /// The system.
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
@@ -89,7 +89,7 @@ impl ServeError {
         use lockgate_proxy::RunError as Proxy;
         use lockgate_registry::RunError as Registry;
         let hopeless = match self {
-            Self::Configuration(_) | Self::Address { .. } | Self::Owner(_) | Self::Absent(_) => true,
+            Self::Configuration(_) | Self::Address { .. } | Self::RootLock(_) | Self::Absent(_) => true,
             Self::Registry(error) => matches!(error, Registry::Configuration { .. } | Registry::Storage { .. }),
             Self::Proxy(error) => matches!(error, Proxy::Configuration { .. } | Proxy::Certificate(_)),
             Self::Socket(_) | Self::Inherited(_) | Self::Tree(_) | Self::System { .. } => false,

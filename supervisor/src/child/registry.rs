@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lockgate_config::{Address, Config};
-use lockgate_registry::storage::filesystem::{Instance, Owner};
-use lockgate_registry::{Control, Front, Listener};
+use lockgate_registry::storage::filesystem::{InstanceId, RootLock};
+use lockgate_registry::{Control, Frontend, Listener};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::{ServeArgs, ServeError, ServingProcess};
@@ -83,13 +83,13 @@ fn serve_process(process: &ServingProcess, reload: Receiver<Config>, listeners: 
     // What a killed supervisor left drains, as this one's processes would.
     let limit = process.config.http.drain_timeout + AFTER_A_DRAIN;
     let goes_on_waiting = || began.elapsed() < limit && !process.shutdown.is_told_to_end();
-    let _owner = Owner::take(&storage.root, &instance(process), storage.read_only, goes_on_waiting)?;
+    let _root_lock = RootLock::take(&storage.root, &instance(process), storage.read_only, goes_on_waiting)?;
     let (further, more) = mpsc::channel(1);
     let control = Control {
-        front: if process.is_supervised() {
-            Front::Lockgate
+        frontend: if process.is_supervised() {
+            Frontend::Lockgate
         } else {
-            Front::Other
+            Frontend::Other
         },
         ready: process.ready(),
         // Its proxy has left by then: what is in flight is nothing that a client waits for.
@@ -137,11 +137,11 @@ async fn bind_again(socket: PathBuf, further: Sender<Listener>) {
 }
 
 /// A child is one with its supervisor, before and after a hand-over.
-fn instance(process: &ServingProcess) -> Instance {
+fn instance(process: &ServingProcess) -> InstanceId {
     let told = process.args.environment.value(INSTANCE_VARIABLE);
     match told.filter(|_| process.is_supervised()) {
-        Some(told) => Instance::told(told),
-        None => Instance::of_process(std::process::id()),
+        Some(told) => InstanceId::told(told),
+        None => InstanceId::of_process(std::process::id()),
     }
 }
 

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use command_fds::{CommandFdExt, FdMapping};
-use lockgate_registry::storage::filesystem::Instance;
+use lockgate_registry::storage::filesystem::InstanceId;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -131,7 +131,7 @@ impl Child {
         let names: Vec<_> = self.sockets.iter().map(|socket| socket.name.as_str()).collect();
         let mut command = command(self.role.name(), spec, notify)?;
         command
-            .env(INSTANCE_VARIABLE, Instance::of_process(std::process::id()).as_str())
+            .env(INSTANCE_VARIABLE, InstanceId::of_process(std::process::id()).as_str())
             .env(MMAP_VARIABLE, MMAP_THRESHOLD)
             .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string())
             .env("LISTEN_FDS", names.len().to_string())

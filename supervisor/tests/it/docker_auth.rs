@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use lockgate_config::Config;
-use lockgate_registry::auth::{Access, Decision, Scope, TokenRequest};
+use lockgate_registry::auth::{AccessController, Decision, Scope, TokenRequest};
 use serde_json::Value;
 
 use crate::harness::{PLAIN, Ran, Workdir};
@@ -78,7 +78,7 @@ fn scope(asked: &str) -> Scope {
 }
 
 /// What the token has, in the words of the table.
-async fn answer(access: &Access, row: &str, asked: &str) -> String {
+async fn answer(access: &AccessController, row: &str, asked: &str) -> String {
     let (authorization, address, service) = who(row);
     let request = TokenRequest {
         service: service.clone(),
@@ -109,7 +109,7 @@ async fn answer(access: &Access, row: &str, asked: &str) -> String {
 
 /// The password itself, sent with each request, allows the same.
 async fn assert_same_without_a_token(
-    access: &Access,
+    access: &AccessController,
     authorization: Option<&str>,
     address: IpAddr,
     asked: &str,
@@ -137,9 +137,9 @@ fn is_no_wider(ours: &str, theirs: &str) -> bool {
             .all(|action| theirs.split(',').any(|their| their == action))
 }
 
-fn load(config: &Path) -> Access {
+fn load(config: &Path) -> AccessController {
     let config = Config::load(config, &[]).unwrap();
-    Access::new(&config.auth).unwrap()
+    AccessController::new(&config.auth).unwrap()
 }
 
 // proves: MAKINA-05

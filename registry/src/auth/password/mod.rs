@@ -15,4 +15,4 @@ mod throttle;
 mod verifier;
 
 pub(in crate::auth) use account_file::{Account, AccountFile};
-pub(in crate::auth) use verifier::{Denial, Verifier};
+pub(in crate::auth) use verifier::{LoginError, Verifier};

@@ -40,7 +40,7 @@ pub(super) type Proof = [u8; 32];
 /// Who may try again when, and who proved a password where.
 pub(super) struct Throttle {
     /// By account and network.
-    pairs: Generations<u64, Pair>,
+    pairs: Generations<u64, Attempts>,
     /// When the network's bucket is empty again.
     addresses: Generations<u64, Instant>,
     /// The pairs of which a password is being tested.
@@ -51,7 +51,7 @@ pub(super) struct Throttle {
 
 /// What to do with a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ThrottleDecision {
     /// Refuse it, whatever the password.
     Paused(Duration),
     /// Ask again when the test that is under way has ended.
@@ -63,7 +63,7 @@ pub(super) enum Verdict {
 }
 
 #[derive(Default)]
-struct Pair {
+struct Attempts {
     failures: u32,
     last_failure: Option<Instant>,
     /// The password that proved right last, until when.
@@ -81,20 +81,20 @@ impl Throttle {
     }
 
     /// What to do with a login of `account` from `client`, whose password makes `proof`.
-    pub(super) fn ask(&mut self, account: &str, client: IpAddr, proof: &Proof, now: Instant) -> Verdict {
+    pub(super) fn decide(&mut self, account: &str, client: IpAddr, proof: &Proof, now: Instant) -> ThrottleDecision {
         if let Some(pause) = self.pause(account, client, now) {
-            return Verdict::Paused(pause);
+            return ThrottleDecision::Paused(pause);
         }
         let (key, _) = self.keys(account, client);
         // Before what is remembered: else guesses would be compared with it while another one is tested.
         if self.testing.contains(&key) {
-            return Verdict::Wait;
+            return ThrottleDecision::Wait;
         }
         if self.pairs.get(&key).is_some_and(|pair| pair.remembers(proof, now)) {
-            return Verdict::Remembered;
+            return ThrottleDecision::Remembered;
         }
         self.testing.insert(key);
-        Verdict::Test
+        ThrottleDecision::Test
     }
 
     /// How long until `account` may be tried from `client`; `None` = at once.
@@ -129,13 +129,13 @@ impl Throttle {
     /// to guess at the others'.
     pub(super) fn succeeded(&mut self, account: &str, client: IpAddr, proof: Proof, now: Instant) {
         let (pair, _) = self.keys(account, client);
-        *self.pairs.get_or_default(pair) = Pair {
+        *self.pairs.get_or_default(pair) = Attempts {
             right: Some((proof, now + REMEMBER)),
-            ..Pair::default()
+            ..Attempts::default()
         };
     }
 
-    /// The test that [`Verdict::Test`] asked for has ended, or will not be made.
+    /// The test that [`ThrottleDecision::Test`] asked for has ended, or will not be made.
     pub(super) fn tested(&mut self, account: &str, client: IpAddr) {
         let (pair, _) = self.keys(account, client);
         self.testing.remove(&pair);
@@ -147,7 +147,7 @@ impl Throttle {
     }
 }
 
-impl Pair {
+impl Attempts {
     fn pause(&self, now: Instant) -> Duration {
         let Some(last) = self.last_failure else {
             return Duration::ZERO;

@@ -16,10 +16,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Logs in with the right password; gives whether it was let in.
 fn log_in(throttle: &mut Throttle, account: &str, client: IpAddr, now: Instant) -> bool {
-    match throttle.ask(account, client, &RIGHT, now) {
-        Verdict::Remembered => true,
-        Verdict::Paused(_) | Verdict::Wait => false,
-        Verdict::Test => {
+    match throttle.decide(account, client, &RIGHT, now) {
+        ThrottleDecision::Remembered => true,
+        ThrottleDecision::Paused(_) | ThrottleDecision::Wait => false,
+        ThrottleDecision::Test => {
             throttle.succeeded(account, client, RIGHT, now);
             throttle.tested(account, client);
             true
@@ -29,7 +29,7 @@ fn log_in(throttle: &mut Throttle, account: &str, client: IpAddr, now: Instant) 
 
 /// Tries a wrong password; gives whether it was tested.
 fn guess(throttle: &mut Throttle, account: &str, client: IpAddr, now: Instant) -> bool {
-    let is_tested = throttle.ask(account, client, &WRONG, now) == Verdict::Test;
+    let is_tested = throttle.decide(account, client, &WRONG, now) == ThrottleDecision::Test;
     if is_tested {
         throttle.failed(account, client, now);
         throttle.tested(account, client);
@@ -123,9 +123,9 @@ fn while_an_account_pauses_the_right_password_is_answered_as_a_wrong_one() {
     let (mut paused, mut now) = (0, start);
     for _ in 0..300 {
         guess(&mut throttle, "anna", HERE, now);
-        let right = throttle.ask("anna", HERE, &RIGHT, now);
-        if let Verdict::Paused(pause) = right {
-            assert_eq!(throttle.ask("anna", HERE, &WRONG, now), right);
+        let right = throttle.decide("anna", HERE, &RIGHT, now);
+        if let ThrottleDecision::Paused(pause) = right {
+            assert_eq!(throttle.decide("anna", HERE, &WRONG, now), right);
             assert!(pause <= MINUTE, "{pause:?}");
             paused += 1;
         }
@@ -144,12 +144,15 @@ fn while_an_address_pauses_no_account_is_told_from_another() {
     assert!(log_in(&mut throttle, "anna", THERE, now));
     let tested = (0..100).filter(|number| guess(&mut throttle, &format!("account{number}"), HERE, now));
     assert_eq!(tested.count(), 30);
-    let refused = throttle.ask("anna", HERE, &RIGHT, now);
-    assert!(matches!(refused, Verdict::Paused(_)), "{refused:?}");
+    let refused = throttle.decide("anna", HERE, &RIGHT, now);
+    assert!(matches!(refused, ThrottleDecision::Paused(_)), "{refused:?}");
     for account in ["anna", "bert"] {
-        assert_eq!(throttle.ask(account, HERE, &WRONG, now), refused);
+        assert_eq!(throttle.decide(account, HERE, &WRONG, now), refused);
     }
-    assert_eq!(throttle.ask("anna", THERE, &RIGHT, now), Verdict::Remembered);
+    assert_eq!(
+        throttle.decide("anna", THERE, &RIGHT, now),
+        ThrottleDecision::Remembered
+    );
 }
 
 #[test]
@@ -166,15 +169,15 @@ fn the_pause_of_an_account_holds_for_it_alone() {
 fn one_password_of_an_account_is_tested_at_a_time() {
     let (mut throttle, now) = (Throttle::new(), Instant::now());
     assert!(log_in(&mut throttle, "anna", HERE, now));
-    assert_eq!(throttle.ask("anna", HERE, &WRONG, now), Verdict::Test);
+    assert_eq!(throttle.decide("anna", HERE, &WRONG, now), ThrottleDecision::Test);
     // The right one waits as well, though it is remembered.
     for proof in [&RIGHT, &WRONG] {
-        assert_eq!(throttle.ask("anna", HERE, proof, now), Verdict::Wait);
+        assert_eq!(throttle.decide("anna", HERE, proof, now), ThrottleDecision::Wait);
     }
-    assert_eq!(throttle.ask("anna", THERE, &WRONG, now), Verdict::Test);
-    assert_eq!(throttle.ask("bert", HERE, &WRONG, now), Verdict::Test);
+    assert_eq!(throttle.decide("anna", THERE, &WRONG, now), ThrottleDecision::Test);
+    assert_eq!(throttle.decide("bert", HERE, &WRONG, now), ThrottleDecision::Test);
     throttle.tested("anna", HERE);
-    assert_eq!(throttle.ask("anna", HERE, &RIGHT, now), Verdict::Remembered);
+    assert_eq!(throttle.decide("anna", HERE, &RIGHT, now), ThrottleDecision::Remembered);
 }
 
 #[test]
@@ -182,8 +185,14 @@ fn a_right_password_is_remembered_for_five_minutes() {
     let (mut throttle, now) = (Throttle::new(), Instant::now());
     assert!(log_in(&mut throttle, "anna", HERE, now));
     let later = now + REMEMBER - Duration::from_millis(1);
-    assert_eq!(throttle.ask("anna", HERE, &RIGHT, later), Verdict::Remembered);
-    assert_eq!(throttle.ask("anna", HERE, &RIGHT, now + REMEMBER), Verdict::Test);
+    assert_eq!(
+        throttle.decide("anna", HERE, &RIGHT, later),
+        ThrottleDecision::Remembered
+    );
+    assert_eq!(
+        throttle.decide("anna", HERE, &RIGHT, now + REMEMBER),
+        ThrottleDecision::Test
+    );
 }
 
 #[test]

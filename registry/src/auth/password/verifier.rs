@@ -16,7 +16,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::account_file::{Account, AccountFile};
 use super::password_hash::PasswordHash;
-use super::throttle::{Proof, Throttle, Verdict};
+use super::throttle::{Proof, Throttle, ThrottleDecision};
 
 /// Logins that may wait for a thread; each holds a connection, none holds a hash's memory.
 const MAX_WAITING: usize = 256;
@@ -39,7 +39,7 @@ pub(in crate::auth) struct Verifier {
 
 /// Why a login is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::auth) enum Denial {
+pub(in crate::auth) enum LoginError {
     /// The password is wrong.
     WrongPassword,
     /// There is no such account.
@@ -77,50 +77,61 @@ impl Verifier {
         name: &str,
         password: &Secret,
         client: IpAddr,
-    ) -> Result<Arc<Account>, Denial> {
+    ) -> Result<Arc<Account>, LoginError> {
         let mut waiting = None;
         let test = loop {
             let mut ended = pin!(self.test_ended.notified());
             ended.as_mut().enable();
             let answer = self.ask(file, name, password.reveal(), client)?;
-            if let Answer::Right(account) = answer {
+            if let LoginCheck::Right(account) = answer {
                 return Ok(account);
             }
             if waiting.is_none() {
-                waiting = Some(Waiting::enter(&self.waiting).ok_or(Denial::Busy)?);
+                waiting = Some(Waiting::enter(&self.waiting).ok_or(LoginError::Busy)?);
             }
             match answer {
-                Answer::Test(test) => break test,
+                LoginCheck::Test(test) => break test,
                 _ => ended.await,
             }
         };
-        let permit = self.threads.clone().acquire_owned().await.map_err(|_| Denial::Busy)?;
+        let permit = self
+            .threads
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| LoginError::Busy)?;
         drop(waiting);
         // While this one waited, others of its network may have failed too often.
         if let Some(pause) = self.throttle().pause(name, client, Instant::now()) {
-            return Err(Denial::Throttled(pause));
+            return Err(LoginError::Throttled(pause));
         }
         let (file, password) = (file.clone(), password.clone());
         let check = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             test.run(&file, password.reveal())
         });
-        check.await.unwrap_or(Err(Denial::Busy))
+        check.await.unwrap_or(Err(LoginError::Busy))
     }
 
     /// What is known of a login before any hash is computed: microseconds, the same for every password.
-    fn ask(self: &Arc<Self>, file: &AccountFile, name: &str, password: &str, client: IpAddr) -> Result<Answer, Denial> {
+    fn ask(
+        self: &Arc<Self>,
+        file: &AccountFile,
+        name: &str,
+        password: &str,
+        client: IpAddr,
+    ) -> Result<LoginCheck, LoginError> {
         let now = Instant::now();
         let account = file.current(now).account(name).cloned();
         let hash = account.as_deref().map_or(&self.nobody, Account::hash);
         let proof = self.proof(name, password, hash);
-        match (self.throttle().ask(name, client, &proof, now), account) {
-            (Verdict::Paused(pause), _) => Err(Denial::Throttled(pause)),
-            (Verdict::Wait, _) => Ok(Answer::Wait),
-            (Verdict::Remembered, Some(account)) => Ok(Answer::Right(account)),
+        match (self.throttle().decide(name, client, &proof, now), account) {
+            (ThrottleDecision::Paused(pause), _) => Err(LoginError::Throttled(pause)),
+            (ThrottleDecision::Wait, _) => Ok(LoginCheck::Wait),
+            (ThrottleDecision::Remembered, Some(account)) => Ok(LoginCheck::Right(account)),
             // Nothing is remembered of who does not exist.
-            (Verdict::Remembered, None) => Err(Denial::UnknownAccount),
-            (Verdict::Test, _) => Ok(Answer::Test(Test {
+            (ThrottleDecision::Remembered, None) => Err(LoginError::UnknownAccount),
+            (ThrottleDecision::Test, _) => Ok(LoginCheck::Test(Test {
                 verifier: self.clone(),
                 name: name.to_owned(),
                 client,
@@ -155,7 +166,7 @@ impl Verifier {
 }
 
 /// What is known of a login at once.
-enum Answer {
+enum LoginCheck {
     Right(Arc<Account>),
     /// Ask again when a test has ended.
     Wait,
@@ -170,7 +181,7 @@ struct Test {
 }
 
 impl Test {
-    fn run(self, file: &AccountFile, password: &str) -> Result<Arc<Account>, Denial> {
+    fn run(self, file: &AccountFile, password: &str) -> Result<Arc<Account>, LoginError> {
         let (verifier, name) = (&self.verifier, self.name.as_str());
         let (account, right) = {
             // Somebody may have added the account a moment ago; a look is nothing beside a hash.
@@ -196,9 +207,9 @@ impl Test {
             account => {
                 verifier.throttle().failed(name, self.client, now);
                 Err(if account.is_some() {
-                    Denial::WrongPassword
+                    LoginError::WrongPassword
                 } else {
-                    Denial::UnknownAccount
+                    LoginError::UnknownAccount
                 })
             }
         }

@@ -38,7 +38,7 @@ impl Fixture {
         self.file = Arc::new(AccountFile::open(&path).unwrap());
     }
 
-    async fn verify(&self, name: &str, password: &str, client: IpAddr) -> Result<(), Denial> {
+    async fn verify(&self, name: &str, password: &str, client: IpAddr) -> Result<(), LoginError> {
         self.verifier
             .verify(&self.file, name, &Secret::new(password), client)
             .await
@@ -46,7 +46,7 @@ impl Fixture {
     }
 
     /// What is answered without a hash; `None` when one is to be computed, or is waited for.
-    async fn at_once(&self, name: &str, password: &str, client: IpAddr) -> Option<Result<(), Denial>> {
+    async fn at_once(&self, name: &str, password: &str, client: IpAddr) -> Option<Result<(), LoginError>> {
         let _all = self.hold_threads().await;
         self.verify(name, password, client).now_or_never()
     }
@@ -59,8 +59,8 @@ impl Fixture {
     }
 }
 
-fn is_throttled(result: &Result<(), Denial>) -> bool {
-    matches!(result, Err(Denial::Throttled(_)))
+fn is_throttled(result: &Result<(), LoginError>) -> bool {
+    matches!(result, Err(LoginError::Throttled(_)))
 }
 
 #[tokio::test]
@@ -72,7 +72,10 @@ async fn a_right_password_is_remembered_and_a_wrong_one_is_not() {
     assert_eq!(fixture.at_once("anna", "secre", HERE).await, None);
     // The same password and hash, but another account.
     assert_eq!(fixture.at_once("bert", "secret", HERE).await, None);
-    assert_eq!(fixture.verify("anna", "wrong", HERE).await, Err(Denial::WrongPassword));
+    assert_eq!(
+        fixture.verify("anna", "wrong", HERE).await,
+        Err(LoginError::WrongPassword)
+    );
     assert_eq!(fixture.at_once("anna", "wrong", HERE).await, None);
     assert_eq!(fixture.at_once("anna", "secret", HERE).await, Some(Ok(())));
 }
@@ -111,7 +114,7 @@ async fn unknown_accounts_run_a_hash_of_the_file_and_never_get_in() {
     // The stand-in is anna's own hash, so its password is right, and still nobody gets in.
     assert_eq!(
         fixture.verify("nobody", "secret", HERE).await,
-        Err(Denial::UnknownAccount)
+        Err(LoginError::UnknownAccount)
     );
     let current = fixture.file.current(Instant::now());
     let stand_in = current.any_account(fixture.verifier.number("nobody")).unwrap();
@@ -119,7 +122,7 @@ async fn unknown_accounts_run_a_hash_of_the_file_and_never_get_in() {
     drop(current);
     assert_eq!(
         Fixture::new("").verify("nobody", "", HERE).await,
-        Err(Denial::UnknownAccount)
+        Err(LoginError::UnknownAccount)
     );
 }
 
@@ -127,7 +130,10 @@ async fn unknown_accounts_run_a_hash_of_the_file_and_never_get_in() {
 async fn the_sixth_failure_waits_and_somebody_elsewhere_does_not() {
     let fixture = Fixture::new(&format!("anna:{APR1}\n"));
     for _ in 0..5 {
-        assert_eq!(fixture.verify("anna", "wrong", HERE).await, Err(Denial::WrongPassword));
+        assert_eq!(
+            fixture.verify("anna", "wrong", HERE).await,
+            Err(LoginError::WrongPassword)
+        );
     }
     assert!(is_throttled(&fixture.verify("anna", "secret", HERE).await));
     assert_eq!(fixture.verify("anna", "secret", THERE).await, Ok(()));
@@ -147,7 +153,10 @@ async fn while_an_account_pauses_right_and_wrong_are_the_same_refusal_without_a_
         match fixture.at_once("anna", &guess, HERE).await {
             Some(refused) => assert!(is_throttled(&refused), "{refused:?}"),
             None => {
-                assert_eq!(fixture.verify("anna", &guess, HERE).await, Err(Denial::WrongPassword));
+                assert_eq!(
+                    fixture.verify("anna", &guess, HERE).await,
+                    Err(LoginError::WrongPassword)
+                );
                 wrong += 1;
             }
         }
@@ -177,7 +186,7 @@ async fn while_a_guess_is_tested_no_other_is_compared_with_what_is_remembered() 
     drop(held);
     assert_eq!(
         futures_util::future::join(guess, right).await,
-        (Err(Denial::WrongPassword), Ok(()))
+        (Err(LoginError::WrongPassword), Ok(()))
     );
 }
 
@@ -200,7 +209,7 @@ async fn fifty_wrong_logins_at_once_are_five_hashes_and_forty_five_refusals() {
         let all = join_all((0..50).map(|_| fixture.verify("anna", "wrong", HERE))).await;
         let wrong = all
             .iter()
-            .filter(|result| **result == Err(Denial::WrongPassword))
+            .filter(|result| **result == Err(LoginError::WrongPassword))
             .count();
         let throttled = all.iter().filter(|result| is_throttled(result)).count();
         assert_eq!((wrong, throttled), (5, 45), "{threads} threads");
@@ -233,7 +242,10 @@ async fn more_logins_than_can_wait_are_told_to_come_back() {
     let all = futures_util::future::join(join_all(logins), async { drop(held) })
         .await
         .0;
-    assert_eq!(all.iter().filter(|result| **result == Err(Denial::Busy)).count(), 10);
+    assert_eq!(
+        all.iter().filter(|result| **result == Err(LoginError::Busy)).count(),
+        10
+    );
     assert_eq!(all.iter().filter(|result| **result == Ok(())).count(), MAX_WAITING);
 }
 
@@ -253,6 +265,6 @@ async fn a_failure_counts_although_the_client_hung_up() {
     }
     assert!(matches!(
         fixture.verify("anna", "wrong", HERE).await,
-        Err(Denial::Throttled(_))
+        Err(LoginError::Throttled(_))
     ));
 }

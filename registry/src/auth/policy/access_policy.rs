@@ -10,7 +10,7 @@ use super::acl::{Acl, Query};
 use super::glob::Glob;
 use super::pattern::expression;
 use super::scope::{Actions, Scope};
-use crate::auth::error::AccessError;
+use crate::auth::config_error::AuthConfigError;
 
 /// Who may do what.
 pub(in crate::auth) struct Policy {
@@ -29,7 +29,7 @@ enum PublicName {
 }
 
 impl Policy {
-    pub(in crate::auth) fn new(auth: &Auth) -> Result<Self, AccessError> {
+    pub(in crate::auth) fn new(auth: &Auth) -> Result<Self, AuthConfigError> {
         let acl = auth.acl.as_deref().map(Acl::new).transpose()?;
         let mut groups: HashMap<String, Vec<String>> = HashMap::new();
         for (group, accounts) in &auth.groups {
@@ -139,12 +139,12 @@ impl Policy {
 
 impl PublicName {
     /// A glob or an expression as in the rules; besides, `**` crosses `/`, for "everything below".
-    fn parse(text: &str) -> Result<Self, AccessError> {
+    fn parse(text: &str) -> Result<Self, AuthConfigError> {
         match expression(text) {
             None => Ok(Self::Glob(Glob::parse_deep(text))),
             Some(regex) => regex::Regex::new(&regex)
                 .map(Self::Regex)
-                .map_err(|error| AccessError::Pattern {
+                .map_err(|error| AuthConfigError::Pattern {
                     key: "auth.anonymous.pull",
                     pattern: text.to_owned(),
                     reason: error.to_string(),

@@ -29,7 +29,7 @@ pub(super) fn leaf_key(x5c: &[String], bundle: &[Vec<u8>], now: i64) -> Option<P
     let now = ASN1Time::from_timestamp(now).ok()?;
     let (leaf, intermediates) = parsed.split_first()?;
     let vouched = leaf.validity().is_valid_at(now)
-        && (bundle.contains(&chain[0]) || (is_understood(leaf) && climb(leaf, intermediates, &anchors, now, 0)));
+        && (bundle.contains(&chain[0]) || (is_understood(leaf) && verify_chain(leaf, intermediates, &anchors, now, 0)));
     vouched
         .then(|| PublicKey::from_certificate(leaf.public_key()))
         .flatten()
@@ -44,7 +44,7 @@ pub(super) fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
 }
 
 /// Whether an anchor signed `certificate`, or an intermediate did for which the same holds (RFC 5280 section 6.1).
-fn climb(
+fn verify_chain(
     certificate: &X509Certificate<'_>,
     intermediates: &[X509Certificate<'_>],
     anchors: &[X509Certificate<'_>],
@@ -68,7 +68,7 @@ fn climb(
             .iter()
             .filter(intermediate)
             .filter(signed_by)
-            .any(|issuer| climb(issuer, intermediates, anchors, now, below + 1))
+            .any(|issuer| verify_chain(issuer, intermediates, anchors, now, below + 1))
 }
 
 /// Whether `issuer` is an authority, with `below` further ones below it.

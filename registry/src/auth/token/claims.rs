@@ -25,7 +25,7 @@ pub(in crate::auth) struct Claims {
     #[serde(default)]
     pub(in crate::auth) jti: String,
     #[serde(default)]
-    pub(in crate::auth) access: Option<Vec<Access>>,
+    pub(in crate::auth) access: Option<Vec<ResourceActions>>,
     /// Own tokens: the fingerprint of the account's password hash at the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::auth) credential: Option<String>,
@@ -41,14 +41,14 @@ pub(in crate::auth) enum Audience {
 
 /// One resource and what may be done to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(in crate::auth) struct Access {
+pub(in crate::auth) struct ResourceActions {
     r#type: String,
     name: String,
     #[serde(default)]
     actions: Option<Vec<String>>,
 }
 
-impl Access {
+impl ResourceActions {
     pub(in crate::auth) fn of(scope: &Scope) -> Self {
         let actions = scope.actions().names().map(str::to_owned).collect();
         Self {
@@ -77,7 +77,7 @@ impl Claims {
     /// What is granted. Actions without a meaning here are left out.
     pub(super) fn grants(&self) -> Vec<Scope> {
         let access = self.access.iter().flatten();
-        let actions = |access: &Access| {
+        let actions = |access: &ResourceActions| {
             let names = access.actions.iter().flatten();
             names
                 .filter_map(|name| Actions::named(name))

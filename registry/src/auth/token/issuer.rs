@@ -7,12 +7,12 @@ use lockgate_config::Issuer;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::claims::{Access, Audience, Claims};
+use super::claims::{Audience, Claims, ResourceActions};
 use super::jws;
 use super::request::TokenResponse;
 use super::signing_key::{KeyError, SigningKey};
+use crate::auth::error::{AuthError, AuthErrorKind};
 use crate::auth::policy::Scope;
-use crate::auth::refusal::{Refusal, RefusalKind};
 
 /// Clients cannot use a shorter one: docker takes 60 s for granted.
 const LEAST_EXPIRATION: Duration = Duration::from_secs(60);
@@ -47,7 +47,7 @@ impl TokenIssuer {
         service: Option<&str>,
         scopes: &[Scope],
         now: OffsetDateTime,
-    ) -> Result<TokenResponse, Refusal> {
+    ) -> Result<TokenResponse, AuthError> {
         let expires_in = self.settings.expiration.max(LEAST_EXPIRATION);
         let seconds = now.unix_timestamp();
         let claims = Claims {
@@ -59,11 +59,11 @@ impl TokenIssuer {
             nbf: seconds,
             iat: seconds,
             jti: Uuid::new_v4().to_string(),
-            access: Some(scopes.iter().map(Access::of).collect()),
+            access: Some(scopes.iter().map(ResourceActions::of).collect()),
             credential,
         };
-        let failed = |what: &'static str| Refusal {
-            kind: RefusalKind::Forbidden,
+        let failed = |what: &'static str| AuthError {
+            kind: AuthErrorKind::Forbidden,
             message: "no token can be made".into(),
             log: what.into(),
         };

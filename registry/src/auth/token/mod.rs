@@ -13,7 +13,7 @@ mod jws;
 mod public_key;
 mod request;
 mod signing_key;
-mod trust;
+mod trusted_keys;
 mod verifier;
 
 use lockgate_config::ExternalTokens;
@@ -22,11 +22,11 @@ pub(super) use issuer::TokenIssuer;
 pub use request::{TokenRequest, TokenResponse};
 
 pub use signing_key::{KeyError, check_token_key, ensure_token_key};
-pub(super) use trust::Trust;
-pub use trust::TrustError;
+pub(super) use trusted_keys::TrustedKeys;
+pub use trusted_keys::TrustedKeysError;
 pub(super) use verifier::TokenVerifier;
 
 /// Whether the files that `auth.token` names hold keys that tokens can be verified with.
-pub fn check_external_tokens(tokens: &ExternalTokens) -> Result<(), TrustError> {
-    Trust::external(tokens).map(drop)
+pub fn check_external_tokens(tokens: &ExternalTokens) -> Result<(), TrustedKeysError> {
+    TrustedKeys::external(tokens).map(drop)
 }

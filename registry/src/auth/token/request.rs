@@ -8,9 +8,9 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::auth::error::AuthError;
 use crate::auth::policy::Principal;
 use crate::auth::policy::Scope;
-use crate::auth::refusal::Refusal;
 
 /// More is no client's wish, and makes a token that fits no header.
 const MAX_SCOPES: usize = 50;
@@ -33,7 +33,7 @@ impl TokenRequest {
     ///
     /// `offline_token` and `client_id` are accepted and mean nothing: no refresh tokens are issued, and docker would
     /// go on with POST if they were.
-    pub fn from_query(query: &str) -> Result<Self, Refusal> {
+    pub fn from_query(query: &str) -> Result<Self, AuthError> {
         let mut request = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             request.take(&name, &value)?;
@@ -44,7 +44,7 @@ impl TokenRequest {
     /// Of a POST: its form has `grant_type=password`, `username`, `password`, and the GET's parameters, which may be in
     /// the query too. Where there are Basic credentials (`has_basic`) and no `username`, it is what a GET would be, as in
     /// docker_auth.
-    pub fn from_post(query: &str, form: &[u8], has_basic: bool) -> Result<Self, Refusal> {
+    pub fn from_post(query: &str, form: &[u8], has_basic: bool) -> Result<Self, AuthError> {
         let (mut request, mut grant, mut username, mut password) = (Self::from_query(query)?, None, None, None);
         for (name, value) in form_urlencoded::parse(form) {
             match name.as_ref() {
@@ -57,9 +57,11 @@ impl TokenRequest {
         match (grant.as_deref(), username, password) {
             (Some("password"), Some(username), Some(password)) => request.password = Some((username, password)),
             (None | Some("password"), None, None) if has_basic => {}
-            (Some("password"), ..) => return Err(Refusal::malformed("the password grant takes username and password")),
+            (Some("password"), ..) => {
+                return Err(AuthError::malformed("the password grant takes username and password"));
+            }
             _ => {
-                return Err(Refusal::malformed(
+                return Err(AuthError::malformed(
                     "expected grant_type=password; no refresh tokens are issued",
                 ));
             }
@@ -67,7 +69,7 @@ impl TokenRequest {
         Ok(request)
     }
 
-    fn take(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+    fn take(&mut self, name: &str, value: &str) -> Result<(), AuthError> {
         match name {
             "service" if !value.is_empty() => self.service = Some(value.to_owned()),
             "account" if !value.is_empty() => self.account = Some(value.to_owned()),
@@ -77,7 +79,7 @@ impl TokenRequest {
             _ => {}
         }
         if self.scopes.len() > MAX_SCOPES {
-            return Err(Refusal::malformed("a token has at most 50 scopes"));
+            return Err(AuthError::malformed("a token has at most 50 scopes"));
         }
         Ok(())
     }
@@ -126,7 +128,7 @@ impl std::fmt::Debug for TokenResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::refusal::RefusalKind;
+    use crate::auth::error::AuthErrorKind;
 
     fn scopes(request: &TokenRequest) -> Vec<String> {
         request.scopes.iter().map(Scope::to_string).collect()
@@ -173,7 +175,7 @@ mod tests {
             "username=a&password=b",
         ] {
             let refused = TokenRequest::from_post("", form.as_bytes(), false).unwrap_err();
-            assert_eq!(refused.kind, RefusalKind::Malformed, "{form}");
+            assert_eq!(refused.kind, AuthErrorKind::Malformed, "{form}");
         }
     }
 

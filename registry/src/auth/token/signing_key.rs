@@ -15,7 +15,7 @@ use lockgate_files::{Existing, WriteError, write_private};
 use x509_parser::pem::Pem;
 
 use super::public_key::{Curve, PublicKey, libtrust_id};
-use crate::auth::error::why;
+use crate::auth::config_error::why;
 
 /// Signs tokens.
 pub(in crate::auth) struct SigningKey {

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::claims::Claims;
 use super::jws::Jws;
-use super::trust::Trust;
+use super::trusted_keys::TrustedKeys;
 use crate::auth::generations::Generations;
 use crate::auth::policy::Scope;
 
@@ -15,7 +15,7 @@ const CAPACITY: usize = 4096;
 
 /// Checks tokens of one issuer for one service.
 pub(in crate::auth) struct TokenVerifier {
-    trust: Trust,
+    trusted_keys: TrustedKeys,
     issuer: String,
     service: String,
     good: Mutex<Generations<[u8; 32], Arc<Verified>>>,
@@ -52,10 +52,10 @@ pub(in crate::auth) enum InvalidToken {
 }
 
 impl TokenVerifier {
-    pub(in crate::auth) fn new(trust: Trust, issuer: &str, service: &str) -> Self {
+    pub(in crate::auth) fn new(trusted_keys: TrustedKeys, issuer: &str, service: &str) -> Self {
         let good = Mutex::new(Generations::new(CAPACITY));
         Self {
-            trust,
+            trusted_keys,
             issuer: issuer.to_owned(),
             service: service.to_owned(),
             good,
@@ -92,7 +92,7 @@ impl TokenVerifier {
 
     fn verify_anew(&self, token: &str, now: i64) -> Result<Verified, InvalidToken> {
         let jws = Jws::parse(token).ok_or(InvalidToken::Malformed)?;
-        let key = self.trust.key(&jws.header, now).ok_or(InvalidToken::Untrusted)?;
+        let key = self.trusted_keys.key(&jws.header, now).ok_or(InvalidToken::Untrusted)?;
         if !key.verify(&jws.header.alg, jws.signed.as_bytes(), &jws.signature) {
             return Err(InvalidToken::Signature);
         }

@@ -133,7 +133,7 @@ impl Server {
             signing_algorithms: algorithms.iter().map(|&name| name.to_owned()).collect(),
             ..settings()
         };
-        TokenVerifier::new(Trust::external(&tokens).unwrap(), "issuer", "service")
+        TokenVerifier::new(TrustedKeys::external(&tokens).unwrap(), "issuer", "service")
     }
 }
 
@@ -428,7 +428,7 @@ fn the_algorithms_can_be_narrowed_and_shared_secrets_never_allowed() {
         ..settings()
     };
     assert!(
-        Trust::external(&shared)
+        TrustedKeys::external(&shared)
             .map(drop)
             .unwrap_err()
             .to_string()
@@ -464,11 +464,11 @@ fn files_without_a_key_are_an_error_that_names_them() {
         ),
     ] {
         std::fs::write(&path, content).unwrap();
-        let error = Trust::external(&tokens).map(drop).unwrap_err().to_string();
+        let error = TrustedKeys::external(&tokens).map(drop).unwrap_err().to_string();
         assert!(
             error.contains(part) && error.contains(path.to_str().unwrap()),
             "{error}"
         );
     }
-    assert!(Trust::external(&bundle(&directory.path().join("none"))).is_err());
+    assert!(TrustedKeys::external(&bundle(&directory.path().join("none"))).is_err());
 }

@@ -117,20 +117,20 @@ fn a_head_that_does_not_come_is_not_waited_for() {
         client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
         let mut bytes = vec![0; 1000];
         let length = connection.read(&mut bytes).await.unwrap();
-        assert_eq!(began.elapsed().as_secs(), HEAD_TIME.as_secs());
+        assert_eq!(began.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
         assert!(bytes[..length].starts_with(format!("{REFUSED}408 ").as_bytes()));
 
         let (_silent, server) = tokio::io::duplex(1 << 20);
         let began = Instant::now();
         assert_eq!(Connection::new(server).read(&mut bytes).await.unwrap(), 0);
-        assert_eq!(began.elapsed().as_secs(), HEAD_TIME.as_secs());
+        assert_eq!(began.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
 
         // Between requests a connection rests as long as keep-alive says.
         let (mut client, server) = tokio::io::duplex(1 << 20);
         let mut connection = Connection::new(server);
         client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
         assert_eq!(connection.read(&mut bytes).await.unwrap(), 18);
-        let rest = tokio::time::timeout(2 * HEAD_TIME, connection.read(&mut bytes));
+        let rest = tokio::time::timeout(2 * HEAD_TIMEOUT, connection.read(&mut bytes));
         assert!(rest.await.is_err());
     });
 }
@@ -150,7 +150,7 @@ fn what_a_refused_client_still_sends_is_read_for_a_while() {
         assert!(connection.read(&mut bytes).await.unwrap() > 0);
         let began = Instant::now();
         connection.shutdown().await.unwrap();
-        assert_eq!(began.elapsed(), LINGER_TIME);
+        assert_eq!(began.elapsed(), LINGER_TIMEOUT);
         assert!(sending.await.unwrap().1.is_ok());
     });
 }

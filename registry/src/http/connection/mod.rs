@@ -25,11 +25,11 @@ use refusal::Refusal;
 pub(crate) use refusal::refused;
 
 /// From the first byte of a head to its last; also from the connection's begin to its first head.
-const HEAD_TIME: Duration = Duration::from_secs(30);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long what a refused client still sends is read: a socket that is closed with unread data is reset, and the answer
 /// lost (RFC 9112 section 9.6).
-const LINGER_TIME: Duration = Duration::from_secs(1);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// No answer yet.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -113,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Ready(()) => self.ahead.extend_from_slice(read.filled()),
                 Poll::Pending if self.ahead.is_empty() && self.stage == Stage::Head => return Poll::Pending,
                 Poll::Pending => {
-                    ready!(self.poll_timer(cx, HEAD_TIME));
+                    ready!(self.poll_timer(cx, HEAD_TIMEOUT));
                     return Poll::Ready(Ok(match self.ahead.is_empty() {
                         true => false,
                         false => self.refuse(Refusal::TOO_SLOW),
@@ -175,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Pending => break,
             }
         }
-        self.poll_timer(cx, LINGER_TIME).map(Ok)
+        self.poll_timer(cx, LINGER_TIMEOUT).map(Ok)
     }
 }
 

@@ -9,30 +9,30 @@ use lockgate_admission::{Admission, Bounds};
 use lockgate_config::Config;
 use rustix::process::{Resource, getrlimit};
 
-use super::forwarded::Trust;
 use super::health::LastCheck;
 use super::metrics::Metrics;
-use crate::auth::Access;
-use crate::run::{Confirmed, Front};
+use super::origin::TrustedProxies;
+use crate::auth::AccessController;
+use crate::run::{ConfirmedLog, Frontend};
 use crate::service::Registry;
 
 /// Shared by all workers.
 pub(crate) struct App {
     pub(crate) registry: Registry,
-    pub(crate) access: Access,
-    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) access: AccessController,
+    pub(crate) settings: ArcSwap<HttpSettings>,
     /// `http.debug.prometheus`
     pub(crate) metrics: Option<Metrics>,
     pub(crate) last_check: LastCheck,
     /// How removals are told of before they happen.
-    pub(crate) audit: Confirmed,
+    pub(crate) audit: ConfirmedLog,
     /// Why the storage does not work.
     problem: ArcSwapOption<String>,
 }
 
 /// What the configuration says about HTTP; replaced as a whole on reload.
-pub(crate) struct Settings {
-    pub(crate) trust: Trust,
+pub(crate) struct HttpSettings {
+    pub(crate) proxies: TrustedProxies,
     /// `http.prefix` without its last slash; empty unless set.
     pub(crate) prefix: String,
     pub(crate) delivery: Delivery,
@@ -64,10 +64,10 @@ pub(crate) enum Delivery {
 impl App {
     pub(crate) fn new(
         registry: Registry,
-        access: Access,
-        settings: Settings,
+        access: AccessController,
+        settings: HttpSettings,
         metrics: Option<Metrics>,
-        audit: Confirmed,
+        audit: ConfirmedLog,
     ) -> Arc<Self> {
         Arc::new(Self {
             registry,
@@ -99,7 +99,7 @@ impl App {
     }
 }
 
-impl Settings {
+impl HttpSettings {
     /// These settings, with the requests that are in flight already counted where the bounds are the same.
     pub(crate) fn after(mut self, before: &Self) -> Self {
         if let (Some(new), Some(old)) = (&self.admission, &before.admission)
@@ -110,34 +110,34 @@ impl Settings {
         self
     }
 
-    pub(crate) fn new(config: &Config, front: Front) -> Self {
+    pub(crate) fn new(config: &Config, frontend: Frontend) -> Self {
         let http = &config.http;
         Self {
-            trust: Trust {
-                front,
+            proxies: TrustedProxies {
+                frontend,
                 proxies: http.trusted_proxies.clone(),
                 host: http.host.clone(),
                 relative_urls: http.relative_urls,
             },
             prefix: http.prefix.trim_end_matches('/').to_owned(),
-            delivery: match (front, &http.accel) {
-                (Front::Lockgate, _) => Delivery::Handoff,
-                (Front::Other, Some(location)) => Delivery::Accel(location.trim_end_matches('/').to_owned()),
-                (Front::Other, None) => Delivery::Stream,
+            delivery: match (frontend, &http.accel) {
+                (Frontend::Lockgate, _) => Delivery::Handoff,
+                (Frontend::Other, Some(location)) => Delivery::Accel(location.trim_end_matches('/').to_owned()),
+                (Frontend::Other, None) => Delivery::Stream,
             },
-            headers: if front == Front::Lockgate {
+            headers: if frontend == Frontend::Lockgate {
                 Vec::new()
             } else {
                 added_headers(config)
             },
-            admission: (front == Front::Other).then(|| Arc::new(Admission::new(bounds(config)))),
+            admission: (frontend == Frontend::Other).then(|| Arc::new(Admission::new(bounds(config)))),
             body_timeout: http.limits.body_timeout,
-            stall: (front == Front::Other).then_some(http.limits.idle_timeout),
+            stall: (frontend == Frontend::Other).then_some(http.limits.idle_timeout),
             cors: http
                 .headers
                 .keys()
                 .any(|name| name.to_ascii_lowercase().starts_with("access-control-")),
-            access_log: config.log.access && front == Front::Other,
+            access_log: config.log.access && frontend == Frontend::Other,
         }
     }
 }

@@ -56,7 +56,7 @@ async fn condition(app: &App) -> Option<Condition> {
     {
         return found;
     }
-    let checked = app.registry.check_storage().await;
+    let checked = app.registry.storage_health().await;
     if let Err(error) = &checked {
         tracing::warn!(%error, "storage check failed");
     }
@@ -72,7 +72,7 @@ pub(crate) async fn watch(app: Arc<App>, storage: Arc<dyn Storage>, settings: St
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
-        match Catalog::check(&*storage).await {
+        match Catalog::health(&*storage).await {
             Ok(_) => {
                 if !app.is_healthy() {
                     tracing::info!("storage is healthy again");

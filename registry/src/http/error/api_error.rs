@@ -11,7 +11,7 @@ use lockgate_admission::Overloaded;
 use serde_json::{Value, json};
 
 use super::code::Code;
-use crate::auth::{ChallengeError, Refusal, RefusalKind, Scope};
+use crate::auth::{AuthError, AuthErrorKind, ChallengeError, Scope};
 use crate::oci::range::MAX_RANGES;
 
 /// Characters of a message at most.
@@ -136,10 +136,10 @@ impl ApiError {
     }
 
     /// Credentials that were not accepted.
-    pub(crate) fn refused(refusal: Refusal, challenge: impl FnOnce(ChallengeError) -> Vec<String>) -> Self {
-        let Refusal { kind, message, log } = refusal;
+    pub(crate) fn refused(refusal: AuthError, challenge: impl FnOnce(ChallengeError) -> Vec<String>) -> Self {
+        let AuthError { kind, message, log } = refusal;
         let error = match kind {
-            RefusalKind::Unauthorized { invalid_token } => {
+            AuthErrorKind::Unauthorized { invalid_token } => {
                 let error = if invalid_token {
                     ChallengeError::InvalidToken
                 } else {
@@ -150,12 +150,12 @@ impl ApiError {
                     .iter()
                     .fold(refused, |refused, value| refused.with_header(WWW_AUTHENTICATE, value))
             }
-            RefusalKind::Throttled { retry_after } => {
+            AuthErrorKind::Throttled { retry_after } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
                     .with_header(RETRY_AFTER, &retry_after.as_secs().to_string())
             }
-            RefusalKind::Forbidden => Self::new(StatusCode::FORBIDDEN, Code::Denied, message),
-            RefusalKind::Malformed => Self::new(StatusCode::BAD_REQUEST, Code::Unsupported, message),
+            AuthErrorKind::Forbidden => Self::new(StatusCode::FORBIDDEN, Code::Denied, message),
+            AuthErrorKind::Malformed => Self::new(StatusCode::BAD_REQUEST, Code::Unsupported, message),
         };
         error.because(log)
     }

@@ -2,30 +2,30 @@
 
 use actix_web::HttpResponse;
 
-use crate::http::context::call::Call;
+use crate::http::context::request_context::RequestContext;
 use crate::http::error::ApiError;
-use crate::http::response::blob_answer;
+use crate::http::response::blob;
 use crate::oci::{Digest, RepositoryName};
 
 /// GET and HEAD.
-pub(crate) async fn read(
-    call: &Call<'_>,
+pub(crate) async fn get(
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<HttpResponse, ApiError> {
-    let blob = call.app.registry.blob(repository, digest).await?;
-    blob_answer::answer(call, blob).await
+    let blob = context.app.registry.blob(repository, digest).await?;
+    blob::respond(context, blob).await
 }
 
 /// DELETE: out of this repository; the content stays until it is collected.
 pub(crate) async fn delete(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     digest: &Digest,
 ) -> Result<HttpResponse, ApiError> {
-    let registry = &call.app.registry;
+    let registry = &context.app.registry;
     registry.require_deletable()?;
-    call.audit(format_args!("the blob {repository}@{digest}")).await?;
+    context.audit(format_args!("the blob {repository}@{digest}")).await?;
     registry.delete_blob(repository, digest).await?;
     Ok(HttpResponse::Accepted().finish())
 }

@@ -5,50 +5,54 @@ use actix_web::http::header::{CONTENT_TYPE, LINK};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::json;
 
-use crate::http::context::call::Call;
+use crate::http::context::request_context::RequestContext;
 use crate::http::error::ApiError;
 use crate::oci::{Digest, MediaType, RepositoryName};
 
 /// GET `/v2/<name>/tags/list`.
 pub(crate) async fn tags(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     n: Option<usize>,
     last: Option<&str>,
 ) -> Result<HttpResponse, ApiError> {
-    let page = call.app.registry.tags(repository, n, last).await?;
+    let page = context.app.registry.tags(repository, n, last).await?;
     let tags: Vec<&str> = page.items.iter().map(|tag| tag.as_str()).collect();
     let next = page.more.then(|| tags.last().copied()).flatten();
     let mut response = HttpResponse::Ok();
     if let Some(last) = next {
         let path = format!("/v2/{repository}/tags/list");
-        response.insert_header((LINK, next_page(call, &path, n.unwrap_or(tags.len()), last)));
+        response.insert_header((LINK, next_page(context, &path, n.unwrap_or(tags.len()), last)));
     }
     Ok(response.json(json!({ "name": repository.as_str(), "tags": tags })))
 }
 
 /// GET `/v2/_catalog`: what the sender may read.
-pub(crate) async fn catalog(call: &Call<'_>, n: Option<usize>, last: Option<&str>) -> Result<HttpResponse, ApiError> {
-    let may_read = |repository: &RepositoryName| call.may_know_of(repository);
-    let page = call.app.registry.catalog(n, last, &may_read).await?;
+pub(crate) async fn catalog(
+    context: &RequestContext<'_>,
+    n: Option<usize>,
+    last: Option<&str>,
+) -> Result<HttpResponse, ApiError> {
+    let may_read = |repository: &RepositoryName| context.may_know_of(repository);
+    let page = context.app.registry.catalog(n, last, &may_read).await?;
     let names: Vec<&str> = page.items.iter().map(RepositoryName::as_str).collect();
     let next = page.more.then(|| names.last().copied()).flatten();
     let mut response = HttpResponse::Ok();
     if let Some(last) = next {
-        response.insert_header((LINK, next_page(call, "/v2/_catalog", n.unwrap_or(names.len()), last)));
+        response.insert_header((LINK, next_page(context, "/v2/_catalog", n.unwrap_or(names.len()), last)));
     }
     Ok(response.json(json!({ "repositories": names })))
 }
 
 /// GET `/v2/<name>/referrers/<digest>`: an image index of the manifests that name the digest.
 pub(crate) async fn referrers(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     subject: &Digest,
     artifact_type: Option<&str>,
     last: Option<&Digest>,
 ) -> Result<HttpResponse, ApiError> {
-    let page = call
+    let page = context
         .app
         .registry
         .referrers(repository, subject, artifact_type, last)
@@ -65,14 +69,18 @@ pub(crate) async fn referrers(
             .unwrap_or_default();
         response.insert_header((
             LINK,
-            format!("<{}?{filter}last={last}>; rel=\"next\"", call.location(&path)),
+            format!("<{}?{filter}last={last}>; rel=\"next\"", context.location(&path)),
         ));
     }
     Ok(response.body(page.content))
 }
 
-fn next_page(call: &Call<'_>, path: &str, n: usize, last: &str) -> String {
-    format!("<{}?last={}&n={n}>; rel=\"next\"", call.location(path), encoded(last))
+fn next_page(context: &RequestContext<'_>, path: &str, n: usize, last: &str) -> String {
+    format!(
+        "<{}?last={}&n={n}>; rel=\"next\"",
+        context.location(path),
+        encoded(last)
+    )
 }
 
 /// A query's value: everything but RFC 3986's unreserved characters is encoded.

@@ -5,19 +5,19 @@ use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use actix_web::web::Payload;
 
 use crate::http::body::{self, HeadBody};
-use crate::http::context::call::Call;
+use crate::http::context::request_context::RequestContext;
 use crate::http::error::ApiError;
 use crate::http::response::conditional::{etag, none_match};
 use crate::oci::{Reference, RepositoryName, Tag};
 
 /// GET and HEAD.
-pub(crate) async fn read(
-    call: &Call<'_>,
+pub(crate) async fn get(
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<HttpResponse, ApiError> {
-    let manifest = call.app.registry.manifest(repository, reference).await?;
-    let unchanged = none_match(call.header(IF_NONE_MATCH.as_str()), &manifest.digest);
+    let manifest = context.app.registry.manifest(repository, reference).await?;
+    let unchanged = none_match(context.header(IF_NONE_MATCH.as_str()), &manifest.digest);
     let mut response = if unchanged {
         HttpResponse::NotModified()
     } else {
@@ -27,7 +27,7 @@ pub(crate) async fn read(
         .insert_header((CONTENT_TYPE, manifest.media_type.as_str()))
         .insert_header(("Docker-Content-Digest", manifest.digest.to_string()))
         .insert_header((ETAG, etag(&manifest.digest)));
-    Ok(match (unchanged, call.is_head()) {
+    Ok(match (unchanged, context.is_head()) {
         (true, _) => response.finish(),
         (false, true) => response.body(HeadBody(manifest.content.len() as u64)),
         (false, false) => response.body(manifest.content),
@@ -36,16 +36,16 @@ pub(crate) async fn read(
 
 /// PUT: 201 once it is durable.
 pub(crate) async fn put(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     reference: &Reference,
     tags: &[Tag],
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let most = call.app.registry.max_manifest_size();
-    let content = body::read(payload, most, call.settings.body_timeout).await?;
-    let content_type = call.header(CONTENT_TYPE.as_str());
-    let stored = call
+    let most = context.app.registry.max_manifest_size();
+    let content = body::read_whole(payload, most, context.settings.body_timeout).await?;
+    let content_type = context.header(CONTENT_TYPE.as_str());
+    let stored = context
         .app
         .registry
         .put_manifest(repository, reference, content_type, content, tags)
@@ -54,7 +54,7 @@ pub(crate) async fn put(
     response
         .insert_header((
             LOCATION,
-            call.location(&format!("/v2/{repository}/manifests/{}", stored.digest)),
+            context.location(&format!("/v2/{repository}/manifests/{}", stored.digest)),
         ))
         .insert_header(("Docker-Content-Digest", stored.digest.to_string()));
     if let Some(subject) = &stored.subject {
@@ -68,15 +68,19 @@ pub(crate) async fn put(
 
 /// DELETE: a tag alone, or a revision with the tags that point to it.
 pub(crate) async fn delete(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<HttpResponse, ApiError> {
-    let registry = &call.app.registry;
+    let registry = &context.app.registry;
     registry.require_deletable()?;
     match reference {
-        Reference::Tag(tag) => call.audit(format_args!("the tag {repository}:{tag}")).await?,
-        Reference::Digest(digest) => call.audit(format_args!("the manifest {repository}@{digest}")).await?,
+        Reference::Tag(tag) => context.audit(format_args!("the tag {repository}:{tag}")).await?,
+        Reference::Digest(digest) => {
+            context
+                .audit(format_args!("the manifest {repository}@{digest}"))
+                .await?
+        }
     }
     registry.delete_manifest(repository, reference).await?;
     Ok(HttpResponse::Accepted().finish())

@@ -8,7 +8,7 @@ use actix_web::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::auth::{Access, Principal, TokenRequest};
+use crate::auth::{AccessController, Principal, TokenRequest};
 use crate::http::body;
 use crate::http::error::ApiError;
 
@@ -16,7 +16,7 @@ use crate::http::error::ApiError;
 const MAX_FORM_SIZE: u64 = 64 * 1024;
 
 /// What is at `path`, when tokens are issued there.
-pub(crate) enum Place {
+pub(crate) enum TokenEndpoint {
     /// `auth.issuer.path`
     Token,
     /// Beside it, `jwks`.
@@ -24,20 +24,20 @@ pub(crate) enum Place {
 }
 
 /// Whether the token server answers at `path`.
-pub(crate) fn place(access: &Access, path: &str) -> Option<Place> {
+pub(crate) fn endpoint(access: &AccessController, path: &str) -> Option<TokenEndpoint> {
     let tokens = access.token_path()?;
     let beside = tokens.rsplit_once('/').map_or("", |(directory, _)| directory);
     match path {
-        path if path == tokens => Some(Place::Token),
-        path if path.strip_prefix(beside) == Some("/jwks") => Some(Place::Keys),
+        path if path == tokens => Some(TokenEndpoint::Token),
+        path if path.strip_prefix(beside) == Some("/jwks") => Some(TokenEndpoint::Keys),
         _ => None,
     }
 }
 
 /// Answers there.
-pub(crate) async fn answer(
-    place: Place,
-    access: &Access,
+pub(crate) async fn respond(
+    endpoint: TokenEndpoint,
+    access: &AccessController,
     request: &HttpRequest,
     payload: Payload,
     client: IpAddr,
@@ -49,19 +49,19 @@ pub(crate) async fn answer(
         .headers()
         .get(AUTHORIZATION)
         .map(|value| value.to_str().unwrap_or_default());
-    let wish = match (place, request.method()) {
-        (Place::Keys, &Method::GET | &Method::HEAD) => return Ok(json(access.jwks().unwrap_or_default())),
-        (Place::Token, &Method::GET) => TokenRequest::from_query(query),
-        (Place::Token, &Method::POST) => {
-            let form = body::read(payload, MAX_FORM_SIZE, within).await?;
+    let token_request = match (endpoint, request.method()) {
+        (TokenEndpoint::Keys, &Method::GET | &Method::HEAD) => return Ok(json(access.jwks().unwrap_or_default())),
+        (TokenEndpoint::Token, &Method::GET) => TokenRequest::from_query(query),
+        (TokenEndpoint::Token, &Method::POST) => {
+            let form = body::read_whole(payload, MAX_FORM_SIZE, within).await?;
             TokenRequest::from_post(query, &form, authorization.is_some_and(is_basic))
         }
-        (Place::Keys, _) => return Ok(not_allowed("GET, HEAD")),
-        (Place::Token, _) => return Ok(not_allowed("GET, POST")),
+        (TokenEndpoint::Keys, _) => return Ok(not_allowed("GET, HEAD")),
+        (TokenEndpoint::Token, _) => return Ok(not_allowed("GET, POST")),
     };
     let refused = |refusal| ApiError::refused(refusal, |_| vec![access.token_challenge()]);
     let token = access
-        .token(wish.map_err(refused)?, authorization, client)
+        .token(token_request.map_err(refused)?, authorization, client)
         .await
         .map_err(refused)?;
     *sender = token.principal();

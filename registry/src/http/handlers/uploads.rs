@@ -12,9 +12,9 @@ use actix_web::web::Payload;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use lockgate_wire::internal;
 
-use crate::Front;
+use crate::Frontend;
 use crate::http::body;
-use crate::http::context::call::Call;
+use crate::http::context::request_context::RequestContext;
 use crate::http::error::ApiError;
 use crate::oci::{Algorithm, ContentRange, Digest, RepositoryName};
 use crate::service::{self, Chunk};
@@ -26,14 +26,18 @@ const OFFSET: HeaderName = HeaderName::from_static(internal::OFFSET);
 
 /// POST: begins a session.
 pub(crate) async fn begin(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     algorithm: Algorithm,
 ) -> Result<HttpResponse, ApiError> {
-    let account = call.principal.account();
-    let id = call.app.registry.begin_upload(account, repository, algorithm).await?;
-    let mut response = standing(call, HttpResponse::Accepted(), repository, &id, 0);
-    if let Some(least) = call.app.registry.chunk_min_length() {
+    let account = context.principal.account();
+    let id = context
+        .app
+        .registry
+        .begin_upload(account, repository, algorithm)
+        .await?;
+    let mut response = upload_response(context, HttpResponse::Accepted(), repository, &id, 0);
+    if let Some(least) = context.app.registry.chunk_min_length() {
         response.insert_header(("OCI-Chunk-Min-Length", least.to_string()));
     }
     Ok(response.finish())
@@ -41,42 +45,42 @@ pub(crate) async fn begin(
 
 /// POST with `mount`: the blob of another repository, where the sender may read it; else a plain begin.
 pub(crate) async fn mount(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     digest: &Digest,
     from: Option<&RepositoryName>,
 ) -> Result<HttpResponse, ApiError> {
     if let Some(source) = from {
-        call.require_mount(source, repository)?;
+        context.require_mount(source, repository)?;
     }
     // A source that is named takes a right of its own; one that is found, only the knowledge that it exists.
     let may_read = |source: &RepositoryName| match from {
-        Some(_) => call.may_pull(source),
-        None => call.may_know_of(source),
+        Some(_) => context.may_pull(source),
+        None => context.may_know_of(source),
     };
-    match call.app.registry.mount(from, repository, digest, &may_read).await? {
-        Some(blob) => Ok(created(call, repository, &blob)),
-        None => begin(call, repository, digest.algorithm()).await,
+    match context.app.registry.mount(from, repository, digest, &may_read).await? {
+        Some(blob) => Ok(created(context, repository, &blob)),
+        None => begin(context, repository, digest.algorithm()).await,
     }
 }
 
 /// POST with `digest`: the whole blob in one request.
 pub(crate) async fn single_post(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     digest: &Digest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let registry = &call.app.registry;
-    let account = call.principal.account();
+    let registry = &context.app.registry;
+    let account = context.principal.account();
     let id = registry.begin_upload(account, repository, digest.algorithm()).await?;
     let chunk = registry.append(repository, &id, None, None).await?;
-    let finished = match receive(chunk, payload, call.settings.stall).await {
+    let finished = match receive(chunk, payload, context.settings.stall).await {
         Ok(chunk) => chunk.finish(digest).await.map_err(ApiError::from),
         Err(error) => Err(error),
     };
     match finished {
-        Ok(blob) => Ok(created(call, repository, &blob)),
+        Ok(blob) => Ok(created(context, repository, &blob)),
         Err(error) => {
             // Nobody knows the id of this session, so nobody could go on with it.
             if let Err(left) = registry.cancel_upload(repository, &id).await {
@@ -89,106 +93,113 @@ pub(crate) async fn single_post(
 
 /// GET: how far it is.
 pub(crate) async fn status(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     id: &UploadId,
 ) -> Result<HttpResponse, ApiError> {
-    let status = call.app.registry.upload_status(repository, id).await?;
-    Ok(standing(call, HttpResponse::NoContent(), repository, id, status.offset).finish())
+    let status = context.app.registry.upload_status(repository, id).await?;
+    Ok(upload_response(context, HttpResponse::NoContent(), repository, id, status.offset).finish())
 }
 
 /// PATCH: a piece, at the end of what is there.
 pub(crate) async fn append(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     id: &UploadId,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let chunk = open(call, repository, id).await?;
-    let offset = receive(chunk, payload, call.settings.stall).await?.pause().await?;
-    Ok(standing(call, HttpResponse::Accepted(), repository, id, offset).finish())
+    let chunk = open_chunk(context, repository, id).await?;
+    let offset = receive(chunk, payload, context.settings.stall).await?.pause().await?;
+    Ok(upload_response(context, HttpResponse::Accepted(), repository, id, offset).finish())
 }
 
 /// PUT: a last piece, possibly empty, then the digest is verified.
 pub(crate) async fn finish(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     id: &UploadId,
     digest: &Digest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let chunk = match open(call, repository, id).await {
+    let chunk = match open_chunk(context, repository, id).await {
         Ok(chunk) => chunk,
         // Sent again after its answer was lost: what it asked for is so.
         Err(error) if error.is_upload_unknown() => {
-            let blob = call.app.registry.finished_before(repository, digest).await?;
-            return blob.map(|blob| created(call, repository, &blob)).ok_or(error);
+            let blob = context.app.registry.finished_before(repository, digest).await?;
+            return blob.map(|blob| created(context, repository, &blob)).ok_or(error);
         }
         Err(error) => return Err(error),
     };
-    let blob = receive(chunk, payload, call.settings.stall)
+    let blob = receive(chunk, payload, context.settings.stall)
         .await?
         .finish(digest)
         .await?;
-    Ok(created(call, repository, &blob))
+    Ok(created(context, repository, &blob))
 }
 
 /// DELETE: forgets it.
 pub(crate) async fn cancel(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     repository: &RepositoryName,
     id: &UploadId,
 ) -> Result<HttpResponse, ApiError> {
-    let registry = &call.app.registry;
+    let registry = &context.app.registry;
     registry.require_writable()?;
-    call.audit(format_args!("the upload {id} of {repository}")).await?;
+    context.audit(format_args!("the upload {id} of {repository}")).await?;
     registry.cancel_upload(repository, id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn open(call: &Call<'_>, repository: &RepositoryName, id: &UploadId) -> Result<Chunk, ApiError> {
-    let range = call
+async fn open_chunk(
+    context: &RequestContext<'_>,
+    repository: &RepositoryName,
+    id: &UploadId,
+) -> Result<Chunk, ApiError> {
+    let range = context
         .header(CONTENT_RANGE.as_str())
         .map(str::parse::<ContentRange>)
         .transpose();
     let range = range.map_err(service::Error::from)?;
-    let length = call
+    let length = context
         .header(CONTENT_LENGTH.as_str())
         .and_then(|length| length.parse::<u64>().ok());
-    Ok(call.app.registry.append(repository, id, range, length).await?)
+    Ok(context.app.registry.append(repository, id, range, length).await?)
 }
 
 /// Everything that the client sends is written. A connection that is cut leaves the upload resumable.
 async fn receive(mut chunk: Chunk, mut payload: Payload, idle: Option<Duration>) -> Result<Chunk, ApiError> {
-    while let Some(piece) = body::next(&mut payload, idle).await? {
+    while let Some(piece) = body::next_piece(&mut payload, idle).await? {
         chunk.write(piece).await?;
     }
     Ok(chunk)
 }
 
-fn created(call: &Call<'_>, repository: &RepositoryName, blob: &Blob) -> HttpResponse {
+fn created(context: &RequestContext<'_>, repository: &RepositoryName, blob: &Blob) -> HttpResponse {
     HttpResponse::Created()
         .insert_header((
             LOCATION,
-            call.location(&format!("/v2/{repository}/blobs/{}", blob.digest)),
+            context.location(&format!("/v2/{repository}/blobs/{}", blob.digest)),
         ))
         .insert_header(("Docker-Content-Digest", blob.digest.to_string()))
         .finish()
 }
 
 /// Where an upload stands. An empty one is `0-0`, as CNCF distribution writes it and docker expects it.
-fn standing(
-    call: &Call<'_>,
+fn upload_response(
+    context: &RequestContext<'_>,
     mut response: HttpResponseBuilder,
     repository: &RepositoryName,
     id: &UploadId,
     offset: u64,
 ) -> HttpResponseBuilder {
     response
-        .insert_header((LOCATION, call.location(&format!("/v2/{repository}/blobs/uploads/{id}"))))
+        .insert_header((
+            LOCATION,
+            context.location(&format!("/v2/{repository}/blobs/uploads/{id}")),
+        ))
         .insert_header((RANGE, format!("0-{}", offset.saturating_sub(1))))
         .insert_header((UPLOAD_ID, id.as_str()));
-    if call.settings.trust.front == Front::Lockgate {
+    if context.settings.proxies.frontend == Frontend::Lockgate {
         response.insert_header((OFFSET, offset));
     }
     response

@@ -1,5 +1,5 @@
 //! Bodies and headers of answers that several kinds of request share.
 
-pub(crate) mod blob_answer;
-mod byteranges;
+pub(crate) mod blob;
+mod byte_ranges;
 pub(crate) mod conditional;

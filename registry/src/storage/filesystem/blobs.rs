@@ -22,7 +22,7 @@ impl BlobStore for FilesystemStorage {
             Some(file) => file.clone(),
             None => Layout::blob_file(&blob.digest),
         };
-        reader::read(self.inner.layout.blobs().join(file), blob, range, &self.inner.buffers)
+        reader::read_range(self.inner.layout.blobs().join(file), blob, range, &self.inner.buffers)
     }
 
     async fn mount_blob(&self, from: &RepositoryName, to: &RepositoryName, digest: &Digest) -> Result<Blob> {
@@ -55,7 +55,7 @@ impl Inner {
     pub(super) fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Blob> {
         let unknown = || Error::BlobUnknown(digest.clone());
         // distribution keeps what was pushed under another algorithm as sha256; the link of the other digest says so.
-        let target = link::read(&self.layout.repository(repository).layer_link(digest))?.ok_or_else(unknown)?;
+        let target = link::read_link(&self.layout.repository(repository).layer_link(digest))?.ok_or_else(unknown)?;
         let size = self.content_size(&target)?.ok_or_else(unknown)?;
         Ok(Blob {
             digest: digest.clone(),
@@ -98,7 +98,7 @@ impl Inner {
 
     fn delete_blob(&self, repository: &RepositoryName, digest: Digest) -> Result<()> {
         let link = self.layout.repository(repository).layer_link(&digest);
-        let known = link::read(&link)?.is_some();
+        let known = link::read_link(&link)?.is_some();
         if self.durable.remove_file(&link)? && known {
             Ok(())
         } else {

@@ -35,8 +35,8 @@ impl Catalog for FilesystemStorage {
         .await
     }
 
-    async fn check(&self) -> Result<Condition> {
-        self.run(Inner::check).await
+    async fn health(&self) -> Result<Condition> {
+        self.run(Inner::health).await
     }
 }
 

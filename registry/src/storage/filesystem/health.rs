@@ -9,7 +9,7 @@ use crate::storage::{Condition, Error, Result};
 impl Inner {
     /// A disk that cannot be written is no reason to stop serving: pulls still work. A volume that is gone is one: this
     /// process's staging directory, which nothing makes again, is gone with it.
-    pub(super) fn check(&self) -> Result<Condition> {
+    pub(super) fn health(&self) -> Result<Condition> {
         let condition = self.condition()?;
         if condition != Condition::Writable {
             let blobs = self.layout.blobs();

@@ -47,7 +47,7 @@ impl ManifestStore for FilesystemStorage {
 
 impl Inner {
     pub(super) fn has_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
-        match link::read(&self.layout.repository(repository).revision_link(digest))? {
+        match link::read_link(&self.layout.repository(repository).revision_link(digest))? {
             Some(target) => Ok(self.content_size(&target)?.is_some()),
             None => Ok(false),
         }
@@ -55,7 +55,7 @@ impl Inner {
 
     fn manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<Bytes> {
         let unknown = || Error::ManifestUnknown(digest.clone());
-        let target = link::read(&self.layout.repository(repository).revision_link(digest))?.ok_or_else(unknown)?;
+        let target = link::read_link(&self.layout.repository(repository).revision_link(digest))?.ok_or_else(unknown)?;
         let path = self.layout.blob_data(&target);
         let content = match fs::read(&path) {
             Ok(content) if !content.is_empty() => content,
@@ -90,7 +90,7 @@ impl Inner {
         self.durable.create_dirs(&layout.layers())?;
         let manifests = layout.manifests();
         self.durable.create_dirs(&manifests)?;
-        let _adding = self.locks.adding(&manifests)?;
+        let _adding = self.locks.lock_for_adding(&manifests)?;
         self.durable.put(&layout.revision_link(digest), link.as_bytes())?;
         if let Some(subject) = subject {
             self.durable
@@ -106,14 +106,14 @@ impl Inner {
     /// Nothing points to the revision any more when it goes. Its directory stays, as in distribution.
     fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest, subject: Option<&Digest>) -> Result<()> {
         let layout = self.layout.repository(repository);
-        let Some(_removing) = self.locks.removing(&layout.manifests())? else {
+        let Some(_removing) = self.locks.lock_for_removing(&layout.manifests())? else {
             return Err(Error::ManifestUnknown(digest.clone()));
         };
-        if link::read(&layout.revision_link(digest))?.is_none() {
+        if link::read_link(&layout.revision_link(digest))?.is_none() {
             return Err(Error::ManifestUnknown(digest.clone()));
         }
         for tag in self.all_tags(repository)? {
-            if link::read(&layout.tag_current(&tag))?.as_ref() == Some(digest) {
+            if link::read_link(&layout.tag_current(&tag))?.as_ref() == Some(digest) {
                 self.remove_tag(repository, &tag)?;
             } else {
                 self.durable.remove_file(&layout.tag_index(&tag, digest))?;

@@ -18,15 +18,15 @@ use lockgate_files::BufferPool;
 use tokio::sync::Semaphore;
 
 use super::{Error, Layout, Result};
+use disk::crash_recovery::CrashRecovery;
 use disk::durable::{self, Durable};
 #[doc(hidden)]
-pub use disk::fault;
-use disk::inherited::Inherited;
+pub use disk::failpoint;
 use disk::reader;
 use disk::staging::Staging;
-use locks::lease::Leases;
-pub use locks::owner::{Instance, Owner, OwnerError};
 use locks::repository_locks::RepositoryLocks;
+pub use locks::root_lock::{InstanceId, RootLock, RootLockError};
+use locks::upload_lease::Leases;
 
 mod blobs;
 mod catalog;
@@ -40,12 +40,12 @@ mod upload;
 
 /// What can be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct FilesystemSettings {
     /// `storage.filesystem.maxthreads`: blocking file operations at once.
     pub max_threads: usize,
 }
 
-impl Default for Settings {
+impl Default for FilesystemSettings {
     fn default() -> Self {
         Self { max_threads: 100 }
     }
@@ -71,7 +71,7 @@ impl FilesystemStorage {
     /// Opens the tree below `root` and makes what is missing of it. What dead processes left is read at once and brought
     /// to disk meanwhile; changes wait for that.
     /// A tree on a read-only filesystem can be read, and is healthy.
-    pub fn open(root: &Path, settings: Settings) -> Result<Self> {
+    pub fn open(root: &Path, settings: FilesystemSettings) -> Result<Self> {
         let layout = Layout::new(root);
         let opened = make_tree(root, &layout).and_then(|()| Staging::open(layout.staging()));
         let (staging, dead) = match opened {
@@ -81,10 +81,10 @@ impl FilesystemStorage {
             }
             opened => opened?,
         };
-        let inherited = Arc::new(Inherited::from(root, dead));
-        inherited.settle_meanwhile();
+        let crash_recovery = Arc::new(CrashRecovery::from(root, dead));
+        crash_recovery.settle_meanwhile();
         let inner = Inner {
-            durable: Durable::new(staging, inherited),
+            durable: Durable::new(staging, crash_recovery),
             locks: RepositoryLocks::default(),
             leases: Arc::default(),
             buffers: reader::buffers(),

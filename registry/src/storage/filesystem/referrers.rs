@@ -26,7 +26,7 @@ impl Inner {
                     continue;
                 };
                 // distribution, which does not know of these links, may have deleted or collected the revision.
-                if link::read(&layout.referrer_link(subject, &digest))?.is_some()
+                if link::read_link(&layout.referrer_link(subject, &digest))?.is_some()
                     && self.has_manifest(repository, &digest)?
                 {
                     found.push(digest);

@@ -12,7 +12,7 @@ use crate::storage::{Error, Page, Result, TagStore};
 #[async_trait]
 impl TagStore for FilesystemStorage {
     async fn resolve_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<Digest> {
-        link::read(&self.inner.layout.repository(repository).tag_current(tag))?
+        link::read_link(&self.inner.layout.repository(repository).tag_current(tag))?
             .ok_or_else(|| Error::TagUnknown(tag.clone()))
     }
 
@@ -26,7 +26,7 @@ impl TagStore for FilesystemStorage {
         let (repository, tag) = (repository.clone(), tag.clone());
         self.run(move |inner| {
             let manifests = inner.layout.repository(&repository).manifests();
-            match inner.locks.removing(&manifests)? {
+            match inner.locks.lock_for_removing(&manifests)? {
                 Some(_removing) if inner.remove_tag(&repository, &tag)? => Ok(()),
                 _ => Err(Error::TagUnknown(tag)),
             }

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lockgate_files::{Modes, make_directory, sync_directory};
 
-use super::fault;
-use super::inherited::Inherited;
+use super::crash_recovery::CrashRecovery;
+use super::failpoint;
 use super::staging::Staging;
 use crate::storage::{Error, Result};
 
@@ -26,15 +26,15 @@ pub(crate) struct Durable {
     /// Directories that this process made and whose entry in their parent may not be on disk yet. Whoever writes below
     /// one of them syncs it, also when another thread made it.
     fresh: Mutex<HashSet<PathBuf>>,
-    inherited: Arc<Inherited>,
+    crash_recovery: Arc<CrashRecovery>,
 }
 
 impl Durable {
-    pub(crate) fn new(staging: Staging, inherited: Arc<Inherited>) -> Self {
+    pub(crate) fn new(staging: Staging, crash_recovery: Arc<CrashRecovery>) -> Self {
         Self {
             staging,
             fresh: Mutex::default(),
-            inherited,
+            crash_recovery,
         }
     }
 
@@ -57,7 +57,7 @@ impl Durable {
     }
 
     /// Makes `directory` and what is missing above it; durable only when something is placed in it.
-    pub(crate) fn prepare(&self, directory: &Path) -> Result<Prepared> {
+    pub(crate) fn prepare(&self, directory: &Path) -> Result<PreparedDirs> {
         let mut missing = Vec::new();
         for ancestor in directory.ancestors() {
             match fs::metadata(ancestor) {
@@ -73,72 +73,72 @@ impl Durable {
             make_dir(ancestor).map_err(Error::io("create directory", ancestor))?;
         }
         if fresh.is_empty() {
-            return Ok(Prepared::default());
+            return Ok(PreparedDirs::default());
         }
         let mut unsynced: Vec<_> = directory.ancestors().filter(|dir| fresh.contains(*dir)).collect();
         unsynced.reverse();
-        Ok(Prepared {
+        Ok(PreparedDirs {
             unsynced: unsynced.into_iter().map(Path::to_owned).collect(),
         })
     }
 
     /// Writes `content` to a file of its own, durable, not yet visible.
-    pub(crate) fn stage(&self, content: &[u8]) -> Result<Staged> {
-        fault::point("stage.create");
+    pub(crate) fn stage(&self, content: &[u8]) -> Result<StagedFile> {
+        failpoint::reach("stage.create");
         let (staged, file) = self.stage_unsynced(content)?;
-        fault::point("stage.sync");
+        failpoint::reach("stage.sync");
         file.sync_all().map_err(Error::io("sync", &staged.path))?;
         Ok(staged)
     }
 
-    fn stage_unsynced(&self, content: &[u8]) -> Result<(Staged, File)> {
-        let staged = Staged {
+    fn stage_unsynced(&self, content: &[u8]) -> Result<(StagedFile, File)> {
+        let staged = StagedFile {
             path: self.staging.next_path(),
         };
         let mut file = create_file(&staged.path)?;
-        fault::point("stage.write");
+        failpoint::reach("stage.write");
         file.write_all(content).map_err(Error::io("write", &staged.path))?;
         Ok((staged, file))
     }
 
     /// Renames what was staged to `path`.
-    pub(crate) fn place_staged(&self, staged: Staged, path: &Path, prepared: Prepared) -> Result<()> {
+    pub(crate) fn place_staged(&self, staged: StagedFile, path: &Path, prepared: PreparedDirs) -> Result<()> {
         self.place(&staged.path, path, prepared)
     }
 
     /// Renames a synced file of this filesystem to `path`, over what is there. Everything is acknowledged after one of
     /// these, so it is here that what was found there already has to be on disk too.
-    pub(crate) fn place(&self, from: &Path, path: &Path, prepared: Prepared) -> Result<()> {
-        fault::point("rename");
+    pub(crate) fn place(&self, from: &Path, path: &Path, prepared: PreparedDirs) -> Result<()> {
+        failpoint::reach("rename");
         fs::rename(from, path).map_err(Error::io("rename to", path))?;
-        fault::point("sync directory");
+        failpoint::reach("sync directory");
         sync_dir(parent(path))?;
         self.settle(prepared)?;
-        self.inherited.settle()
+        self.crash_recovery.settle()
     }
 
     /// Removes a file; whether it was there.
     pub(crate) fn remove_file(&self, path: &Path) -> Result<bool> {
-        fault::point("unlink");
+        failpoint::reach("unlink");
         match fs::remove_file(path) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(Error::io("remove", path)(error)),
         }
-        fault::point("unlink.sync");
+        failpoint::reach("unlink.sync");
         sync_dir(parent(path))?;
         Ok(true)
     }
 
     /// Removes a directory with what is in it; whether it was there.
     pub(crate) fn remove_tree(&self, directory: &Path) -> Result<bool> {
-        fault::point("remove tree");
+        failpoint::reach("remove tree");
         match fs::remove_dir_all(directory) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(Error::io("remove", directory)(error)),
         }
-        fault::point("remove tree.sync");
+        failpoint::reach("remove tree.sync");
         sync_dir(parent(directory))?;
         Ok(true)
     }
@@ -158,9 +158,9 @@ impl Durable {
         }
     }
 
-    fn settle(&self, prepared: Prepared) -> Result<()> {
+    fn settle(&self, prepared: PreparedDirs) -> Result<()> {
         for directory in prepared.unsynced {
-            fault::point("sync parent");
+            failpoint::reach("sync parent");
             sync_dir(parent(&directory))?;
             self.fresh().remove(&directory);
         }
@@ -175,16 +175,16 @@ impl Durable {
 /// Directories above a file to be, some of which may need a sync in their parent.
 #[derive(Default)]
 #[must_use = "new directories are durable only when something is placed in them"]
-pub(crate) struct Prepared {
+pub(crate) struct PreparedDirs {
     unsynced: Vec<PathBuf>,
 }
 
 /// A file under its staging name; removed when it was not placed.
-pub(crate) struct Staged {
+pub(crate) struct StagedFile {
     path: PathBuf,
 }
 
-impl Drop for Staged {
+impl Drop for StagedFile {
     fn drop(&mut self) {
         // After a rename there is nothing left to remove; otherwise the next start removes it.
         let _ = fs::remove_file(&self.path);
@@ -193,7 +193,7 @@ impl Drop for Staged {
 
 /// Makes one directory, open to the group.
 pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
-    fault::point("create directory");
+    failpoint::reach("create directory");
     make_directory(path, DIRECTORY_MODE, Modes::AsMounted).map(drop)
 }
 

@@ -11,7 +11,7 @@ use crate::storage::{Error, Result};
 const LONGEST: usize = 256;
 
 /// What the link at `path` says; `None` when there is none, or when a crash of a writer that does not stage left it empty.
-pub(crate) fn read(path: &Path) -> Result<Option<Digest>> {
+pub(crate) fn read_link(path: &Path) -> Result<Option<Digest>> {
     let mut buffer = [0; LONGEST];
     let length = match File::open(path).and_then(|mut file| file.read(&mut buffer)) {
         Ok(length) => length,

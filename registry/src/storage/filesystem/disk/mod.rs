@@ -1,15 +1,15 @@
 //! What is done to files: changes that survive power loss, and reading.
 //!
 //! ```text
-//! durable ─ staging ─ inherited ─ fault                    the only changes that a reader sees
+//! durable ─ staging ─ crash_recovery ─ failpoint                    the only changes that a reader sees
 //! reader                                                   page cache inline, disk on a thread
 //! link   space                                             digests in files; whether there is room for more
 //! ```
 
+pub(crate) mod crash_recovery;
 pub(crate) mod durable;
 #[doc(hidden)]
-pub mod fault;
-pub(crate) mod inherited;
+pub mod failpoint;
 pub(crate) mod link;
 pub(crate) mod reader;
 pub(crate) mod space;

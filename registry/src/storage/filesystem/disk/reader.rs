@@ -25,7 +25,7 @@ pub(crate) fn buffers() -> BufferPool {
 }
 
 /// The bytes `range` of the file at `path`, which holds `blob`.
-pub(crate) fn read(path: PathBuf, blob: &Blob, range: Range<u64>, buffers: &BufferPool) -> Result<BlobStream> {
+pub(crate) fn read_range(path: PathBuf, blob: &Blob, range: Range<u64>, buffers: &BufferPool) -> Result<BlobStream> {
     let range = range.start..range.end.min(blob.size);
     if range.is_empty() {
         return Ok(Box::pin(stream::empty()));
@@ -107,7 +107,7 @@ mod tests {
             9..9,
             17..u64::MAX,
         ] {
-            let pieces: Vec<Bytes> = read(file.path().to_owned(), &blob, range.clone(), &buffers)
+            let pieces: Vec<Bytes> = read_range(file.path().to_owned(), &blob, range.clone(), &buffers)
                 .unwrap()
                 .try_collect()
                 .await
@@ -122,7 +122,7 @@ mod tests {
     async fn a_file_that_is_too_short_is_an_error() {
         let (file, blob) = blob(&[7; 1000]);
         file.as_file().set_len(10).unwrap();
-        let error = read(file.path().to_owned(), &blob, 0..1000, &buffers())
+        let error = read_range(file.path().to_owned(), &blob, 0..1000, &buffers())
             .unwrap()
             .try_collect::<Vec<_>>()
             .await

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use lockgate_files::flock::{self, Kind};
 
+use super::crash_recovery;
 use super::durable::make_dir;
-use super::inherited;
 use crate::storage::{Error, Result};
 
 /// This process's directory below `staging`, gone when the process ends in order.
@@ -40,7 +40,7 @@ impl Staging {
         match make() {
             // The dead may hold the space that is missing.
             Err(Error::Full { .. }) => {
-                inherited::settle(staging, &std::mem::take(&mut dead))?;
+                crash_recovery::settle(staging, &std::mem::take(&mut dead))?;
                 make()?;
             }
             made => made?,

@@ -1,5 +1,5 @@
 //! Who may write, and who may serve.
 
-pub(crate) mod lease;
-pub(crate) mod owner;
 pub(crate) mod repository_locks;
+pub(crate) mod root_lock;
+pub(crate) mod upload_lease;

@@ -29,18 +29,18 @@ pub(crate) struct RepositoryLocks {
 
 impl RepositoryLocks {
     /// `manifests`: the repository's directory, which is there.
-    pub(crate) fn adding(&self, manifests: &Path) -> Result<Adding<'_>> {
+    pub(crate) fn lock_for_adding(&self, manifests: &Path) -> Result<AddGuard<'_>> {
         let here = self.stripe(manifests).read().unwrap_or_else(PoisonError::into_inner);
         let file = File::open(manifests).map_err(Error::io("open", manifests))?;
         where_supported(lock(&file, Kind::Shared), ()).map_err(Error::io("lock", manifests))?;
-        Ok(Adding {
+        Ok(AddGuard {
             _everywhere: file,
             _here: here,
         })
     }
 
     /// `None` when the directory `manifests` is not there: then there is nothing to remove.
-    pub(crate) fn removing(&self, manifests: &Path) -> Result<Option<Removing<'_>>> {
+    pub(crate) fn lock_for_removing(&self, manifests: &Path) -> Result<Option<RemoveGuard<'_>>> {
         let here = self.stripe(manifests).write().unwrap_or_else(PoisonError::into_inner);
         let file = match File::open(manifests) {
             Ok(file) => file,
@@ -48,7 +48,7 @@ impl RepositoryLocks {
             Err(error) => return Err(Error::io("open", manifests)(error)),
         };
         where_supported(lock(&file, Kind::Exclusive), ()).map_err(Error::io("lock", manifests))?;
-        Ok(Some(Removing {
+        Ok(Some(RemoveGuard {
             _everywhere: file,
             _here: here,
         }))
@@ -70,13 +70,13 @@ impl Default for RepositoryLocks {
 }
 
 /// Others may add, nobody removes. Closing the file, which comes first, ends its lock.
-pub(crate) struct Adding<'l> {
+pub(crate) struct AddGuard<'l> {
     _everywhere: File,
     _here: RwLockReadGuard<'l, ()>,
 }
 
 /// Nobody else adds or removes.
-pub(crate) struct Removing<'l> {
+pub(crate) struct RemoveGuard<'l> {
     _everywhere: File,
     _here: RwLockWriteGuard<'l, ()>,
 }

@@ -7,7 +7,7 @@ use super::uploads;
 use crate::oci::RepositoryName;
 use crate::storage::filesystem::Inner;
 use crate::storage::filesystem::disk::link;
-use crate::storage::filesystem::locks::lease::Lease;
+use crate::storage::filesystem::locks::upload_lease::Lease;
 use crate::storage::layout::UploadLayout;
 use crate::storage::{PurgedUpload, Result, UploadId};
 
@@ -68,7 +68,9 @@ impl Inner {
     fn take_idle(&self, upload: &UploadLayout, id: &UploadId) -> Option<(Lease, Option<File>)> {
         let lease = self.leases.try_take(id)?;
         let data = File::open(upload.data()).ok();
-        let is_free = data.as_ref().is_none_or(|data| uploads::lock(data).unwrap_or(false));
+        let is_free = data
+            .as_ref()
+            .is_none_or(|data| uploads::try_lock(data).unwrap_or(false));
         is_free.then_some((lease, data))
     }
 }

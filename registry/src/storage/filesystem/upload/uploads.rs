@@ -16,17 +16,17 @@ use time::format_description::well_known::Rfc3339;
 use super::hash_state::Hasher;
 use super::writer;
 use crate::oci::{Algorithm, RepositoryName};
-use crate::storage::filesystem::disk::{durable, fault, link, space};
-use crate::storage::filesystem::locks::lease::Lease;
+use crate::storage::filesystem::disk::{durable, failpoint, link, space};
+use crate::storage::filesystem::locks::upload_lease::Lease;
 use crate::storage::filesystem::{FilesystemStorage, Inner};
 use crate::storage::layout::UploadLayout;
 use crate::storage::{Error, PurgedUpload, Result, UploadId, UploadStatus, UploadStore, UploadWriter};
 
 /// How long somebody who asks where an upload stands waits for another process to end its writer. That may be one which
 /// goes on: such an answer is as true as any.
-const SHORT_PATIENCE: Duration = Duration::from_secs(2);
+const STATUS_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long another process may take to end its writer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[async_trait]
 impl UploadStore for FilesystemStorage {
@@ -39,7 +39,7 @@ impl UploadStore for FilesystemStorage {
         self.inner.leases.settled(id).await;
         if !self.inner.leases.is_taken(id) {
             let upload = self.inner.layout.repository(repository).upload(id);
-            self.run(move |_| settled_elsewhere(&upload)).await?;
+            self.run(move |_| wait_for_other_process(&upload)).await?;
         }
         self.inner.upload_status(repository, id)
     }
@@ -53,7 +53,7 @@ impl UploadStore for FilesystemStorage {
         let lease = self.take_upload(id).await?;
         let upload = self.inner.layout.repository(repository).upload(id);
         let (open_id, repository) = (id.clone(), repository.clone());
-        let opened = self.run(move |_| open(upload, &open_id, at)).await?;
+        let opened = self.run(move |_| open_upload(upload, &open_id, at)).await?;
         writer::spawn(Arc::clone(&self.inner), repository, opened, lease)
     }
 
@@ -95,7 +95,7 @@ impl Inner {
         self.durable.create_dirs(&layout.uploads())?;
         let id = UploadId::random();
         let upload = layout.upload(&id);
-        begin(&upload, algorithm).inspect_err(|_| drop(fs::remove_dir_all(upload.directory())))?;
+        create_upload(&upload, algorithm).inspect_err(|_| drop(fs::remove_dir_all(upload.directory())))?;
         Ok(id)
     }
 
@@ -117,12 +117,12 @@ impl Inner {
 }
 
 /// Makes what distribution makes when an upload begins, its initial hash state included: that says which algorithm.
-fn begin(upload: &UploadLayout, algorithm: Algorithm) -> Result<()> {
+fn create_upload(upload: &UploadLayout, algorithm: Algorithm) -> Result<()> {
     let states = upload.hash_states(algorithm);
     for directory in [upload.directory(), durable::parent(&states), &states] {
         durable::make_dir(directory).map_err(Error::io("create directory", directory))?;
     }
-    fault::point("upload.begin");
+    failpoint::reach("upload.begin");
     durable::create_file(&upload.data())?;
     write_state(upload, &Hasher::new(algorithm), 0)?;
     let now = OffsetDateTime::now_utc().replace_nanosecond(0).expect("0 is in range");
@@ -140,7 +140,7 @@ pub(crate) fn started_at(upload: &UploadLayout) -> Option<SystemTime> {
 }
 
 /// An upload whose data file this process has locked.
-pub(crate) struct Opened {
+pub(crate) struct OpenUpload {
     pub(crate) layout: UploadLayout,
     pub(crate) data: File,
     pub(crate) size: u64,
@@ -149,13 +149,13 @@ pub(crate) struct Opened {
     pub(crate) hashed: u64,
 }
 
-fn open(layout: UploadLayout, id: &UploadId, at: Option<u64>) -> Result<Opened> {
+fn open_upload(layout: UploadLayout, id: &UploadId, at: Option<u64>) -> Result<OpenUpload> {
     let (data, size) = open_data(&layout, id)?;
     if at.is_some_and(|at| at != size) {
         return Err(Error::UploadOffset { offset: size });
     }
     let (hasher, hashed) = nearest_state(&layout, size)?;
-    Ok(Opened {
+    Ok(OpenUpload {
         layout,
         data,
         size,
@@ -179,7 +179,7 @@ fn open_data(layout: &UploadLayout, id: &UploadId) -> Result<(File, u64)> {
         Err(error) if link::is_absence(&error) => return Err(Error::UploadUnknown(id.clone())),
         Err(error) => return Err(failed("open")(error)),
     };
-    if !lock_within(&data, PATIENCE).map_err(failed("lock"))? {
+    if !lock_within(&data, LOCK_TIMEOUT).map_err(failed("lock"))? {
         return Err(Error::UploadBusy(id.clone()));
     }
     let opened = data.metadata().map_err(failed("look at"))?;
@@ -192,10 +192,10 @@ fn open_data(layout: &UploadLayout, id: &UploadId) -> Result<(File, u64)> {
 
 /// Waits a while for a writer in another process to end: a client that was cut comes back at once, perhaps to the process
 /// that replaces the old one, while that still brings what it got to disk.
-fn settled_elsewhere(upload: &UploadLayout) -> Result<()> {
+fn wait_for_other_process(upload: &UploadLayout) -> Result<()> {
     let path = upload.data();
     match File::open(&path) {
-        Ok(data) => lock_within(&data, SHORT_PATIENCE)
+        Ok(data) => lock_within(&data, STATUS_LOCK_TIMEOUT)
             .map(drop)
             .map_err(Error::io("lock", &path)),
         Err(error) if link::is_absence(&error) => Ok(()),
@@ -203,12 +203,12 @@ fn settled_elsewhere(upload: &UploadLayout) -> Result<()> {
     }
 }
 
-fn lock_within(data: &File, patience: Duration) -> io::Result<bool> {
-    flock::where_supported(flock::lock_within(data, Kind::Exclusive, patience), true)
+fn lock_within(data: &File, timeout: Duration) -> io::Result<bool> {
+    flock::where_supported(flock::lock_within(data, Kind::Exclusive, timeout), true)
 }
 
 /// `false` when another process writes. A filesystem without locks is not shared by processes that need them.
-pub(crate) fn lock(data: &File) -> io::Result<bool> {
+pub(crate) fn try_lock(data: &File) -> io::Result<bool> {
     flock::where_supported(flock::try_lock(data, Kind::Exclusive), true)
 }
 
@@ -234,7 +234,7 @@ fn nearest_state(upload: &UploadLayout, size: u64) -> Result<(Hasher, u64)> {
 
 /// Stores the state after `offset` bytes. Not staged: a reader checks a state's form, and hashes anew without one.
 pub(crate) fn write_state(upload: &UploadLayout, hasher: &Hasher, offset: u64) -> Result<()> {
-    fault::point("upload.state");
+    failpoint::reach("upload.state");
     let path = state_path(upload, hasher.algorithm(), offset);
     fs::write(&path, hasher.marshal()).map_err(Error::io("write", &path))
 }

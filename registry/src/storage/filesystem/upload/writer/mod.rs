@@ -1,4 +1,4 @@
-//! Writes an upload: one thread hashes and writes ([`Sink`]), a bounded channel feeds it ([`Feed`]).
+//! Writes an upload: one thread hashes and writes ([`WriterThread`]), a bounded channel feeds it ([`UploadHandle`]).
 //!
 //! The thread flushes every 8 MiB, so that the end of an upload waits for 8 MiB at most, whatever its size. It has the
 //! upload's lease and lock, and keeps what it got when whoever feeds it goes away.
@@ -9,16 +9,16 @@ use std::thread;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::uploads::Opened;
+use super::uploads::OpenUpload;
 use crate::oci::{Digest, RepositoryName};
 use crate::storage::filesystem::Inner;
-use crate::storage::filesystem::locks::lease::Lease;
+use crate::storage::filesystem::locks::upload_lease::Lease;
 use crate::storage::{Blob, Error, Result, UploadWriter};
-use feed::Feed;
-use sink::Sink;
+use upload_handle::UploadHandle;
+use writer_thread::WriterThread;
 
-mod feed;
-mod sink;
+mod upload_handle;
+mod writer_thread;
 
 /// Bytes that go through the channel at once.
 const BATCH: usize = 256 * 1024;
@@ -29,14 +29,14 @@ const BATCHES: usize = 3;
 pub(crate) fn spawn(
     inner: Arc<Inner>,
     repository: RepositoryName,
-    opened: Opened,
+    opened: OpenUpload,
     lease: Lease,
 ) -> Result<Box<dyn UploadWriter>> {
     let (batches, received) = mpsc::channel(BATCHES);
     let (outcome, ended) = oneshot::channel();
     let ending = lease.ending();
     let path = opened.layout.data();
-    let sink = Sink::new(inner, repository, opened);
+    let sink = WriterThread::new(inner, repository, opened);
     thread::Builder::new()
         .name("upload".to_owned())
         .spawn(move || {
@@ -47,7 +47,7 @@ pub(crate) fn spawn(
             }
         })
         .map_err(Error::io("start a thread for", &path))?;
-    Ok(Box::new(Feed::new(path, batches, ended, ending)))
+    Ok(Box::new(UploadHandle::new(path, batches, ended, ending)))
 }
 
 /// What the thread is told; when it is told nothing any more, it ends and keeps what it has.

@@ -9,14 +9,14 @@ use std::time::Instant;
 use lockgate_config::{Auth, ExternalTokens};
 use time::OffsetDateTime;
 
-use super::error::AccessError;
+use super::config_error::AuthConfigError;
+use super::error::AuthError;
 use super::password::{Account, AccountFile};
 use super::policy::{Policy, Principal, Scope};
-use super::refusal::Refusal;
-use super::token::{TokenIssuer, TokenResponse, TokenVerifier, Trust};
+use super::token::{TokenIssuer, TokenResponse, TokenVerifier, TrustedKeys};
 
 /// What one configuration says.
-pub(super) struct InForce {
+pub(super) struct ActivePolicy {
     /// No `auth` at all.
     pub(super) open: bool,
     pub(super) accounts: Option<Arc<AccountFile>>,
@@ -28,8 +28,8 @@ pub(super) struct InForce {
     tokens: Option<TokenVerifier>,
 }
 
-impl InForce {
-    pub(super) fn new(auth: &Auth, before: Option<&Self>) -> Result<Self, AccessError> {
+impl ActivePolicy {
+    pub(super) fn new(auth: &Auth, before: Option<&Self>) -> Result<Self, AuthConfigError> {
         let accounts = match &auth.htpasswd {
             Some(htpasswd) => Some(open_accounts(&htpasswd.path, before)?),
             None => None,
@@ -39,20 +39,20 @@ impl InForce {
             (Some(issuer), _) => {
                 let settings = issuer.settings();
                 Some(TokenVerifier::new(
-                    Trust::own(issuer.key()),
+                    TrustedKeys::own(issuer.key()),
                     &settings.issuer,
                     &settings.service,
                 ))
             }
             (None, Some(external)) => Some(TokenVerifier::new(
-                Trust::external(external)?,
+                TrustedKeys::external(external)?,
                 &external.issuer,
                 &external.service,
             )),
             (None, None) => None,
         };
         Ok(Self {
-            // Whatever is set closes the gate: an unused key must not leave it open.
+            // Any of these keys ends open access, also one that is not used: it must not leave the registry open.
             open: accounts.is_none() && tokens.is_none() && auth.acl.is_none() && auth.anonymous.is_none(),
             accounts,
             realm: auth
@@ -68,9 +68,9 @@ impl InForce {
     }
 
     /// Who sent `token`.
-    pub(super) fn verify_token(&self, token: &str) -> Result<Principal, Refusal> {
+    pub(super) fn verify_token(&self, token: &str) -> Result<Principal, AuthError> {
         let Some(tokens) = &self.tokens else {
-            return Err(Refusal::unauthorized(
+            return Err(AuthError::unauthorized(
                 "tokens are not accepted here",
                 "a token was sent, and none are issued",
             ));
@@ -78,7 +78,7 @@ impl InForce {
         let now = OffsetDateTime::now_utc().unix_timestamp();
         let verified = tokens
             .verify(token, now)
-            .map_err(|error| Refusal::invalid_token(error.to_string()))?;
+            .map_err(|error| AuthError::invalid_token(error.to_string()))?;
         if let (Some(issuer), Some(name)) = (&self.issuer, &verified.account) {
             // The account is as it was: an own token dies with its account and with its password.
             let current = self.accounts.as_ref().map(|file| file.current(Instant::now()));
@@ -87,7 +87,7 @@ impl InForce {
                 .and_then(|current| current.account(name))
                 .map(|account| issuer.key().fingerprint(name, account.hash().reveal()));
             if fingerprint.is_none() || fingerprint.as_deref() != verified.credential() {
-                return Err(Refusal::invalid_token(
+                return Err(AuthError::invalid_token(
                     "the token's account is gone, or has another password",
                 ));
             }
@@ -105,12 +105,12 @@ impl InForce {
         service: Option<&str>,
         scopes: &[Scope],
         client: IpAddr,
-    ) -> Result<TokenResponse, Refusal> {
+    ) -> Result<TokenResponse, AuthError> {
         let Some(issuer) = &self.issuer else {
-            return Err(Refusal::malformed("no tokens are issued here"));
+            return Err(AuthError::malformed("no tokens are issued here"));
         };
         if account.is_none() && !self.policy.is_open_to_anonymous() {
-            return Err(Refusal::unauthorized(
+            return Err(AuthError::unauthorized(
                 "log in to get a token",
                 "no credentials, and nothing is open to anybody",
             ));
@@ -130,7 +130,7 @@ impl InForce {
 }
 
 /// The same file stays open across a reload.
-fn open_accounts(path: &PathBuf, before: Option<&InForce>) -> Result<Arc<AccountFile>, AccessError> {
+fn open_accounts(path: &PathBuf, before: Option<&ActivePolicy>) -> Result<Arc<AccountFile>, AuthConfigError> {
     let same = before
         .and_then(|before| before.accounts.clone())
         .filter(|file| file.path() == path);
@@ -138,8 +138,8 @@ fn open_accounts(path: &PathBuf, before: Option<&InForce>) -> Result<Arc<Account
         Some(file) => Ok(file),
         None => match AccountFile::open(path) {
             Ok(file) => Ok(Arc::new(file)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(AccessError::NoAccounts(path.clone())),
-            Err(source) => Err(AccessError::File {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(AuthConfigError::NoAccounts(path.clone())),
+            Err(source) => Err(AuthConfigError::File {
                 key: "auth.htpasswd.path",
                 path: path.clone(),
                 source,

@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 use super::{BATCH, Command, Outcome};
 use crate::oci::{Digest, RepositoryName};
 use crate::storage::filesystem::Inner;
-use crate::storage::filesystem::disk::{durable, fault};
+use crate::storage::filesystem::disk::{durable, failpoint};
 use crate::storage::filesystem::upload::hash_state::Hasher;
-use crate::storage::filesystem::upload::uploads::{Opened, remove_state, write_state};
+use crate::storage::filesystem::upload::uploads::{OpenUpload, remove_state, write_state};
 use crate::storage::layout::UploadLayout;
 use crate::storage::{Blob, Error, Result};
 
@@ -20,7 +20,7 @@ use crate::storage::{Blob, Error, Result};
 const FLUSH_EVERY: u64 = 8 * 1024 * 1024;
 
 /// The thread's side.
-pub(super) struct Sink {
+pub(super) struct WriterThread {
     inner: Arc<Inner>,
     repository: RepositoryName,
     layout: UploadLayout,
@@ -33,8 +33,8 @@ pub(super) struct Sink {
     stored_at: Option<u64>,
 }
 
-impl Sink {
-    pub(super) fn new(inner: Arc<Inner>, repository: RepositoryName, opened: Opened) -> Self {
+impl WriterThread {
+    pub(super) fn new(inner: Arc<Inner>, repository: RepositoryName, opened: OpenUpload) -> Self {
         Self {
             inner,
             repository,
@@ -78,7 +78,7 @@ impl Sink {
     }
 
     fn write(&mut self, pieces: &[Bytes]) -> Result<()> {
-        fault::point("upload.write");
+        failpoint::reach("upload.write");
         let failed = |error| Error::io("write", self.layout.data())(error);
         let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         write_all(&mut self.data, &mut slices).map_err(failed)?;
@@ -94,7 +94,7 @@ impl Sink {
 
     /// When it fails, what was written since the last flush is given up: the system says so once, then forgets it.
     fn flush(&mut self) -> Result<()> {
-        fault::point("upload.sync");
+        failpoint::reach("upload.sync");
         match self.data.sync_data() {
             Ok(()) => {
                 self.flushed = (self.size, self.hasher.clone());

@@ -9,18 +9,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{BATCH, Command, Outcome};
 use crate::oci::Digest;
-use crate::storage::filesystem::locks::lease::Ending;
+use crate::storage::filesystem::locks::upload_lease::EndNotice;
 use crate::storage::{Blob, Error, Result, UploadWriter};
 
 /// Shorter pieces are copied together, so that a batch has few parts.
 const SMALL_PIECE: usize = 16 * 1024;
 
 /// The side that feeds the thread.
-pub(super) struct Feed {
+pub(super) struct UploadHandle {
     path: PathBuf,
     batches: Option<mpsc::Sender<Command>>,
     ended: Option<oneshot::Receiver<Result<Outcome>>>,
-    ending: Ending,
+    ending: EndNotice,
     /// The next batch, its last part in `small`.
     pieces: Vec<Bytes>,
     small: BytesMut,
@@ -28,7 +28,7 @@ pub(super) struct Feed {
 }
 
 #[async_trait]
-impl UploadWriter for Feed {
+impl UploadWriter for UploadHandle {
     async fn write(&mut self, mut piece: Bytes) -> Result<()> {
         while !piece.is_empty() {
             let part = piece.split_to(piece.len().min(BATCH - self.length));
@@ -64,12 +64,12 @@ impl UploadWriter for Feed {
     }
 }
 
-impl Feed {
+impl UploadHandle {
     pub(super) fn new(
         path: PathBuf,
         batches: mpsc::Sender<Command>,
         ended: oneshot::Receiver<Result<Outcome>>,
-        ending: Ending,
+        ending: EndNotice,
     ) -> Self {
         Self {
             path,
@@ -126,7 +126,7 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl Drop for UploadHandle {
     fn drop(&mut self) {
         if let Some(batches) = self.batches.take() {
             self.ending.announce();

@@ -7,13 +7,13 @@ use actix_web::http::header::{HOST, HeaderMap};
 use lockgate_config::{Network, PublicUrl};
 use lockgate_wire::{ForwardedFields, Peer, Scheme};
 
-use crate::Front;
+use crate::Frontend;
 
 /// What decides whether forwarded headers are believed. They never are because a peer is a Unix socket: an
 /// address-less peer counts as `127.0.0.1`, which `http.trustedproxies` may list.
 #[derive(Debug, Clone)]
-pub(crate) struct Trust {
-    pub(crate) front: Front,
+pub(crate) struct TrustedProxies {
+    pub(crate) frontend: Frontend,
     pub(crate) proxies: Vec<Network>,
     pub(crate) host: Option<PublicUrl>,
     pub(crate) relative_urls: bool,
@@ -21,7 +21,7 @@ pub(crate) struct Trust {
 
 /// What is known of the client and of the public URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Origin {
+pub(crate) struct RequestOrigin {
     /// The client's own address, behind all proxies that are trusted.
     pub(crate) client: IpAddr,
     /// Whether the direct peer's headers are believed.
@@ -32,14 +32,14 @@ pub(crate) struct Origin {
     pub(crate) realm_base: String,
 }
 
-impl Trust {
+impl TrustedProxies {
     /// Reads the headers of one request from `peer` (`None` for a Unix socket).
-    pub(crate) fn origin(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Origin {
+    pub(crate) fn origin(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> RequestOrigin {
         let fields = ForwardedFields::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let peer = Peer {
             address: peer,
-            is_own_proxy: self.front == Front::Lockgate,
+            is_own_proxy: self.frontend == Frontend::Lockgate,
             // Plain HTTP, whatever the client speaks.
             scheme: None,
         };
@@ -47,7 +47,7 @@ impl Trust {
         let found = lockgate_wire::Origin::new(&fields, host, peer, is_proxy);
         let url = || found.url();
         let configured = self.host.as_ref().map(ToString::to_string);
-        Origin {
+        RequestOrigin {
             client: found.client,
             trusted: found.is_trusted,
             base: match self.relative_urls {
@@ -85,9 +85,9 @@ mod tests {
             .collect()
     }
 
-    fn behind(proxies: &[&str]) -> Trust {
-        Trust {
-            front: Front::Other,
+    fn behind(proxies: &[&str]) -> TrustedProxies {
+        TrustedProxies {
+            frontend: Frontend::Other,
             proxies: proxies.iter().map(|network| network.parse().unwrap()).collect(),
             host: None,
             relative_urls: false,

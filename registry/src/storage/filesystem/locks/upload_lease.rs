@@ -10,14 +10,14 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use crate::storage::UploadId;
 
 /// A client that was cut comes back at once, while its old writer still brings what it got to disk.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Who writes to which upload.
 #[derive(Default)]
-pub(crate) struct Leases(Mutex<HashMap<UploadId, Arc<Slot>>>);
+pub(crate) struct Leases(Mutex<HashMap<UploadId, Arc<LeaseEntry>>>);
 
 #[derive(Default)]
-struct Slot {
+struct LeaseEntry {
     turn: Arc<AsyncMutex<()>>,
     /// The writer gets no more bytes and is about to end.
     ending: AtomicBool,
@@ -27,30 +27,30 @@ impl Leases {
     /// Waits a while for a writer that is there to end; `None` when it does not.
     pub(crate) async fn take(self: &Arc<Self>, id: &UploadId) -> Option<Lease> {
         let mut lease = self.enter(id);
-        let turn = Arc::clone(&lease.slot.turn).lock_owned();
-        lease.held(tokio::time::timeout(PATIENCE, turn).await.ok()?);
+        let turn = Arc::clone(&lease.entry.turn).lock_owned();
+        lease.held(tokio::time::timeout(LEASE_TIMEOUT, turn).await.ok()?);
         Some(lease)
     }
 
     /// `None` when there is a writer.
     pub(crate) fn try_take(self: &Arc<Self>, id: &UploadId) -> Option<Lease> {
         let mut lease = self.enter(id);
-        let turn = Arc::clone(&lease.slot.turn).try_lock_owned().ok()?;
+        let turn = Arc::clone(&lease.entry.turn).try_lock_owned().ok()?;
         lease.held(turn);
         Some(lease)
     }
 
     /// Whether somebody in this process writes or waits.
     pub(crate) fn is_taken(&self, id: &UploadId) -> bool {
-        self.slots().contains_key(id)
+        self.entries().contains_key(id)
     }
 
     /// Waits until a writer that gets no more bytes has ended, so that the upload stands where it will stand.
     pub(crate) async fn settled(self: &Arc<Self>, id: &UploadId) {
         let ending = self
-            .slots()
+            .entries()
             .get(id)
-            .is_some_and(|slot| slot.ending.load(Ordering::Acquire));
+            .is_some_and(|entry| entry.ending.load(Ordering::Acquire));
         if ending {
             drop(self.take(id).await);
         }
@@ -58,14 +58,14 @@ impl Leases {
 
     fn enter(self: &Arc<Self>, id: &UploadId) -> Lease {
         Lease {
-            slot: Arc::clone(self.slots().entry(id.clone()).or_default()),
+            entry: Arc::clone(self.entries().entry(id.clone()).or_default()),
             id: id.clone(),
             leases: Arc::clone(self),
             turn: None,
         }
     }
 
-    fn slots(&self) -> MutexGuard<'_, HashMap<UploadId, Arc<Slot>>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<UploadId, Arc<LeaseEntry>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -74,18 +74,18 @@ impl Leases {
 pub(crate) struct Lease {
     leases: Arc<Leases>,
     id: UploadId,
-    slot: Arc<Slot>,
+    entry: Arc<LeaseEntry>,
     turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Lease {
     /// For the side that feeds the writer, which may not live as long as the lease.
-    pub(crate) fn ending(&self) -> Ending {
-        Ending(Arc::downgrade(&self.slot))
+    pub(crate) fn ending(&self) -> EndNotice {
+        EndNotice(Arc::downgrade(&self.entry))
     }
 
     fn held(&mut self, turn: OwnedMutexGuard<()>) {
-        self.slot.ending.store(false, Ordering::Release);
+        self.entry.ending.store(false, Ordering::Release);
         self.turn = Some(turn);
     }
 }
@@ -93,21 +93,21 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.turn = None;
-        let mut slots = self.leases.slots();
+        let mut entries = self.leases.entries();
         // The map and this lease: nobody else waits or writes.
-        if Arc::strong_count(&self.slot) <= 2 {
-            slots.remove(&self.id);
+        if Arc::strong_count(&self.entry) <= 2 {
+            entries.remove(&self.id);
         }
     }
 }
 
 /// Says that a writer gets no more bytes.
-pub(crate) struct Ending(Weak<Slot>);
+pub(crate) struct EndNotice(Weak<LeaseEntry>);
 
-impl Ending {
+impl EndNotice {
     pub(crate) fn announce(&self) {
-        if let Some(slot) = self.0.upgrade() {
-            slot.ending.store(true, Ordering::Release);
+        if let Some(entry) = self.0.upgrade() {
+            entry.ending.store(true, Ordering::Release);
         }
     }
 }

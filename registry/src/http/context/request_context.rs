@@ -5,24 +5,24 @@ use std::fmt;
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 
-use super::app::{App, Settings};
-use super::forwarded::Origin;
+use super::app::{App, HttpSettings};
+use super::origin::RequestOrigin;
 use crate::auth::{Actions, ChallengeError, Decision, Principal, Scope};
 use crate::http::error::ApiError;
-use crate::http::needs;
+use crate::http::required_scope;
 use crate::http::route::Route;
 use crate::oci::RepositoryName;
 
 /// A request that was routed and whose sender is known.
-pub(crate) struct Call<'a> {
+pub(crate) struct RequestContext<'a> {
     pub(crate) app: &'a App,
-    pub(crate) settings: &'a Settings,
+    pub(crate) settings: &'a HttpSettings,
     pub(crate) request: &'a HttpRequest,
-    pub(crate) origin: &'a Origin,
+    pub(crate) origin: &'a RequestOrigin,
     pub(crate) principal: &'a Principal,
 }
 
-impl Call<'_> {
+impl RequestContext<'_> {
     pub(crate) fn is_head(&self) -> bool {
         self.request.method() == Method::HEAD
     }
@@ -45,7 +45,7 @@ impl Call<'_> {
 
     /// Refuses unless the sender may do what `route` takes; where that is nothing, unless they are known at all.
     pub(crate) fn require(&self, route: &Route) -> Result<(), ApiError> {
-        let scope = needs::scope(route);
+        let scope = required_scope::required_scope(route);
         let decision = match &scope {
             Some(scope) => self.decide(scope),
             None => self.app.access.ping(self.principal),
@@ -53,7 +53,10 @@ impl Call<'_> {
         match decision {
             Decision::Granted => Ok(()),
             Decision::NeedsLogin => {
-                let scopes: Vec<_> = scope.into_iter().chain(needs::source(route)).collect();
+                let scopes: Vec<_> = scope
+                    .into_iter()
+                    .chain(required_scope::mount_source_scope(route))
+                    .collect();
                 Err(ApiError::needs_login(self.challenges(&scopes)))
             }
             Decision::Denied => Err(ApiError::denied(scope.as_ref())),

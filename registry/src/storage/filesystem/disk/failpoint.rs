@@ -18,7 +18,7 @@ mod armed {
         PASSED.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn point(name: &'static str) {
+    pub(crate) fn reach(name: &'static str) {
         if PASSED.fetch_add(1, Ordering::SeqCst) + 1 == FATAL.load(Ordering::SeqCst) {
             eprintln!("dies before: {name}");
             std::process::abort();
@@ -27,10 +27,10 @@ mod armed {
 }
 
 #[cfg(debug_assertions)]
-pub(crate) use armed::point;
+pub(crate) use armed::reach;
 #[cfg(debug_assertions)]
 pub use armed::{abort_at, passed};
 
 #[cfg(not(debug_assertions))]
 #[inline(always)]
-pub(crate) fn point(_name: &'static str) {}
+pub(crate) fn reach(_name: &'static str) {}

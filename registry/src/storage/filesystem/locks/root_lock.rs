@@ -15,15 +15,15 @@ use crate::storage::Layout;
 use crate::storage::filesystem::disk::durable::FILE_MODE;
 
 /// An instance that is ending lets go within this time.
-const PATIENCE: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(20);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Two numbers of 20 digits and a space fit.
 const LENGTH: usize = 47;
 
 /// Why this instance does not get the root.
 #[derive(Debug, thiserror::Error)]
-pub enum OwnerError {
+pub enum RootLockError {
     /// Another instance serves it.
     #[error(
         "{root} is served by another running instance (pid {pid}, says {path}); stop that, or give this one a \
@@ -51,9 +51,9 @@ pub enum OwnerError {
 
 /// Who an instance is: `<pid> <something that tells it from an earlier process, or one in a container, of that pid>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Instance(String);
+pub struct InstanceId(String);
 
-impl Instance {
+impl InstanceId {
     /// The process `pid`; it stays the same instance across execve(2).
     pub fn of_process(pid: u32) -> Self {
         // Field 22 of proc_pid_stat(5), when it started; counted behind the command's name, which may hold anything.
@@ -90,27 +90,27 @@ impl Instance {
 /// is, and keeps it shared; another process of the same instance may then share it. The kernel lets go of it with the
 /// last of them, however they end. A filesystem without locks, or one that is read-only, goes without.
 #[derive(Debug)]
-pub struct Owner {
+pub struct RootLock {
     lock: Option<File>,
 }
 
-impl Owner {
+impl RootLock {
     /// Takes `root` for `instance`. One that only reads it goes on, with a warning, beside another that serves it; the
-    /// others wait for what a killed instance left, for as long as it `is_patient`.
+    /// others wait for what a killed instance left, for as long as it `keeps_waiting`.
     pub fn take(
         root: &Path,
-        instance: &Instance,
+        instance: &InstanceId,
         reads_only: bool,
-        is_patient: impl Fn() -> bool,
-    ) -> Result<Self, OwnerError> {
-        let path = Layout::owner_file(root);
-        match hold(root, &path, instance, || !reads_only && is_patient()) {
+        keeps_waiting: impl Fn() -> bool,
+    ) -> Result<Self, RootLockError> {
+        let path = Layout::root_lock_file(root);
+        match acquire(root, &path, instance, || !reads_only && keeps_waiting()) {
             Ok(lock) => Ok(Self { lock }),
-            Err(error @ OwnerError::Held { .. }) if reads_only => {
+            Err(error @ RootLockError::Held { .. }) if reads_only => {
                 tracing::warn!("{error}; going on, since this one only reads it");
                 Ok(Self { lock: None })
             }
-            Err(OwnerError::File { source, .. }) if source.kind() == ErrorKind::ReadOnlyFilesystem => {
+            Err(RootLockError::File { source, .. }) if source.kind() == ErrorKind::ReadOnlyFilesystem => {
                 tracing::warn!(path = %path.display(), "not locked: the filesystem is read-only");
                 Ok(Self { lock: None })
             }
@@ -119,24 +119,24 @@ impl Owner {
     }
 }
 
-impl Drop for Owner {
+impl Drop for RootLock {
     fn drop(&mut self) {
         // The last process of the instance says that nobody serves. Best effort: the text alone means nothing.
         if let Some(file) = &mut self.lock
             && matches!(flock::try_lock(file, Kind::Exclusive), Ok(true))
         {
-            let _ = write(file, "");
+            let _ = write_holder(file, "");
         }
     }
 }
 
-fn hold(
+fn acquire(
     root: &Path,
     path: &Path,
-    instance: &Instance,
-    is_patient: impl Fn() -> bool,
-) -> Result<Option<File>, OwnerError> {
-    let failed = |source| OwnerError::File {
+    instance: &InstanceId,
+    keeps_waiting: impl Fn() -> bool,
+) -> Result<Option<File>, RootLockError> {
+    let failed = |source| RootLockError::File {
         root: root.to_owned(),
         path: path.to_owned(),
         source,
@@ -147,10 +147,10 @@ fn hold(
     loop {
         let holder = match flock::try_lock(&file, Kind::Exclusive) {
             Ok(true) => {
-                write(&mut file, &instance.0).map_err(failed)?;
+                write_holder(&mut file, &instance.0).map_err(failed)?;
                 instance.clone()
             }
-            Ok(false) => read(&mut file).map_err(failed)?,
+            Ok(false) => read_holder(&mut file).map_err(failed)?,
             Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
@@ -158,9 +158,9 @@ fn hold(
         if holder == *instance && flock::try_lock(&file, Kind::Shared).map_err(failed)? {
             return Ok(Some(file));
         }
-        if began.elapsed() >= PATIENCE {
-            if !(holder.is_dead() && is_patient()) {
-                return Err(OwnerError::Held {
+        if began.elapsed() >= RELEASE_TIMEOUT {
+            if !(holder.is_dead() && keeps_waiting()) {
+                return Err(RootLockError::Held {
                     root: root.to_owned(),
                     path: path.to_owned(),
                     pid: holder.pid(),
@@ -171,12 +171,12 @@ fn hold(
                 tracing::warn!(killed, %root, "waiting for processes of a killed instance to finish");
             }
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(RETRY_INTERVAL);
     }
 }
 
 /// Over what is there and never shorter, so that on a full disk it needs no space that others may take meanwhile.
-fn write(file: &mut File, instance: &str) -> io::Result<()> {
+fn write_holder(file: &mut File, instance: &str) -> io::Result<()> {
     let line = format!("{instance:<LENGTH$}\n");
     file.rewind()?;
     match file.write_all(line.as_bytes()) {
@@ -189,11 +189,11 @@ fn write(file: &mut File, instance: &str) -> io::Result<()> {
     }
 }
 
-fn read(file: &mut File) -> io::Result<Instance> {
+fn read_holder(file: &mut File) -> io::Result<InstanceId> {
     let mut text = String::new();
     file.rewind()?;
     file.read_to_string(&mut text)?;
-    Ok(Instance(text.trim().to_owned()))
+    Ok(InstanceId(text.trim().to_owned()))
 }
 
 #[cfg(test)]
@@ -203,40 +203,40 @@ mod tests {
     #[test]
     fn another_instance_is_refused_and_told_who_serves() {
         let root = tempfile::tempdir().unwrap();
-        let (one, other) = (Instance::told("17 1000"), Instance::told("17 2000"));
-        let first = Owner::take(root.path(), &one, false, || false).unwrap();
-        let error = Owner::take(root.path(), &other, false, || false)
+        let (one, other) = (InstanceId::told("17 1000"), InstanceId::told("17 2000"));
+        let first = RootLock::take(root.path(), &one, false, || false).unwrap();
+        let error = RootLock::take(root.path(), &other, false, || false)
             .unwrap_err()
             .to_string();
         assert!(
             error.contains("pid 17") && error.contains(root.path().to_str().unwrap()),
             "{error}"
         );
-        Owner::take(root.path(), &other, true, || false).expect("it only reads");
+        RootLock::take(root.path(), &other, true, || false).expect("it only reads");
         drop(first);
-        Owner::take(root.path(), &other, false, || false).expect("it is free");
+        RootLock::take(root.path(), &other, false, || false).expect("it is free");
     }
 
     #[test]
     fn a_second_process_of_the_instance_shares_it_and_goes_on_alone() {
         let root = tempfile::tempdir().unwrap();
-        let (one, other) = (Instance::told("17 1000"), Instance::told("18 1000"));
-        let old = Owner::take(root.path(), &one, false, || false).unwrap();
-        let new = Owner::take(root.path(), &one, false, || false).unwrap();
+        let (one, other) = (InstanceId::told("17 1000"), InstanceId::told("18 1000"));
+        let old = RootLock::take(root.path(), &one, false, || false).unwrap();
+        let new = RootLock::take(root.path(), &one, false, || false).unwrap();
         drop(old);
         assert!(
-            Owner::take(root.path(), &other, false, || false).is_err(),
+            RootLock::take(root.path(), &other, false, || false).is_err(),
             "the new one still serves"
         );
         drop(new);
-        Owner::take(root.path(), &other, false, || false).unwrap();
+        RootLock::take(root.path(), &other, false, || false).unwrap();
     }
 
     #[test]
     fn what_a_dead_instance_left_binds_nobody() {
         let root = tempfile::tempdir().unwrap();
-        fs::write(Layout::owner_file(root.path()), "1 1\n").unwrap();
-        Owner::take(root.path(), &Instance::told("2 2"), false, || false).unwrap();
+        fs::write(Layout::root_lock_file(root.path()), "1 1\n").unwrap();
+        RootLock::take(root.path(), &InstanceId::told("2 2"), false, || false).unwrap();
     }
 
     #[test]
@@ -245,21 +245,21 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         child.wait().unwrap();
         for (pid, is_waited_for) in [(child.id(), true), (std::process::id(), false)] {
-            let left = Owner::take(root.path(), &Instance::told(&format!("{pid} 1")), false, || false).unwrap();
+            let left = RootLock::take(root.path(), &InstanceId::told(&format!("{pid} 1")), false, || false).unwrap();
             let left = std::cell::Cell::new(Some(left));
             // Asked once the usual patience is over: then the last process of it ends.
-            let is_patient = || left.take().is_some();
-            let taken = Owner::take(root.path(), &Instance::told("1 2"), false, is_patient);
+            let keeps_waiting = || left.take().is_some();
+            let taken = RootLock::take(root.path(), &InstanceId::told("1 2"), false, keeps_waiting);
             assert_eq!(taken.is_ok(), is_waited_for, "{taken:?}");
         }
     }
 
     #[test]
     fn an_instance_is_a_process_and_when_it_started() {
-        let own = Instance::of_process(std::process::id());
-        assert_eq!(own, Instance::of_process(std::process::id()));
+        let own = InstanceId::of_process(std::process::id());
+        assert_eq!(own, InstanceId::of_process(std::process::id()));
         let started: u64 = own.as_str().split(' ').nth(1).unwrap().parse().unwrap();
         assert!(started > 0);
-        assert_ne!(own, Instance::of_process(1));
+        assert_ne!(own, InstanceId::of_process(1));
     }
 }

@@ -1,4 +1,4 @@
-//! The gate: who is it, and may they?
+//! Who sent a request, and whether they may do what it asks.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,59 +7,59 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use lockgate_config::{Auth, Secret};
 
+use super::active_policy::ActivePolicy;
 use super::challenge::{self, ChallengeError};
+use super::config_error::AuthConfigError;
 use super::credentials::{Credentials, Token};
-use super::error::AccessError;
-use super::in_force::InForce;
-use super::password::{Account, AccountFile, Denial, Verifier};
+use super::error::AuthError;
+use super::password::{Account, AccountFile, LoginError, Verifier};
 use super::policy::{Actions, Decision, Explanation, Policy, Principal, Scope, is_granted};
-use super::refusal::Refusal;
 use super::token::{TokenRequest, TokenResponse};
 use crate::oci::RepositoryName;
 
 /// Who may do what. One for the life of the process; a reload changes what is in force.
-pub struct Access {
+pub struct AccessController {
     verifier: Arc<Verifier>,
-    in_force: ArcSwap<InForce>,
+    active: ArcSwap<ActivePolicy>,
 }
 
-impl Access {
+impl AccessController {
     /// Reads the files that `auth` names; makes the token key when it is missing.
-    pub fn new(auth: &Auth) -> Result<Self, AccessError> {
-        let in_force = InForce::new(auth, None)?;
+    pub fn new(auth: &Auth) -> Result<Self, AuthConfigError> {
+        let active = ActivePolicy::new(auth, None)?;
         Ok(Self {
             verifier: Arc::new(Verifier::new()),
-            in_force: ArcSwap::from_pointee(in_force),
+            active: ArcSwap::from_pointee(active),
         })
     }
 
     /// Goes on with `auth`, and reads its files again; on an error nothing changes.
-    pub fn reload(&self, auth: &Auth) -> Result<(), AccessError> {
-        let in_force = InForce::new(auth, Some(&self.in_force.load()))?;
-        self.in_force.store(Arc::new(in_force));
+    pub fn reload(&self, auth: &Auth) -> Result<(), AuthConfigError> {
+        let active = ActivePolicy::new(auth, Some(&self.active.load()))?;
+        self.active.store(Arc::new(active));
         Ok(())
     }
 
     /// Who it is, by the value of the `Authorization` header.
     ///
     /// Costs microseconds and stays on its thread when the password or token proved right within the last minutes.
-    pub async fn authenticate(&self, authorization: Option<&str>, client: IpAddr) -> Result<Principal, Refusal> {
-        let in_force = self.in_force.load();
-        let Some(header) = authorization.filter(|_| !in_force.open) else {
+    pub async fn authenticate(&self, authorization: Option<&str>, client: IpAddr) -> Result<Principal, AuthError> {
+        let active = self.active.load();
+        let Some(header) = authorization.filter(|_| !active.open) else {
             return Ok(Principal::ANONYMOUS);
         };
         match Credentials::parse(header) {
             Ok(Credentials::Basic(basic)) => {
-                let file = in_force.accounts.clone();
-                drop(in_force);
+                let file = active.accounts.clone();
+                drop(active);
                 let account = self.log_in(file, &basic.account, &basic.password, client).await?;
                 Ok(Principal {
                     account: Some(account.name().into()),
                     grants: None,
                 })
             }
-            Ok(Credentials::Bearer(Token(token))) => in_force.verify_token(token),
-            Err(_) => Err(Refusal::unauthorized(
+            Ok(Credentials::Bearer(Token(token))) => active.verify_token(token),
+            Err(_) => Err(AuthError::unauthorized(
                 "the Authorization header is malformed",
                 "malformed Authorization header",
             )),
@@ -72,10 +72,10 @@ impl Access {
         name: &str,
         password: &Secret,
         client: IpAddr,
-    ) -> Result<Arc<Account>, Refusal> {
+    ) -> Result<Arc<Account>, AuthError> {
         const MESSAGE: &str = "wrong account or password";
         let Some(file) = file else {
-            return Err(Refusal::unauthorized(
+            return Err(AuthError::unauthorized(
                 "passwords are not accepted here",
                 "a password was sent; there are no accounts",
             ));
@@ -84,24 +84,26 @@ impl Access {
             .verify(&file, name, password, client)
             .await
             .map_err(|denial| match denial {
-                Denial::WrongPassword => Refusal::unauthorized(MESSAGE, format!("wrong password for account {name}")),
+                LoginError::WrongPassword => {
+                    AuthError::unauthorized(MESSAGE, format!("wrong password for account {name}"))
+                }
                 // Not even in the log by name: people type their password into the wrong field.
-                Denial::UnknownAccount => Refusal::unauthorized(MESSAGE, "unknown account"),
-                Denial::Throttled(pause) => Refusal::throttled(pause, "too many failed logins"),
-                Denial::Busy => Refusal::throttled(Duration::from_secs(1), "too many logins at once"),
+                LoginError::UnknownAccount => AuthError::unauthorized(MESSAGE, "unknown account"),
+                LoginError::Throttled(pause) => AuthError::throttled(pause, "too many failed logins"),
+                LoginError::Busy => AuthError::throttled(Duration::from_secs(1), "too many logins at once"),
             })
     }
 
     /// Whether `principal` may do all of `scope`'s actions.
     pub fn authorize(&self, principal: &Principal, scope: &Scope, client: IpAddr) -> Decision {
-        let in_force = self.in_force.load();
+        let active = self.active.load();
         let wished = scope.actions();
-        let granted = in_force.open
+        let granted = active.open
             || match &principal.grants {
                 Some(grants) => is_granted(grants, scope),
                 None => {
                     let account = principal.account();
-                    in_force.policy.granted(account, scope, None, Some(client)) == wished && !wished.is_empty()
+                    active.policy.granted(account, scope, None, Some(client)) == wished && !wished.is_empty()
                 }
             };
         match principal {
@@ -120,20 +122,20 @@ impl Access {
     /// A token that allows listing names no repositories, so the rights of its account count: those of the rules for
     /// an own token; an external server that lets somebody list has said all that there is to say.
     pub fn may_know_of(&self, principal: &Principal, repository: &RepositoryName, client: IpAddr) -> bool {
-        let in_force = self.in_force.load();
+        let active = self.active.load();
         let scope = Scope::repository(repository, Actions::PULL);
-        let by_rules = || in_force.policy.granted(principal.account(), &scope, None, Some(client)) == Actions::PULL;
-        in_force.open
+        let by_rules = || active.policy.granted(principal.account(), &scope, None, Some(client)) == Actions::PULL;
+        active.open
             || match &principal.grants {
                 None => by_rules(),
-                Some(grants) if in_force.issuer.is_some() => is_granted(grants, &scope) || by_rules(),
+                Some(grants) if active.issuer.is_some() => is_granted(grants, &scope) || by_rules(),
                 Some(grants) => is_granted(grants, &scope) || is_granted(grants, &Scope::catalog()),
             }
     }
 
     /// Whether `GET /v2/` is answered 200: docker takes its status for the answer to "do I need to log in?".
     pub fn ping(&self, principal: &Principal) -> Decision {
-        let welcome = self.in_force.load().open || principal.account.is_some() || principal.by_token();
+        let welcome = self.active.load().open || principal.account.is_some() || principal.by_token();
         if welcome {
             Decision::Granted
         } else {
@@ -145,9 +147,9 @@ impl Access {
     ///
     /// Bearer alone where tokens are issued, since docker mishandles both at once; Basic is accepted nevertheless.
     pub fn challenge(&self, scopes: &[Scope], base_url: &str, error: ChallengeError) -> Vec<String> {
-        let in_force = self.in_force.load();
+        let active = self.active.load();
         let base_url = base_url.trim_end_matches('/');
-        vec![match (&in_force.issuer, &in_force.external) {
+        vec![match (&active.issuer, &active.external) {
             (Some(issuer), _) => {
                 let settings = issuer.settings();
                 let realm = settings
@@ -163,13 +165,13 @@ impl Access {
                 let realm = redirected.as_ref().unwrap_or(&external.realm);
                 challenge::bearer(realm, &external.service, scopes, error)
             }
-            (None, None) => challenge::basic(&in_force.realm),
+            (None, None) => challenge::basic(&active.realm),
         }]
     }
 
     /// The path where tokens are issued, when they are.
     pub fn token_path(&self) -> Option<String> {
-        self.in_force
+        self.active
             .load()
             .issuer
             .as_ref()
@@ -178,7 +180,7 @@ impl Access {
 
     /// The value of `WWW-Authenticate` for a 401 of the token path itself.
     pub fn token_challenge(&self) -> String {
-        challenge::basic(&self.in_force.load().realm)
+        challenge::basic(&self.active.load().realm)
     }
 
     /// A token for what `request` asks and the account may do: less than asked for, or nothing, is no error.
@@ -187,12 +189,12 @@ impl Access {
         request: TokenRequest,
         authorization: Option<&str>,
         client: IpAddr,
-    ) -> Result<TokenResponse, Refusal> {
+    ) -> Result<TokenResponse, AuthError> {
         let credentials = match (request.password, authorization.map(Credentials::parse)) {
             (Some(credentials), _) => Some(credentials),
             (None, Some(Ok(Credentials::Basic(basic)))) => Some((basic.account, basic.password)),
             (None, Some(_)) => {
-                return Err(Refusal::unauthorized(
+                return Err(AuthError::unauthorized(
                     "a token takes an account and its password",
                     "no Basic credentials",
                 ));
@@ -202,23 +204,23 @@ impl Access {
         if let (Some(said), Some((account, _))) = (&request.account, &credentials)
             && said != account
         {
-            return Err(Refusal::malformed(
+            return Err(AuthError::malformed(
                 "the parameter account is not the account of the credentials",
             ));
         }
-        let file = self.in_force.load().accounts.clone();
+        let file = self.active.load().accounts.clone();
         let account = match credentials {
             Some((name, password)) => Some(self.log_in(file, &name, &password, client).await?),
             None => None,
         };
-        self.in_force
+        self.active
             .load()
             .issue(account.as_deref(), request.service.as_deref(), &request.scopes, client)
     }
 
     /// The key set that own tokens can be verified with, JSON; `None` when none are issued.
     pub fn jwks(&self) -> Option<String> {
-        self.in_force.load().issuer.as_ref().map(|issuer| issuer.key().jwks())
+        self.active.load().issuer.as_ref().map(|issuer| issuer.key().jwks())
     }
 }
 
@@ -229,10 +231,10 @@ pub fn explain(
     account: Option<&str>,
     scope: &Scope,
     client: Option<IpAddr>,
-) -> Result<Explanation, AccessError> {
+) -> Result<Explanation, AuthConfigError> {
     Ok(Policy::new(auth)?.explain(account, scope, client))
 }
 
 #[cfg(test)]
-#[path = "access_tests.rs"]
+#[path = "access_controller_tests.rs"]
 mod tests;

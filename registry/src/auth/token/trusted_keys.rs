@@ -12,7 +12,7 @@ use super::chain;
 use super::jws::Header;
 use super::public_key::{Jwk, PublicKey, libtrust_id};
 use super::signing_key::SigningKey;
-use crate::auth::error::why;
+use crate::auth::config_error::why;
 
 /// Distribution's default set without the HS ones: what verifies must not be able to sign.
 const ALGORITHMS: [&str; 10] = [
@@ -20,7 +20,7 @@ const ALGORITHMS: [&str; 10] = [
 ];
 
 /// Keys by the names that tokens may give them, certificates, and algorithms.
-pub(in crate::auth) struct Trust {
+pub(in crate::auth) struct TrustedKeys {
     keys: HashMap<String, PublicKey>,
     /// DER.
     bundle: Vec<Vec<u8>>,
@@ -29,7 +29,7 @@ pub(in crate::auth) struct Trust {
 
 /// Why an external token server cannot be trusted.
 #[derive(Debug, thiserror::Error)]
-pub enum TrustError {
+pub enum TrustedKeysError {
     /// A file cannot be read.
     #[error("{key}: {path}: {reason}", path = path.display(), reason = why(path, source))]
     File {
@@ -65,32 +65,32 @@ struct Jwks {
     keys: Vec<Jwk>,
 }
 
-impl Trust {
+impl TrustedKeys {
     /// What `auth.token` says.
-    pub(in crate::auth) fn external(tokens: &ExternalTokens) -> Result<Self, TrustError> {
+    pub(in crate::auth) fn external(tokens: &ExternalTokens) -> Result<Self, TrustedKeysError> {
         if let Some(other) = tokens
             .signing_algorithms
             .iter()
             .find(|name| !ALGORITHMS.contains(&name.as_str()))
         {
-            return Err(TrustError::Algorithm(other.clone()));
+            return Err(TrustedKeysError::Algorithm(other.clone()));
         }
         let algorithms = match tokens.signing_algorithms.as_slice() {
             [] => ALGORITHMS.map(str::to_owned).to_vec(),
             some => some.to_vec(),
         };
-        let mut trust = Self {
+        let mut trusted = Self {
             keys: HashMap::new(),
             bundle: Vec::new(),
             algorithms,
         };
         if let Some(path) = &tokens.root_cert_bundle {
-            trust.add_bundle(path)?;
+            trusted.add_bundle(path)?;
         }
         if let Some(path) = &tokens.jwks {
-            trust.add_jwks(path)?;
+            trusted.add_jwks(path)?;
         }
-        Ok(trust)
+        Ok(trusted)
     }
 
     /// One key of one's own.
@@ -103,10 +103,10 @@ impl Trust {
         }
     }
 
-    fn add_bundle(&mut self, path: &Path) -> Result<(), TrustError> {
+    fn add_bundle(&mut self, path: &Path) -> Result<(), TrustedKeysError> {
         const KEY: &str = "auth.token.rootcertbundle";
         let bytes = read(KEY, path)?;
-        let wrong = |reason: &str| TrustError::Content {
+        let wrong = |reason: &str| TrustedKeysError::Content {
             key: KEY,
             path: path.into(),
             reason: reason.to_owned(),
@@ -133,10 +133,10 @@ impl Trust {
         }
     }
 
-    fn add_jwks(&mut self, path: &Path) -> Result<(), TrustError> {
+    fn add_jwks(&mut self, path: &Path) -> Result<(), TrustedKeysError> {
         const KEY: &str = "auth.token.jwks";
         let bytes = read(KEY, path)?;
-        let wrong = |reason: String| TrustError::Content {
+        let wrong = |reason: String| TrustedKeysError::Content {
             key: KEY,
             path: path.into(),
             reason,
@@ -184,15 +184,15 @@ impl Trust {
     }
 }
 
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TrustError> {
+fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TrustedKeysError> {
     match fs::read(path) {
-        Ok(bytes) if text::is_utf16(&bytes) => Err(TrustError::Content {
+        Ok(bytes) if text::is_utf16(&bytes) => Err(TrustedKeysError::Content {
             key,
             path: path.into(),
             reason: "UTF-16, as Windows PowerShell's > writes it; save the file as UTF-8".to_owned(),
         }),
         Ok(bytes) => Ok(text::without_mark(&bytes).to_vec()),
-        Err(source) => Err(TrustError::File {
+        Err(source) => Err(TrustedKeysError::File {
             key,
             path: path.into(),
             source,
@@ -233,7 +233,9 @@ ZLPa2qEDJDn/PsKmbrKwIQ==
             auto_redirect: false,
             auto_redirect_path: "/auth/token".into(),
         };
-        Trust::external(&tokens).map(drop).map_err(|error| error.to_string())
+        TrustedKeys::external(&tokens)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 
     #[test]

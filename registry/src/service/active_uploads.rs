@@ -8,32 +8,32 @@ use crate::oci::RepositoryName;
 use crate::storage::UploadId;
 
 /// An account; `None` is everybody without one.
-type Account = Option<String>;
+type AccountKey = Option<String>;
 
 /// Uploads that are under way.
 #[derive(Default)]
-pub(super) struct BegunUploads(Mutex<Table>);
+pub(super) struct ActiveUploads(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {
-    uploads: HashMap<UploadId, Begun>,
+    uploads: HashMap<UploadId, ActiveUpload>,
     /// By their last use, the earliest first.
-    accounts: HashMap<Account, BTreeMap<u64, UploadId>>,
+    accounts: HashMap<AccountKey, BTreeMap<u64, UploadId>>,
     clock: u64,
 }
 
-struct Begun {
-    account: Account,
+struct ActiveUpload {
+    account: AccountKey,
     repository: RepositoryName,
     last_used: u64,
 }
 
-impl BegunUploads {
+impl ActiveUploads {
     /// `account` has begun `id`.
     pub(super) fn add(&self, account: Option<&str>, repository: &RepositoryName, id: &UploadId) {
         let mut table = self.table();
         table.clock += 1;
-        let begun = Begun {
+        let begun = ActiveUpload {
             account: account.map(str::to_owned),
             repository: repository.clone(),
             last_used: table.clock,
@@ -59,7 +59,7 @@ impl BegunUploads {
     }
 
     /// The upload of `account` that was idle longest, when it has more than `most`.
-    pub(super) fn beyond(&self, account: Option<&str>, most: usize) -> Option<(RepositoryName, UploadId)> {
+    pub(super) fn idle_longest_beyond(&self, account: Option<&str>, most: usize) -> Option<(RepositoryName, UploadId)> {
         let table = self.table();
         let uploads = table.accounts.get(&account.map(str::to_owned))?;
         let (_, id) = uploads.first_key_value().filter(|_| uploads.len() > most)?;
@@ -72,12 +72,12 @@ impl BegunUploads {
 }
 
 impl Table {
-    fn list(&mut self, begun: &Begun, id: &UploadId) {
+    fn list(&mut self, begun: &ActiveUpload, id: &UploadId) {
         let uploads = self.accounts.entry(begun.account.clone()).or_default();
         uploads.insert(begun.last_used, id.clone());
     }
 
-    fn take(&mut self, id: &UploadId) -> Option<Begun> {
+    fn take(&mut self, id: &UploadId) -> Option<ActiveUpload> {
         let begun = self.uploads.remove(id)?;
         if let Some(uploads) = self.accounts.get_mut(&begun.account) {
             uploads.remove(&begun.last_used);
@@ -95,13 +95,13 @@ mod tests {
 
     #[test]
     fn the_one_that_was_idle_longest_is_beyond_the_bound() {
-        let begun = BegunUploads::default();
+        let begun = ActiveUploads::default();
         let repository: RepositoryName = "a".parse().unwrap();
         let ids: Vec<_> = (0..3).map(|_| UploadId::random()).collect();
         for id in &ids {
             begun.add(Some("x"), &repository, id);
         }
-        let beyond = |most| begun.beyond(Some("x"), most).map(|(_, id)| id);
+        let beyond = |most| begun.idle_longest_beyond(Some("x"), most).map(|(_, id)| id);
         assert_eq!(beyond(3), None);
         assert_eq!(beyond(2).as_ref(), Some(&ids[0]));
         begun.touch(&ids[0]);
@@ -110,7 +110,7 @@ mod tests {
         begun.touch(&ids[1]);
         assert_eq!(beyond(2), None);
         assert_eq!(beyond(1).as_ref(), Some(&ids[2]));
-        assert!(begun.beyond(None, 0).is_none(), "each account has its own");
+        assert!(begun.idle_longest_beyond(None, 0).is_none(), "each account has its own");
         for id in &ids {
             begun.remove(id);
         }

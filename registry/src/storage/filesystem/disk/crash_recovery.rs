@@ -11,9 +11,9 @@ use std::thread;
 
 use crate::storage::{Error, Result};
 
-/// The inheritance, until it is on disk.
+/// What an earlier process left, until it is on disk.
 #[derive(Default)]
-pub(crate) struct Inherited(Mutex<Option<Unsettled>>);
+pub(crate) struct CrashRecovery(Mutex<Option<Unsettled>>);
 
 struct Unsettled {
     root: PathBuf,
@@ -22,7 +22,7 @@ struct Unsettled {
     dead: Vec<PathBuf>,
 }
 
-impl Inherited {
+impl CrashRecovery {
     /// What the processes left that had these staging directories, in the tree below `root`.
     pub(crate) fn from(root: &Path, dead: Vec<PathBuf>) -> Self {
         let root = root.to_owned();
@@ -34,9 +34,9 @@ impl Inherited {
         if self.unsettled().is_none() {
             return;
         }
-        let inherited = Arc::clone(self);
+        let crash_recovery = Arc::clone(self);
         let settle = move || {
-            if let Err(error) = inherited.settle() {
+            if let Err(error) = crash_recovery.settle() {
                 tracing::error!(%error, "what an earlier process left may not be on disk; the next change tries again");
             }
         };

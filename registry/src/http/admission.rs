@@ -11,30 +11,30 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use lockgate_admission::{Admission, Caller, Permit};
 
-use super::context::app::Settings;
-use super::context::forwarded::Origin;
+use super::context::app::HttpSettings;
+use super::context::origin::RequestOrigin;
 use super::error::ApiError;
 
 /// A request that is being served.
-pub(crate) struct Turn {
+pub(crate) struct InFlight {
     admission: Arc<Admission>,
     caller: Caller,
     permit: Permit,
 }
 
 /// Waits for the turn of `request`. `None` where nothing is counted.
-pub(crate) async fn wait(
-    settings: &Settings,
-    origin: &Origin,
+pub(crate) async fn admit(
+    settings: &HttpSettings,
+    origin: &RequestOrigin,
     request: &HttpRequest,
-) -> Result<Option<Turn>, ApiError> {
+) -> Result<Option<InFlight>, ApiError> {
     let Some(admission) = settings.admission.clone().filter(|_| !is_probe(request)) else {
         return Ok(None);
     };
     let authorization = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
     let caller = admission.caller(origin.client, authorization);
     let permit = admission.acquire(&caller).await.map_err(ApiError::full)?;
-    Ok(Some(Turn {
+    Ok(Some(InFlight {
         admission,
         caller,
         permit,
@@ -46,7 +46,7 @@ fn is_probe(request: &HttpRequest) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD) && matches!(request.uri().path(), "/healthz" | "/readyz")
 }
 
-impl Turn {
+impl InFlight {
     /// Holds its place until the body of `response` is sent. `signed_in`: the credentials were good.
     pub(crate) fn end_with(self, response: HttpResponse, signed_in: bool) -> HttpResponse {
         if signed_in {

@@ -1,4 +1,4 @@
-//! The gate as a whole, over files in a temporary directory.
+//! Access control as a whole, over files in a temporary directory.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use lockgate_config::{AclMatch, AclRule, Anonymous, Htpasswd, Issuer};
 use serde_json::Value;
 
-use super::super::refusal::RefusalKind;
+use super::super::error::AuthErrorKind;
 use super::*;
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -20,7 +20,7 @@ const OTHER: &str = "$apr1$x$16j9.5e7KiXmuYFAYpPJM/";
 struct Fixture {
     directory: tempfile::TempDir,
     auth: Auth,
-    access: Access,
+    access: AccessController,
 }
 
 impl Fixture {
@@ -40,7 +40,7 @@ impl Fixture {
         if let Some(issuer) = &mut auth.issuer {
             issuer.key = directory.path().join("token.key");
         }
-        let access = Access::new(&auth).unwrap();
+        let access = AccessController::new(&auth).unwrap();
         Self {
             directory,
             auth,
@@ -66,16 +66,16 @@ impl Fixture {
         self.access.reload(&auth).unwrap();
     }
 
-    async fn basic(&self, account: &str, password: &str) -> Result<Principal, Refusal> {
+    async fn basic(&self, account: &str, password: &str) -> Result<Principal, AuthError> {
         self.access.authenticate(Some(&basic(account, password)), HERE).await
     }
 
-    async fn bearer(&self, token: &str) -> Result<Principal, Refusal> {
+    async fn bearer(&self, token: &str) -> Result<Principal, AuthError> {
         self.access.authenticate(Some(&format!("Bearer {token}")), HERE).await
     }
 
     /// The token that `account` gets for `query`.
-    async fn token(&self, account: Option<&str>, query: &str) -> Result<String, Refusal> {
+    async fn token(&self, account: Option<&str>, query: &str) -> Result<String, AuthError> {
         let authorization = account.map(|account| basic(account, "secret"));
         let request = TokenRequest::from_query(query).unwrap();
         let response = self.access.token(request, authorization.as_deref(), HERE).await?;
@@ -130,7 +130,7 @@ fn claims(token: &str) -> Value {
 
 #[tokio::test]
 async fn without_any_auth_everybody_may_do_everything() {
-    let access = Access::new(&Auth::default()).unwrap();
+    let access = AccessController::new(&Auth::default()).unwrap();
     let principal = access.authenticate(Some("Basic nonsense"), HERE).await.unwrap();
     for scope in ["repository:a:pull,push,delete", "registry:catalog:*"] {
         assert_eq!(
@@ -173,7 +173,7 @@ async fn refusals_tell_the_client_nothing_and_the_log_no_secret() {
         .await
         .unwrap_err();
     for refusal in [wrong, unknown, forged, malformed] {
-        assert!(matches!(refusal.kind, RefusalKind::Unauthorized { .. }));
+        assert!(matches!(refusal.kind, AuthErrorKind::Unauthorized { .. }));
         assert!(
             !format!("{refusal:?} {refusal} {}", refusal.message).contains("hunter2"),
             "{refusal:?}"
@@ -245,7 +245,7 @@ async fn a_token_for_another_service_is_made_and_not_accepted_here() {
         .unwrap();
     assert_eq!(claims(&token)["aud"], "elsewhere");
     let refusal = fixture.bearer(&token).await.unwrap_err();
-    assert_eq!(refusal.kind, RefusalKind::Unauthorized { invalid_token: true });
+    assert_eq!(refusal.kind, AuthErrorKind::Unauthorized { invalid_token: true });
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn a_token_dies_with_its_account_and_with_its_password() {
 async fn a_token_outlives_a_restart_and_not_another_key() {
     let fixture = Fixture::with_issuer(|_| {});
     let token = fixture.token(Some("anna"), "scope=repository:a:pull").await.unwrap();
-    let restarted = Access::new(&fixture.auth).unwrap();
+    let restarted = AccessController::new(&fixture.auth).unwrap();
     restarted
         .authenticate(Some(&format!("bearer {token}")), HERE)
         .await
@@ -282,7 +282,7 @@ async fn a_token_outlives_a_restart_and_not_another_key() {
 async fn nobody_gets_a_token_where_nothing_is_open() {
     let closed = Fixture::with_issuer(|_| {});
     let refusal = closed.token(None, "scope=repository:a:pull").await.unwrap_err();
-    assert_eq!(refusal.kind, RefusalKind::Unauthorized { invalid_token: false });
+    assert_eq!(refusal.kind, AuthErrorKind::Unauthorized { invalid_token: false });
     assert_eq!(closed.access.token_challenge(), "Basic realm=\"Here\"");
 }
 
@@ -325,13 +325,13 @@ async fn token_requests_with_bad_credentials_are_refused() {
             .map(drop)
             .map_err(|refusal| refusal.kind)
     };
-    let unauthorized = Err(RefusalKind::Unauthorized { invalid_token: false });
+    let unauthorized = Err(AuthErrorKind::Unauthorized { invalid_token: false });
     assert_eq!(ask("", Some(basic("anna", "wrong"))).await, unauthorized);
     assert_eq!(ask("", Some("Bearer x".into())).await, unauthorized);
     assert_eq!(ask("", Some("nonsense".into())).await, unauthorized);
     assert_eq!(
         ask("account=bert", Some(basic("anna", "secret"))).await,
-        Err(RefusalKind::Malformed)
+        Err(AuthErrorKind::Malformed)
     );
     assert_eq!(
         ask("account=anna&offline_token=true", Some(basic("anna", "secret"))).await,
@@ -351,7 +351,7 @@ async fn token_requests_with_bad_credentials_are_refused() {
         .await;
     assert_eq!(
         refused.unwrap_err().kind,
-        RefusalKind::Unauthorized { invalid_token: false }
+        AuthErrorKind::Unauthorized { invalid_token: false }
     );
 }
 
@@ -408,7 +408,7 @@ async fn the_token_key_is_made_private_once_and_published_as_a_key_set() {
         (&"ES256".into(), &jwks["keys"][0]["kid"])
     );
     assert_eq!(jwks["keys"][0].get("d"), None);
-    Access::new(&fixture.auth).unwrap();
+    AccessController::new(&fixture.auth).unwrap();
     assert_eq!(std::fs::read(path).unwrap(), before);
     assert_eq!(
         std::fs::read_dir(fixture.directory.path()).unwrap().count(),
@@ -454,13 +454,13 @@ async fn a_throttled_login_says_when_to_come_back() {
     for _ in 0..5 {
         assert!(matches!(
             fixture.basic("anna", "x").await.unwrap_err().kind,
-            RefusalKind::Unauthorized { .. }
+            AuthErrorKind::Unauthorized { .. }
         ));
     }
     let refusal = fixture.basic("anna", "secret").await.unwrap_err();
     assert_eq!(
         refusal.kind,
-        RefusalKind::Throttled {
+        AuthErrorKind::Throttled {
             retry_after: Duration::from_secs(1)
         }
     );

@@ -7,7 +7,7 @@ use crate::auth::{Actions, Scope};
 ///
 /// As CNCF distribution asks for them: writing takes pull and push, deleting takes delete. Cancelling an upload is
 /// the end of a push, not a delete. The source of a mount is asked for where it is read.
-pub(crate) fn scope(route: &Route) -> Option<Scope> {
+pub(crate) fn required_scope(route: &Route) -> Option<Scope> {
     let of = |repository, actions| Some(Scope::repository(repository, actions));
     match route {
         Route::Support => None,
@@ -29,7 +29,7 @@ pub(crate) fn scope(route: &Route) -> Option<Scope> {
 }
 
 /// What a challenge asks for besides: with a token for the target alone, the next answer to a mount would be another one.
-pub(crate) fn source(route: &Route) -> Option<Scope> {
+pub(crate) fn mount_source_scope(route: &Route) -> Option<Scope> {
     let Route::BeginUpload { repository, begin } = route else {
         return None;
     };

@@ -16,11 +16,11 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use lockgate_wire::internal;
 
-use super::byteranges;
+use super::byte_ranges;
 use super::conditional::{etag, none_match};
 use crate::http::body::HeadBody;
 use crate::http::context::app::Delivery;
-use crate::http::context::call::Call;
+use crate::http::context::request_context::RequestContext;
 use crate::http::error::ApiError;
 use crate::oci::range::{self, Selection};
 use crate::storage::Blob;
@@ -29,45 +29,53 @@ use crate::storage::Blob;
 const CACHE_FOREVER: &str = "max-age=31536000";
 
 /// Answers GET and HEAD of `blob`.
-pub(crate) async fn answer(call: &Call<'_>, blob: Blob) -> Result<HttpResponse, ApiError> {
-    if none_match(call.header(IF_NONE_MATCH.as_str()), &blob.digest) {
-        return Ok(described(HttpResponse::NotModified(), &blob).finish());
+pub(crate) async fn respond(context: &RequestContext<'_>, blob: Blob) -> Result<HttpResponse, ApiError> {
+    if none_match(context.header(IF_NONE_MATCH.as_str()), &blob.digest) {
+        return Ok(with_blob_headers(HttpResponse::NotModified(), &blob).finish());
     }
     // A range is for GET alone (RFC 9110 section 14.2); nginx cuts its own from the whole file.
-    let nginx_decides = matches!(call.settings.delivery, Delivery::Accel(_)) && blob.file.is_some();
-    let selection = if call.is_head() || nginx_decides {
+    let nginx_decides = matches!(context.settings.delivery, Delivery::Accel(_)) && blob.file.is_some();
+    let selection = if context.is_head() || nginx_decides {
         Selection::Whole
     } else {
-        selection(call, &blob)
+        selection(context, &blob)
     };
     match selection {
-        Selection::Whole => deliver(call, described(HttpResponse::Ok(), &blob), &blob, 0..blob.size).await,
+        Selection::Whole => {
+            deliver(
+                context,
+                with_blob_headers(HttpResponse::Ok(), &blob),
+                &blob,
+                0..blob.size,
+            )
+            .await
+        }
         Selection::Part(part) => {
-            let mut response = described(HttpResponse::PartialContent(), &blob);
+            let mut response = with_blob_headers(HttpResponse::PartialContent(), &blob);
             response.insert_header((
                 CONTENT_RANGE,
                 format!("bytes {}-{}/{}", part.start, part.end - 1, blob.size),
             ));
-            deliver(call, response, &blob, part).await
+            deliver(context, response, &blob, part).await
         }
-        Selection::Parts(parts) => Ok(deliver_parts(call, blob, parts)),
+        Selection::Parts(parts) => Ok(deliver_parts(context, blob, parts)),
         Selection::Unsatisfiable => Err(ApiError::range_not_satisfiable(blob.size)),
         Selection::TooMany => Err(ApiError::too_many_ranges()),
     }
 }
 
-fn selection(call: &Call<'_>, blob: &Blob) -> Selection {
-    let Some(range) = call.header(RANGE.as_str()) else {
+fn selection(context: &RequestContext<'_>, blob: &Blob) -> Selection {
+    let Some(range) = context.header(RANGE.as_str()) else {
         return Selection::Whole;
     };
     // If-Range compares strongly (RFC 9110 section 13.1.5); a date never matches, for blobs have none.
-    match call.header(IF_RANGE.as_str()) {
+    match context.header(IF_RANGE.as_str()) {
         Some(validator) if validator.trim() != etag(&blob.digest) => Selection::Whole,
         Some(_) | None => range::select(range, blob.size),
     }
 }
 
-fn described(mut response: HttpResponseBuilder, blob: &Blob) -> HttpResponseBuilder {
+fn with_blob_headers(mut response: HttpResponseBuilder, blob: &Blob) -> HttpResponseBuilder {
     response
         .insert_header((CONTENT_TYPE, "application/octet-stream"))
         .insert_header(("Docker-Content-Digest", blob.digest.to_string()))
@@ -78,16 +86,16 @@ fn described(mut response: HttpResponseBuilder, blob: &Blob) -> HttpResponseBuil
 }
 
 async fn deliver(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     mut response: HttpResponseBuilder,
     blob: &Blob,
     part: Range<u64>,
 ) -> Result<HttpResponse, ApiError> {
     let length = part.end - part.start;
-    if call.is_head() {
+    if context.is_head() {
         return Ok(response.body(HeadBody(length)));
     }
-    match (&call.settings.delivery, &blob.file) {
+    match (&context.settings.delivery, &blob.file) {
         (Delivery::Handoff, Some(file)) => {
             response.insert_header((internal::BLOB, format!("{} {length} {}", part.start, slashed(file))));
             Ok(response.finish())
@@ -97,25 +105,25 @@ async fn deliver(
             Ok(response.finish())
         }
         (Delivery::Handoff | Delivery::Accel(_) | Delivery::Stream, _) => {
-            let stream = call.app.registry.read_blob(blob, part).await?;
+            let stream = context.app.registry.read_blob(blob, part).await?;
             Ok(response.body(SizedStream::new(length, stream)))
         }
     }
 }
 
 /// Never for HEAD, and never for nginx.
-fn deliver_parts(call: &Call<'_>, blob: Blob, parts: Vec<Range<u64>>) -> HttpResponse {
-    let multipart = byteranges::multipart(blob.size, parts);
-    let mut response = described(HttpResponse::PartialContent(), &blob);
+fn deliver_parts(context: &RequestContext<'_>, blob: Blob, parts: Vec<Range<u64>>) -> HttpResponse {
+    let multipart = byte_ranges::multipart(blob.size, parts);
+    let mut response = with_blob_headers(HttpResponse::PartialContent(), &blob);
     response.insert_header((CONTENT_TYPE, multipart.content_type()));
-    match (&call.settings.delivery, &blob.file) {
+    match (&context.settings.delivery, &blob.file) {
         (Delivery::Handoff, Some(file)) => {
             response.insert_header((internal::BLOB, format!("multipart {multipart} {}", slashed(file))));
             response.finish()
         }
         (Delivery::Handoff | Delivery::Accel(_) | Delivery::Stream, _) => {
-            let (length, read) = (multipart.length(), call.app.registry.blob_reader(blob));
-            response.body(SizedStream::new(length, byteranges::body(multipart, read)))
+            let (length, read) = (multipart.length(), context.app.registry.blob_reader(blob));
+            response.body(SizedStream::new(length, byte_ranges::body(multipart, read)))
         }
     }
 }

@@ -4,14 +4,14 @@ use actix_web::http::Method;
 use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, LOCATION, ORIGIN};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::context::app::{App, Settings};
+use super::context::app::{App, HttpSettings};
 use super::handlers::tokens;
 use super::route;
 use super::serve::is_reading;
 
 /// 301 for a path with odd slashes to the endpoint that is meant, as distribution answers. Always to a path, so never to
 /// another host.
-pub(crate) fn redirection(settings: &Settings, request: &HttpRequest) -> Option<HttpResponse> {
+pub(crate) fn redirection(settings: &HttpSettings, request: &HttpRequest) -> Option<HttpResponse> {
     let whole = request.uri().path();
     let may_be_odd = whole.contains("//") || whole.ends_with('/');
     if !may_be_odd || !is_reading(request.method()) {
@@ -36,12 +36,12 @@ pub(crate) fn redirection(settings: &Settings, request: &HttpRequest) -> Option<
 
 /// 204 for a browser that asks whether a page of another origin may send what it wants to (the Fetch standard's
 /// "CORS-preflight request"); the configured headers, which are on every answer, say so.
-pub(crate) fn preflight(app: &App, settings: &Settings, request: &HttpRequest, path: &str) -> Option<HttpResponse> {
+pub(crate) fn preflight(app: &App, settings: &HttpSettings, request: &HttpRequest, path: &str) -> Option<HttpResponse> {
     let headers = request.headers();
     let is_preflight = settings.cors
         && request.method() == Method::OPTIONS
         && headers.contains_key(ORIGIN)
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let is_served = || path == "/v2" || path.starts_with("/v2/") || tokens::place(&app.access, path).is_some();
+    let is_served = || path == "/v2" || path.starts_with("/v2/") || tokens::endpoint(&app.access, path).is_some();
     (is_preflight && is_served()).then(|| HttpResponse::NoContent().finish())
 }
