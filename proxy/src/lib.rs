@@ -5,7 +5,7 @@
 //!  ├─ downstream   connections: server, tls, socket, transport, frames; head: is it a request, in time, unambiguous
 //!  ├─ request      service: the phases; headers, body, settings, docroot, redirect, error_response, access_log
 //!  ├─ upstream     connect: the registry, waiting for it; ask, retry; resume: going on with uploads
-//!  └─ blob         handoff: bodies from their files; root_dir: opening beneath a directory alone
+//!  └─ blob         file_body: bodies from their files; root_dir: opening beneath a directory alone
 //! ```
 //!
 //! Absent on purpose: manifests, passwords, rights. The registry decides everything about HTTP. Pingora's `Server` is

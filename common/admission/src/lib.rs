@@ -11,6 +11,7 @@
 //! that somebody signed in from, so that a login, which begins without credentials, finds its way.
 
 mod network;
+mod open_files;
 mod permit_pool;
 mod recent_logins;
 
@@ -23,6 +24,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 pub use crate::network::ClientNetwork;
+pub use crate::open_files::open_file_limit;
 use crate::permit_pool::PermitPool;
 use crate::recent_logins::RecentLogins;
 

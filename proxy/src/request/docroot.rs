@@ -9,7 +9,7 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
-use crate::blob::handoff::FileBody;
+use crate::blob::file_body::FileBody;
 use crate::blob::root_dir::{OpenFile, RootDir};
 use crate::request::settings::ProxySettings;
 

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use http::uri::Authority;
 use http::{HeaderName, Version};
 use lockgate_config::Network;
-use lockgate_wire::{ForwardedFields, Origin, Scheme, authority, internal};
+use lockgate_wire::headers::{PREFIX, USER};
+use lockgate_wire::{ForwardedFields, Origin, Scheme, authority};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
@@ -84,11 +85,7 @@ fn named_host(request: &RequestHeader) -> Option<&str> {
 
 /// Takes the account from the registry's answer, and every header that is between it and us alone.
 pub(crate) fn take_internal(answer: &mut ResponseHeader) -> Option<String> {
-    let user = answer
-        .headers
-        .get(internal::USER)
-        .and_then(|user| user.to_str().ok())
-        .map(decode);
+    let user = answer.headers.get(USER).and_then(|user| user.to_str().ok()).map(decode);
     let internal: Vec<HeaderName> = answer
         .headers
         .keys()
@@ -102,7 +99,7 @@ pub(crate) fn take_internal(answer: &mut ResponseHeader) -> Option<String> {
 }
 
 fn is_internal(name: &str) -> bool {
-    name.starts_with("x-lockgate-") || name.starts_with("x-accel-")
+    name.starts_with(PREFIX) || name.starts_with("x-accel-")
 }
 
 /// Headers that only a proxy may write: where a request comes from, hand-offs, and client certificates (RFC 9440 and

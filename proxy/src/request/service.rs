@@ -12,14 +12,15 @@ use http::{HeaderValue, Method, StatusCode};
 use lockgate_admission::Overloaded;
 use lockgate_certs::trust::CERTIFICATE_URL_PATH;
 use lockgate_files::BufferPool;
-use lockgate_wire::internal;
+use lockgate_wire::headers::BLOB;
+use lockgate_wire::{Handoff, is_probe};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use tokio::sync::watch;
 
-use crate::blob::handoff::{Handoff, OpenError};
+use crate::blob::file_body::{FileBody, OpenError};
 use crate::request::body::{self, BodyMode};
 use crate::request::connection_info::ConnectionInfo;
 use crate::request::context::RequestContext;
@@ -152,7 +153,8 @@ impl ProxyHttp for Service {
     }
 
     async fn request_filter(&self, session: &mut Session, request: &mut RequestContext) -> Result<bool> {
-        let is_probe = is_probe(session.req_header());
+        let header = session.req_header();
+        let is_probe = is_probe(header.method.as_str(), header.uri.path());
         if request.peer.as_ref().is_none_or(|peer| peer.refused) {
             session.set_keepalive(None);
             if !is_probe {
@@ -281,7 +283,7 @@ impl ProxyHttp for Service {
         }
         let handoff = answer
             .headers
-            .get(internal::BLOB)
+            .get(BLOB)
             .map(|value| value.to_str().unwrap_or_default().to_owned());
         request.user = headers::take_internal(answer).or(request.user.take());
         if let (Some(_), Some(caller)) = (&request.user, &request.caller) {
@@ -466,7 +468,7 @@ impl Service {
             .map_err(|error| error.to_string())
             .map(|handoff| {
                 let length = handoff.length();
-                (length, handoff.open(&request.settings.blobs))
+                (length, FileBody::open(handoff, &request.settings.blobs))
             });
         let (length, opened) = match opened {
             Ok(opened) => opened,
@@ -513,11 +515,6 @@ impl Service {
 /// The request is over with what the registry answered.
 fn refused(status: StatusCode) -> Box<Error> {
     Error::new_down(ErrorType::HTTPStatus(status.as_u16()))
-}
-
-/// Probes have no turn to wait for: who cannot ask whether it lives would end it.
-fn is_probe(header: &RequestHeader) -> bool {
-    matches!(header.method, Method::GET | Method::HEAD) && matches!(header.uri.path(), "/healthz" | "/readyz")
 }
 
 /// What of a head is refused that Pingora understood, over HTTP/1.1 or h2.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use lockgate_admission::{Admission, Bounds};
+use lockgate_admission::{Admission, Bounds, open_file_limit};
 use lockgate_config::{CertificateSource, Config, Home, Limits, Network, PublicUrl};
+use lockgate_wire::{HEALTH_PATH, READY_PATH};
 use pingora::http::ResponseHeader;
-use rustix::process::{Resource, getrlimit};
 
 use crate::blob::root_dir::RootDir;
 use crate::run_error::RunError;
@@ -47,7 +47,7 @@ impl ProxySettings {
         let source = http.tls.as_ref().map(|tls| &tls.certificate);
         let auto = matches!(source, Some(CertificateSource::Auto { .. }));
         let acme = matches!(source, Some(CertificateSource::Acme(_)));
-        let limits = http.limits.within(descriptors());
+        let limits = http.limits.within(open_file_limit());
         Ok(Self {
             admission: Arc::new(Admission::new(Bounds {
                 requests: limits.max_requests,
@@ -76,7 +76,7 @@ impl ProxySettings {
 
     /// Whether a file of the docroot never hides what is at `path`.
     pub(crate) fn is_reserved(&self, path: &str) -> bool {
-        self.is_api(path) || is_at(&["/healthz", "/readyz"], path)
+        self.is_api(path) || is_at(&[HEALTH_PATH, READY_PATH], path)
     }
 
     /// These settings, with the requests that are in flight already counted where the bounds are the same.
@@ -97,12 +97,6 @@ impl ProxySettings {
         }
         Ok(())
     }
-}
-
-/// How many files and connections this process may have open.
-fn descriptors() -> usize {
-    let limit = getrlimit(Resource::Nofile).current;
-    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 fn headers(config: &Config) -> Result<Vec<(HeaderName, HeaderValue)>, RunError> {

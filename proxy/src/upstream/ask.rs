@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 
 use bytes::BytesMut;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use lockgate_wire::internal::CHECK;
+use lockgate_wire::headers::CHECK;
 use pingora::http::RequestHeader;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lockgate_wire::{HEALTH_PATH, PROXY_KEEP_ALIVE};
 use pingora::connectors::L4Connect;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::l4::stream::Stream;
@@ -15,7 +16,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::run_error::RunError;
-use crate::upstream::limits::{CONNECT_BACKOFF, MAX_CONNECT_BACKOFF, UPSTREAM_IDLE_TIMEOUT, UPSTREAM_READ_TIMEOUT};
+use crate::upstream::limits::{CONNECT_BACKOFF, MAX_CONNECT_BACKOFF, UPSTREAM_READ_TIMEOUT};
 
 /// The registry's socket.
 #[derive(Debug, Clone)]
@@ -48,7 +49,7 @@ impl Upstream {
             .to_str()
             .ok_or_else(|| Error::explain(ErrorType::InternalError, "socket path"))?;
         let mut peer = HttpPeer::new_uds(path, false, String::new())?;
-        peer.options.idle_timeout = Some(UPSTREAM_IDLE_TIMEOUT);
+        peer.options.idle_timeout = Some(PROXY_KEEP_ALIVE);
         if anew {
             // A pool of its own, which is empty; and nobody will look there for the connection.
             peer.group_key = uuid::Uuid::new_v4().as_u64_pair().0;
@@ -100,7 +101,7 @@ impl L4Connect for WaitingConnector {
 async fn connect(path: &Path) -> std::io::Result<UnixStream> {
     let mut stream = UnixStream::connect(path).await?;
     stream
-        .write_all(b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .write_all(format!("HEAD {HEALTH_PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
         .await?;
     // An answer to HEAD is a head alone; any status will do.
     let mut answer = Vec::with_capacity(512);

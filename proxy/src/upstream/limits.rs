@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// Upstream connections rest in the pool for less than the registry's keep-alive of 75 s.
-pub(crate) const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// No byte from the registry for this long: 504. Finishing an upload waits for the disk in that time.
 pub(crate) const UPSTREAM_READ_TIMEOUT: Duration = Duration::from_secs(120);
 

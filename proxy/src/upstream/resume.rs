@@ -15,7 +15,7 @@ use std::io;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
-use lockgate_wire::internal::OFFSET;
+use lockgate_wire::headers::OFFSET;
 use pingora::http::RequestHeader;
 use tokio::time::Instant;
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use lockgate_admission::{Admission, Caller, Permit};
+use lockgate_wire::is_probe;
 
 use super::context::app::HttpSettings;
 use super::context::origin::RequestOrigin;
@@ -28,7 +28,11 @@ pub(crate) async fn admit(
     origin: &RequestOrigin,
     request: &HttpRequest,
 ) -> Result<Option<InFlight>, ApiError> {
-    let Some(admission) = settings.admission.clone().filter(|_| !is_probe(request)) else {
+    let Some(admission) = settings
+        .admission
+        .clone()
+        .filter(|_| !is_probe(request.method().as_str(), request.uri().path()))
+    else {
         return Ok(None);
     };
     let authorization = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
@@ -39,11 +43,6 @@ pub(crate) async fn admit(
         caller,
         permit,
     }))
-}
-
-/// Probes have no turn to wait for: who cannot ask whether it lives would end it.
-fn is_probe(request: &HttpRequest) -> bool {
-    matches!(*request.method(), Method::GET | Method::HEAD) && matches!(request.uri().path(), "/healthz" | "/readyz")
 }
 
 impl InFlight {

@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use lockgate_wire::internal;
+use lockgate_wire::{HEALTH_PATH, READY_PATH, headers};
 use tracing::Instrument as _;
 
 use super::admission;
@@ -26,9 +26,9 @@ use crate::auth::{ChallengeError, Principal};
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The proxy asks whether a request would be accepted, before the client sends its body; no client's crosses the proxy.
-const CHECK: HeaderName = HeaderName::from_static(internal::CHECK);
+const CHECK: HeaderName = HeaderName::from_static(headers::CHECK);
 /// For the proxy's access log; the proxy strips it.
-const USER: HeaderName = HeaderName::from_static(internal::USER);
+const USER: HeaderName = HeaderName::from_static(headers::USER);
 
 /// Answers any request.
 pub(crate) async fn serve(request: HttpRequest, body: ReadableBody, app: Data<App>) -> HttpResponse {
@@ -192,8 +192,8 @@ async fn dispatch(context: &RequestContext<'_>, route: Route, payload: Payload) 
 /// Whether the process lives, and whether it serves: asked without an account, below `http.prefix` and beside it.
 async fn health_of(app: &App, method: &Method, path: &str) -> Option<HttpResponse> {
     match path {
-        "/healthz" if is_reading(method) => Some(HttpResponse::Ok().finish()),
-        "/readyz" if is_reading(method) => Some(health::ready(app).await),
+        HEALTH_PATH if is_reading(method) => Some(HttpResponse::Ok().finish()),
+        READY_PATH if is_reading(method) => Some(health::ready(app).await),
         _ => None,
     }
 }

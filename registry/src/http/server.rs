@@ -11,18 +11,16 @@ use actix_http::{HttpService, Protocol};
 use actix_service::{IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server};
 use actix_web::web;
+use lockgate_admission::open_file_limit;
 use lockgate_config::Config;
+use lockgate_wire::REGISTRY_KEEP_ALIVE;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::connection::Connection;
-use super::context::app::{App, descriptors};
+use super::context::app::App;
 use super::serve::serve;
 use crate::{Frontend, Listener};
-
-/// Connections of a proxy stay open this long between requests; longer than the proxy keeps them (60 s), so that it is
-/// never the registry that closes under a request.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long a connection that is over may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -46,7 +44,7 @@ impl ServerLimits {
     /// Those of `config`.
     pub(crate) fn new(config: &Config, frontend: Frontend) -> Self {
         let http = &config.http;
-        let connections = http.limits.within(descriptors()).max_connections;
+        let connections = http.limits.within(open_file_limit()).max_connections;
         Self {
             // Whoever says that it is over has a deadline of their own: the shorter of the two, or the longer after a
             // hand-over.
@@ -107,7 +105,7 @@ where
         .on_connect_ext(|connection: &Connection<S>, data| {
             data.insert(connection.broken());
         })
-        .keep_alive(KEEP_ALIVE_TIMEOUT)
+        .keep_alive(REGISTRY_KEEP_ALIVE)
         // The connection has its own.
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(CLOSE_TIMEOUT)

@@ -2,10 +2,10 @@
 //! be read. So it waits for its turn, and has the body, the headers and the log line of every answer.
 
 use actix_web::HttpRequest;
+use lockgate_wire::headers::REFUSED;
 
 /// No client gets it past [`super::head`].
 pub(crate) const METHOD: &str = "-";
-const HEADER: &str = "x-lockgate-refused";
 
 /// Why a request cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Refusal {
     /// The request that stands for it, the connection's last.
     pub(super) fn to_request(self) -> Vec<u8> {
         let Self { status, message } = self;
-        format!("{METHOD} * HTTP/1.1\r\nhost: -\r\nconnection: close\r\n{HEADER}: {status} {message}\r\n\r\n")
+        format!("{METHOD} * HTTP/1.1\r\nhost: -\r\nconnection: close\r\n{REFUSED}: {status} {message}\r\n\r\n")
             .into_bytes()
     }
 }
@@ -38,7 +38,7 @@ pub(crate) fn refused(request: &HttpRequest) -> Option<(u16, &str)> {
     if request.method().as_str() != METHOD {
         return None;
     }
-    let value = request.headers().get(HEADER)?.to_str().ok()?;
+    let value = request.headers().get(REFUSED)?.to_str().ok()?;
     let (status, message) = value.split_once(' ')?;
     Some((status.parse().ok()?, message))
 }

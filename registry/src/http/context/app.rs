@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use lockgate_admission::{Admission, Bounds};
+use lockgate_admission::{Admission, Bounds, open_file_limit};
 use lockgate_config::Config;
-use rustix::process::{Resource, getrlimit};
 
 use super::health::LastCheck;
 use super::metrics::Metrics;
@@ -143,19 +142,13 @@ impl HttpSettings {
 }
 
 fn bounds(config: &Config) -> Bounds {
-    let limits = config.http.limits.within(descriptors());
+    let limits = config.http.limits.within(open_file_limit());
     Bounds {
         requests: limits.max_requests,
         network_requests: limits.max_network_requests,
         wait: limits.request_wait,
         open: config.auth.is_open(),
     }
-}
-
-/// How many files and connections this process may have open.
-pub(crate) fn descriptors() -> usize {
-    let limit = getrlimit(Resource::Nofile).current;
-    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 fn added_headers(config: &Config) -> Vec<(HeaderName, HeaderValue)> {

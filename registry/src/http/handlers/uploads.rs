@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, LOCATION, RANGE};
 use actix_web::web::Payload;
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use lockgate_wire::internal;
+use lockgate_wire::headers;
 
 use crate::Frontend;
 use crate::http::body;
@@ -22,7 +22,7 @@ use crate::storage::{Blob, UploadId};
 
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 /// For the proxy, which goes on with an upload that was cut; it strips the header.
-const OFFSET: HeaderName = HeaderName::from_static(internal::OFFSET);
+const OFFSET: HeaderName = HeaderName::from_static(headers::OFFSET);
 
 /// POST: begins a session.
 pub(crate) async fn begin(

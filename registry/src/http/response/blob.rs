@@ -1,7 +1,7 @@
 //! A blob as an answer: one decision (status, headers, range), rendered in three ways.
 //!
 //! ```text
-//! Handoff   X-Lockgate-Blob: offset length path      Lockgate's proxy streams the file; several ranges: `internal::BLOB`
+//! Handoff   [`headers::BLOB`]: offset length path     Lockgate's proxy streams the file
 //! Accel     X-Accel-Redirect: /location/path         nginx streams the file, and does ranges itself
 //! Stream    the body                                 the registry streams it
 //! ```
@@ -14,7 +14,7 @@ use actix_web::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use lockgate_wire::internal;
+use lockgate_wire::{Handoff, HandoffContent, headers};
 
 use super::byte_ranges;
 use super::conditional::{etag, none_match};
@@ -97,7 +97,8 @@ async fn deliver(
     }
     match (&context.settings.delivery, &blob.file) {
         (Delivery::Handoff, Some(file)) => {
-            response.insert_header((internal::BLOB, format!("{} {length} {}", part.start, slashed(file))));
+            let handoff = Handoff::new(HandoffContent::Range(part), slashed(file));
+            response.insert_header((headers::BLOB, handoff.to_string()));
             Ok(response.finish())
         }
         (Delivery::Accel(location), Some(file)) => {
@@ -118,7 +119,8 @@ fn deliver_parts(context: &RequestContext<'_>, blob: Blob, parts: Vec<Range<u64>
     response.insert_header((CONTENT_TYPE, multipart.content_type()));
     match (&context.settings.delivery, &blob.file) {
         (Delivery::Handoff, Some(file)) => {
-            response.insert_header((internal::BLOB, format!("multipart {multipart} {}", slashed(file))));
+            let handoff = Handoff::new(HandoffContent::Parts(multipart), slashed(file));
+            response.insert_header((headers::BLOB, handoff.to_string()));
             response.finish()
         }
         (Delivery::Handoff | Delivery::Accel(_) | Delivery::Stream, _) => {

@@ -1,14 +1,13 @@
-//! Blob hand-off: the registry names a file, an offset and a length, and the proxy streams them.
+//! A file, or pieces of it, as the body of an answer: what the registry hands off, and files beside the registry.
 
 use std::io;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use lockgate_files::{BufferPool, Cached, PooledBuffer, read_cached};
-use lockgate_wire::Multipart;
+use lockgate_wire::{Handoff, HandoffContent, Multipart};
 use pingora::{Error, ErrorType, OrErr, Result};
 use pingora_proxy::Session;
 use rustix::fs::{Advice, fadvise};
@@ -19,28 +18,6 @@ use crate::blob::root_dir::{OpenFile, RootDir};
 
 /// How far ahead the kernel is asked to read once the page cache has missed.
 const READ_AHEAD: u64 = 2 * 1024 * 1024;
-
-/// What of which file below the blob root is sent: `<offset> <length> <relative path>`, or
-/// `multipart <boundary> <size> <first>-<last>,... <relative path>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Handoff {
-    content: Content,
-    /// Below the blob root.
-    path: PathBuf,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Content {
-    Piece { offset: u64, length: u64 },
-    Parts(Multipart),
-}
-
-/// The internal header cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "a hand-off is `<offset> <length> <path>` or `multipart <boundary> <size> <first>-<last>,... <path>`, not {0:?}"
-)]
-pub(crate) struct ParseError(String);
 
 /// Why a blob cannot be sent.
 #[derive(Debug, thiserror::Error)]
@@ -68,83 +45,6 @@ pub(crate) enum OpenError {
     },
 }
 
-impl FromStr for Handoff {
-    type Err = ParseError;
-
-    fn from_str(header: &str) -> Result<Self, ParseError> {
-        let parse = || {
-            let (content, path) = match header.strip_prefix("multipart ") {
-                Some(parts) => parse_parts(parts)?,
-                None => parse_piece(header)?,
-            };
-            (!path.is_empty()).then(|| Self {
-                content,
-                path: path.into(),
-            })
-        };
-        parse().ok_or_else(|| ParseError(header.to_owned()))
-    }
-}
-
-fn parse_piece(header: &str) -> Option<(Content, &str)> {
-    let (offset, rest) = header.split_once(' ')?;
-    let (length, path) = rest.split_once(' ')?;
-    let (offset, length): (u64, u64) = (offset.parse().ok()?, length.parse().ok()?);
-    offset.checked_add(length)?;
-    Some((Content::Piece { offset, length }, path))
-}
-
-fn parse_parts(text: &str) -> Option<(Content, &str)> {
-    let (end, _) = text.match_indices(' ').nth(2)?;
-    Some((Content::Parts(text[..end].parse().ok()?), &text[end + 1..]))
-}
-
-impl Handoff {
-    /// Bytes of the body.
-    pub(crate) fn length(&self) -> u64 {
-        match &self.content {
-            Content::Piece { length, .. } => *length,
-            Content::Parts(multipart) => multipart.length(),
-        }
-    }
-
-    /// Opens the file, so that a missing one can still become a proper answer.
-    pub(crate) fn open(self, root: &RootDir) -> Result<FileBody, OpenError> {
-        let OpenFile { file, size, .. } = match root.open(&self.path) {
-            Ok(opened) => opened,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(OpenError::Missing(self.path)),
-            Err(source) => {
-                return Err(OpenError::Io {
-                    path: self.path,
-                    source,
-                });
-            }
-        };
-        let (range, parts) = match self.content {
-            Content::Piece { offset, length } => {
-                // Larger read-ahead by the kernel; a hint, so a refusal does not matter.
-                let _ = fadvise(&file, offset, NonZeroU64::new(length), Advice::Sequential);
-                (offset..offset + length, None)
-            }
-            Content::Parts(multipart) => (0..multipart.size(), Some(Box::new(multipart))),
-        };
-        if size < range.end {
-            return Err(OpenError::TooShort {
-                path: self.path,
-                size,
-                expected: range.end,
-            });
-        }
-        Ok(FileBody {
-            file: Arc::new(file),
-            offset: range.start,
-            end: range.end,
-            inline: true,
-            parts,
-        })
-    }
-}
-
 /// An open file and what is left to send of it.
 #[derive(Debug)]
 pub(crate) struct FileBody {
@@ -157,6 +57,44 @@ pub(crate) struct FileBody {
 }
 
 impl FileBody {
+    /// Opens the file of `handoff` below `root`, so that a missing one can still become a proper answer.
+    pub(crate) fn open(handoff: Handoff, root: &RootDir) -> Result<Self, OpenError> {
+        let (content, path) = handoff.into_content_and_path();
+        let path = PathBuf::from(path);
+        let OpenFile { file, size, .. } = match root.open(&path) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(OpenError::Missing(path)),
+            Err(source) => return Err(OpenError::Io { path, source }),
+        };
+        let (range, parts) = match content {
+            HandoffContent::Range(range) => {
+                // Larger read-ahead by the kernel; a hint, so a refusal does not matter.
+                let _ = fadvise(
+                    &file,
+                    range.start,
+                    NonZeroU64::new(range.end - range.start),
+                    Advice::Sequential,
+                );
+                (range, None)
+            }
+            HandoffContent::Parts(multipart) => (0..multipart.size(), Some(Box::new(multipart))),
+        };
+        if size < range.end {
+            return Err(OpenError::TooShort {
+                path,
+                size,
+                expected: range.end,
+            });
+        }
+        Ok(Self {
+            file: Arc::new(file),
+            offset: range.start,
+            end: range.end,
+            inline: true,
+            parts,
+        })
+    }
+
     /// All of `opened`.
     pub(crate) fn whole(opened: OpenFile) -> Self {
         Self {
@@ -255,40 +193,8 @@ mod tests {
 
     use super::*;
 
-    fn handoff(header: &str) -> Handoff {
-        header.parse().unwrap()
-    }
-
-    #[test]
-    fn the_header_is_read_strictly() {
-        let expected = Handoff {
-            content: Content::Piece { offset: 3, length: 5 },
-            path: "sha256/aa/aa bb/data".into(),
-        };
-        assert_eq!(handoff("3 5 sha256/aa/aa bb/data"), expected);
-        let expected = Handoff {
-            content: Content::Parts("b0 9 0-1,8-8".parse().unwrap()),
-            path: "sha256/aa/aa bb/data".into(),
-        };
-        assert_eq!(handoff("multipart b0 9 0-1,8-8 sha256/aa/aa bb/data"), expected);
-        for header in [
-            "",
-            "3",
-            "3 5",
-            "3 5 ",
-            "-1 5 a",
-            "a 5 a",
-            "3 b a",
-            "18446744073709551615 1 a",
-            "multipart",
-            "multipart b 9 0-1",
-            "multipart b 9 0-1 ",
-            "multipart b 9 0-1,9-9 a",
-            "multipart b 9  a",
-            "multipart  9 0-1 a",
-        ] {
-            assert!(header.parse::<Handoff>().is_err(), "{header:?}");
-        }
+    fn open(handoff: &str, root: &RootDir) -> Result<FileBody, OpenError> {
+        FileBody::open(handoff.parse().unwrap(), root)
     }
 
     #[tokio::test]
@@ -299,7 +205,7 @@ mod tests {
         let root = RootDir::new(place.path().to_owned());
         for inline in [true, false] {
             for (offset, length) in [(0, content.len()), (1, 0), (70_001, 131_072), (content.len() - 1, 1)] {
-                let mut blob = handoff(&format!("{offset} {length} data")).open(&root).unwrap();
+                let mut blob = open(&format!("{offset} {length} data"), &root).unwrap();
                 blob.inline = inline;
                 let mut read = Vec::new();
                 while blob.offset < blob.end {
@@ -315,21 +221,21 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("data"), "12345").unwrap();
         let root = RootDir::new(place.path().to_owned());
-        assert!(handoff("2 3 data").open(&root).is_ok());
+        assert!(open("2 3 data", &root).is_ok());
         assert!(matches!(
-            handoff("2 4 data").open(&root),
+            open("2 4 data", &root),
             Err(OpenError::TooShort {
                 size: 5,
                 expected: 6,
                 ..
             })
         ));
-        assert!(handoff("multipart b 5 0-0,4-4 data").open(&root).is_ok());
+        assert!(open("multipart b 5 0-0,4-4 data", &root).is_ok());
         assert!(matches!(
-            handoff("multipart b 6 0-0,4-4 data").open(&root),
+            open("multipart b 6 0-0,4-4 data", &root),
             Err(OpenError::TooShort { .. })
         ));
-        assert!(matches!(handoff("0 1 gone").open(&root), Err(OpenError::Missing(_))));
-        assert!(matches!(handoff("0 1 ../data").open(&root), Err(OpenError::Missing(_))));
+        assert!(matches!(open("0 1 gone", &root), Err(OpenError::Missing(_))));
+        assert!(matches!(open("0 1 ../data", &root), Err(OpenError::Missing(_))));
     }
 }
