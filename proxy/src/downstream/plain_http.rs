@@ -3,12 +3,10 @@
 use http::Uri;
 use lockgate_config::PublicUrl;
 
-use crate::request::error_response::ErrorResponse;
+use crate::request::error::{ErrorCode, ProxyError};
+use crate::request::error_response::{to_http1, to_http1_text};
 use crate::request::redirect::{named_host, public, target, with_port};
 use crate::request::settings::ProxySettings;
-
-/// What nginx and Go's net/http answer, too.
-pub(crate) const STATUS: u16 = 400;
 
 /// Bytes of a path that is repeated in the answer.
 const PATH_SIZE: usize = 300;
@@ -22,15 +20,17 @@ pub(crate) fn begins(byte: Option<u8>) -> bool {
 pub(crate) fn answer(head: &[u8], settings: &ProxySettings, port: u16) -> Vec<u8> {
     let target = target(head);
     let path = target.as_ref().map_or("/", Uri::path);
-    let message = match url(head, path, settings.host.as_ref(), port) {
-        Some(url) => format!("the client sent an HTTP request to an HTTPS port, use {url}"),
-        None => "the client sent an HTTP request to an HTTPS port, use an https:// URL".to_owned(),
+    let error = match url(head, path, settings.host.as_ref(), port) {
+        Some(url) => ProxyError::new(
+            ErrorCode::PlainHttp,
+            format!("the client sent an HTTP request to an HTTPS port, use {url}"),
+        ),
+        None => ErrorCode::PlainHttp.into(),
     };
-    let page = ErrorResponse::new(STATUS, &message);
     let mut answer = if settings.is_api(path) {
-        page.to_http1()
+        to_http1(&error)
     } else {
-        page.to_http1_text()
+        to_http1_text(&error)
     };
     if head.starts_with(b"HEAD ") {
         let end = answer.windows(4).position(|end| end == b"\r\n\r\n");

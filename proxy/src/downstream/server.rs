@@ -30,7 +30,8 @@ use crate::downstream::socket::BufferedSocket;
 use crate::downstream::tls::Tls;
 use crate::downstream::transport::Transport;
 use crate::request::connection_info::ConnectionInfo;
-use crate::request::error_response::ErrorResponse;
+use crate::request::error::{ErrorCode, ProxyError};
+use crate::request::error_response::to_http1;
 use crate::request::head_error::HeadError;
 use crate::request::in_flight::InFlight;
 use crate::request::limits::{DRAIN_GRACE, LEAVE_GRACE};
@@ -310,18 +311,23 @@ impl Server {
         };
         tracing::debug!(remote = %connection.peer().remote, "plain HTTP on the port for HTTPS");
         if settings.access_log {
-            access_log::write_short(connection.peer().remote.ip(), Some(&head), plain_http::STATUS);
+            access_log::write_short(
+                connection.peer().remote.ip(),
+                Some(&head),
+                ErrorCode::PlainHttp.status(),
+            );
         }
         answer_and_close(connection, &plain_http::answer(&head, &settings, port)).await;
     }
 
     async fn refuse(&self, connection: Connection, error: HeadError) {
+        let error = ProxyError::from(error);
         let (remote, status) = (connection.peer().remote, error.status());
         tracing::debug!(%remote, status, reason = error.message(), "refused");
         if self.settings.load().access_log {
             access_log::write_short(remote.ip(), None, status);
         }
-        answer_and_close(connection, &ErrorResponse::new(status, error.message()).to_http1()).await;
+        answer_and_close(connection, &to_http1(&error)).await;
     }
 }
 

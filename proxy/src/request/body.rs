@@ -12,7 +12,7 @@ use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorType, Result};
 use tokio::time::timeout;
 
-use crate::request::head_error::HeadError;
+use crate::request::error::{ErrorCode, ProxyError};
 use crate::request::limits::MAX_BUFFERED_BODY;
 
 /// How the body of a request gets to the registry.
@@ -37,7 +37,7 @@ pub(crate) async fn receive(session: &mut ServerSession, within: Duration) -> Re
         return Ok(BodyMode::Streamed);
     }
     if length.is_some() && !is_small {
-        return Err(HeadError::BodyTooLarge.into_error());
+        return Err(ProxyError::from(ErrorCode::BodyTooLarge).into());
     }
     session.enable_retry_buffering();
     if waits {
@@ -54,7 +54,7 @@ async fn read(session: &mut ServerSession) -> Result<()> {
     while let Some(piece) = session.read_request_body().await.map_err(Error::into_down)? {
         length += piece.len();
         if length > MAX_BUFFERED_BODY {
-            return Err(HeadError::BodyTooLarge.into_error());
+            return Err(ProxyError::from(ErrorCode::BodyTooLarge).into());
         }
     }
     Ok(())

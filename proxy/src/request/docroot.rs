@@ -11,17 +11,26 @@ use pingora_proxy::Session;
 
 use crate::blob::file_body::FileBody;
 use crate::blob::root_dir::{OpenFile, RootDir};
+use crate::request::context::RequestContext;
 use crate::request::settings::ProxySettings;
 
 /// A file to serve.
 #[derive(Debug)]
-pub(crate) struct StaticFile {
+struct StaticFile {
     opened: OpenFile,
     media_type: &'static str,
 }
 
-/// Finds the file that `session` asks for. `None`: the registry shall answer.
-pub(crate) fn find(session: &Session, settings: &ProxySettings) -> Option<StaticFile> {
+/// Answers with the file that `session` asks for. Returns whether there is one: else the registry answers.
+pub(crate) async fn answer(session: &mut Session, request: &RequestContext, buffers: &BufferPool) -> Result<bool> {
+    let Some(file) = find(session, &request.settings) else {
+        return Ok(false);
+    };
+    file.send(session, &request.settings, buffers).await?;
+    Ok(true)
+}
+
+fn find(session: &Session, settings: &ProxySettings) -> Option<StaticFile> {
     let root = settings.docroot.as_deref()?;
     let request = session.req_header();
     if !matches!(request.method, Method::GET | Method::HEAD) {
@@ -80,12 +89,7 @@ fn decode(path: &str) -> Option<String> {
 
 impl StaticFile {
     /// Sends the file, or 304 when the client has it.
-    pub(crate) async fn send(
-        self,
-        session: &mut Session,
-        settings: &ProxySettings,
-        buffers: &BufferPool,
-    ) -> Result<()> {
+    async fn send(self, session: &mut Session, settings: &ProxySettings, buffers: &BufferPool) -> Result<()> {
         let (seconds, nanoseconds) = self.opened.modified;
         let etag = format!("\"{:x}-{seconds:x}{nanoseconds:08x}\"", self.opened.size);
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));

@@ -7,7 +7,8 @@ use lockgate_certs::challenge;
 use lockgate_config::PublicUrl;
 use lockgate_wire::authority;
 
-use crate::request::error_response::ErrorResponse;
+use crate::request::error::ErrorCode;
+use crate::request::error_response::to_http1;
 
 /// RFC 8555 section 8.3.
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
@@ -19,10 +20,7 @@ pub(crate) fn answer(head: &[u8], host: Option<&PublicUrl>, port: u16, challenge
         return challenge_answer(challenge::token(directory, token));
     }
     let Some(location) = location(head, host, port) else {
-        return (
-            400,
-            ErrorResponse::new(400, "the request names no host to redirect to").to_http1(),
-        );
+        return error_answer(ErrorCode::HostUnnamed);
     };
     let answer = format!(
         "HTTP/1.1 301 Moved Permanently\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -38,9 +36,13 @@ fn challenge(head: &[u8]) -> Option<&str> {
     words.next()?.strip_prefix(CHALLENGES)
 }
 
+fn error_answer(code: ErrorCode) -> (u16, Vec<u8>) {
+    (code.status(), to_http1(&code.into()))
+}
+
 fn challenge_answer(key_authorization: Option<Vec<u8>>) -> (u16, Vec<u8>) {
     let Some(body) = key_authorization else {
-        return (404, ErrorResponse::new(404, "no such challenge").to_http1());
+        return error_answer(ErrorCode::ChallengeUnknown);
     };
     let mut answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",

@@ -340,6 +340,5 @@ mod tests {
                 "{scanned:?}"
             );
         }
-        assert!(HeadError::TooManyFields.message().contains(&format!(" {MAX_FIELDS} ")));
     }
 }
