@@ -5,7 +5,8 @@ use lockgate_config::PublicUrl;
 
 use crate::request::error::{ErrorCode, ProxyError};
 use crate::request::error_response::{to_http1, to_http1_text};
-use crate::request::redirect::{named_host, public, target, with_port};
+use crate::request::raw_head::RawHead;
+use crate::request::redirect::{public, with_port};
 use crate::request::settings::ProxySettings;
 
 /// Bytes of a path that is repeated in the answer.
@@ -16,11 +17,11 @@ pub(crate) fn begins(byte: Option<u8>) -> bool {
     byte.is_some_and(|byte| byte.is_ascii_alphabetic())
 }
 
-/// The whole answer to the request whose head is `head`, which arrived at `port`.
-pub(crate) fn answer(head: &[u8], settings: &ProxySettings, port: u16) -> Vec<u8> {
-    let target = target(head);
+/// The whole answer to the request `head`, which arrived at `port`; `None`: it cannot be read.
+pub(crate) fn answer(head: Option<RawHead<'_>>, settings: &ProxySettings, port: u16) -> Vec<u8> {
+    let target = head.and_then(|head| head.target());
     let path = target.as_ref().map_or("/", Uri::path);
-    let error = match url(head, path, settings.host.as_ref(), port) {
+    let error = match head.and_then(|head| url(head, path, settings.host.as_ref(), port)) {
         Some(url) => ProxyError::new(
             ErrorCode::PlainHttp,
             format!("the client sent an HTTP request to an HTTPS port, use {url}"),
@@ -32,7 +33,7 @@ pub(crate) fn answer(head: &[u8], settings: &ProxySettings, port: u16) -> Vec<u8
     } else {
         to_http1_text(&error)
     };
-    if head.starts_with(b"HEAD ") {
+    if head.is_some_and(|head| head.method == "HEAD") {
         let end = answer.windows(4).position(|end| end == b"\r\n\r\n");
         answer.truncate(end.map_or(0, |end| end + 4));
     }
@@ -40,11 +41,11 @@ pub(crate) fn answer(head: &[u8], settings: &ProxySettings, port: u16) -> Vec<u8
 }
 
 /// The same place over https: at the public name when there is one, else where the client believes to be.
-fn url(head: &[u8], path: &str, host: Option<&PublicUrl>, port: u16) -> Option<String> {
+fn url(head: RawHead<'_>, path: &str, host: Option<&PublicUrl>, port: u16) -> Option<String> {
     let host = match host.and_then(public) {
         Some(public) => public,
         None => {
-            let asked = named_host(head).filter(|asked| is_plain(asked.host()))?;
+            let asked = head.host().filter(|asked| is_plain(asked.host()))?;
             with_port(asked.host(), asked.port_u16().unwrap_or(port))
         }
     };
@@ -68,8 +69,8 @@ mod tests {
 
     fn url_of(target: &str, host: &str, public: Option<&PublicUrl>, port: u16) -> Option<String> {
         let head = format!("GET {target} HTTP/1.1\r\nAccept: */*\r\nhost: {host}\r\n\r\n");
-        let uri = super::target(head.as_bytes())?;
-        url(head.as_bytes(), uri.path(), public, port)
+        let head = RawHead::parse(head.as_bytes())?;
+        url(head, head.target()?.path(), public, port)
     }
 
     #[test]
@@ -146,6 +147,6 @@ mod tests {
             assert_eq!(url_of("/v2/", host, None, 443), None, "{host}");
         }
         let none = b"GET /v2/ HTTP/1.0\r\n\r\n";
-        assert_eq!(url(none, "/v2/", None, 443), None);
+        assert_eq!(url(RawHead::parse(none).unwrap(), "/v2/", None, 443), None);
     }
 }

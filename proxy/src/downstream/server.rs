@@ -35,6 +35,7 @@ use crate::request::error_response::to_http1;
 use crate::request::head_error::HeadError;
 use crate::request::in_flight::InFlight;
 use crate::request::limits::{DRAIN_GRACE, LEAVE_GRACE};
+use crate::request::raw_head::RawHead;
 use crate::request::service::Service;
 use crate::request::settings::ProxySettings;
 use crate::request::shutdown::Shutdown;
@@ -293,9 +294,10 @@ impl Server {
             ReceivedHead::Gone => return connection.close().await,
             ReceivedHead::Refused(error) => return self.refuse(connection, error).await,
         };
-        let (status, answer) = redirect::answer(&head, settings.host.as_ref(), port, settings.challenges.as_deref());
+        let head = RawHead::parse(&head);
+        let (status, answer) = redirect::answer(head, settings.host.as_ref(), port, settings.challenges.as_deref());
         if settings.access_log {
-            access_log::write_short(connection.peer().remote.ip(), Some(&head), status);
+            access_log::write_short(connection.peer().remote.ip(), head, status);
         }
         answer_and_close(connection, &answer).await;
     }
@@ -309,15 +311,12 @@ impl Server {
             ReceivedHead::Gone => return connection.close().await,
             ReceivedHead::Refused(error) => return self.refuse(connection, error).await,
         };
+        let head = RawHead::parse(&head);
         tracing::debug!(remote = %connection.peer().remote, "plain HTTP on the port for HTTPS");
         if settings.access_log {
-            access_log::write_short(
-                connection.peer().remote.ip(),
-                Some(&head),
-                ErrorCode::PlainHttp.status(),
-            );
+            access_log::write_short(connection.peer().remote.ip(), head, ErrorCode::PlainHttp.status());
         }
-        answer_and_close(connection, &plain_http::answer(&head, &settings, port)).await;
+        answer_and_close(connection, &plain_http::answer(head, &settings, port)).await;
     }
 
     async fn refuse(&self, connection: Connection, error: HeadError) {

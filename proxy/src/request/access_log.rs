@@ -8,6 +8,7 @@ use std::time::Instant;
 use pingora_proxy::Session;
 
 use crate::request::context::RequestContext;
+use crate::request::raw_head::RawHead;
 
 /// Nobody took the answer: the client was gone. nginx's number for it.
 const CLIENT_GONE: u16 = 499;
@@ -32,17 +33,14 @@ pub(crate) fn write(session: &Session, request: &RequestContext) {
     .write();
 }
 
-/// Writes the line for an answer that Pingora had no part in. Of a head that was refused nothing can be told.
-pub(crate) fn write_short(client: IpAddr, head: Option<&[u8]>, status: u16) {
-    let text = head.and_then(|head| std::str::from_utf8(head).ok()).unwrap_or_default();
-    let mut parts = text.split([' ', '\r']);
-    let (method, target) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+/// Writes the line for an answer that Pingora had no part in; `head` is `None` where it was refused.
+pub(crate) fn write_short(client: IpAddr, head: Option<RawHead<'_>>, status: u16) {
     AccessLine {
         request_id: "-",
         client: client.to_canonical(),
         user: "-",
-        method: if method.is_empty() { "-" } else { method },
-        path: target.split('?').next().filter(|path| !path.is_empty()).unwrap_or("-"),
+        method: head.map_or("-", |head| head.method),
+        path: head.map_or("-", |head| head.written_path()),
         status,
         bytes: 0,
         duration_ms: 0.0,

@@ -1,8 +1,8 @@
 //! The registry's answer on its way to the client.
 
 use http::StatusCode;
+use lockgate_files::BufferPool;
 use lockgate_wire::headers::BLOB;
-
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;

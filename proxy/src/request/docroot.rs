@@ -1,10 +1,12 @@
 //! Files served beside the registry, from `http.docroot`.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use http::{Method, StatusCode};
 use lockgate_files::BufferPool;
+use percent_encoding::percent_decode_str;
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
@@ -68,23 +70,21 @@ fn relative(path: &str) -> Option<PathBuf> {
     Some(relative)
 }
 
+/// Undoes percent-encoding; `None` where that is malformed, or hides a slash: it would name another file than the path of
+/// the client does.
 fn decode(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [rest.next()?, rest.next()?];
-        let byte = u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?;
-        // An encoded slash would name another file than the client's path does.
-        if byte == b'/' {
-            return None;
-        }
-        bytes.push(byte);
+    let escapes = path.split('%').skip(1);
+    let is_well_formed = escapes.clone().all(|escape| {
+        let digits = escape.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    });
+    let hides_slash = escapes
+        .clone()
+        .any(|escape| escape.starts_with("2f") || escape.starts_with("2F"));
+    if !is_well_formed || hides_slash {
+        return None;
     }
-    String::from_utf8(bytes).ok()
+    percent_decode_str(path).decode_utf8().ok().map(Cow::into_owned)
 }
 
 impl StaticFile {

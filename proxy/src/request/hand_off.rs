@@ -1,8 +1,8 @@
 //! The file that the registry hands off, as the body of its answer.
 
 use http::Method;
-use lockgate_wire::Handoff;
 use lockgate_files::BufferPool;
+use lockgate_wire::Handoff;
 use pingora::http::ResponseHeader;
 use pingora::{Error, Result};
 use pingora_proxy::Session;

@@ -1,5 +1,6 @@
 //! What the registry is told about a request's origin, and which headers cross the proxy in neither direction.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::uri::Authority;
@@ -7,6 +8,7 @@ use http::{HeaderName, Version};
 use lockgate_config::Network;
 use lockgate_wire::headers::{PREFIX, USER};
 use lockgate_wire::{ForwardedFields, Origin, Scheme, authority};
+use percent_encoding::percent_decode_str;
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
@@ -118,25 +120,8 @@ fn is_ours(name: &str) -> bool {
 
 /// Undoes percent-encoding; what is no UTF-8 then is shown as it came.
 fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex
-            .filter(|_| first == b'%')
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
-        {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
 
 #[cfg(test)]

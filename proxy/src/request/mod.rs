@@ -19,6 +19,7 @@ pub(crate) mod head_error;
 pub(crate) mod headers;
 pub(crate) mod in_flight;
 pub(crate) mod limits;
+pub(crate) mod raw_head;
 pub(crate) mod redirect;
 pub(crate) mod service;
 pub(crate) mod settings;

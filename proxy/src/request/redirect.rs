@@ -2,24 +2,28 @@
 
 use std::path::Path;
 
-use http::uri::Authority;
 use lockgate_certs::challenge;
 use lockgate_config::PublicUrl;
-use lockgate_wire::authority;
 
 use crate::request::error::ErrorCode;
 use crate::request::error_response::to_http1;
+use crate::request::raw_head::RawHead;
 
 /// RFC 8555 section 8.3.
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
 
-/// Status and answer of one request whose head is `head`. `port` is the public entrance's; `challenges` is where answers
-/// to HTTP-01 challenges are found, when certificates are ordered.
-pub(crate) fn answer(head: &[u8], host: Option<&PublicUrl>, port: u16, challenges: Option<&Path>) -> (u16, Vec<u8>) {
-    if let (Some(directory), Some(token)) = (challenges, challenge(head)) {
+/// Status and answer of the request `head`; `None`: it cannot be read. `port` is that of the public
+/// listener; `challenges` is where answers to HTTP-01 challenges are found, when certificates are ordered.
+pub(crate) fn answer(
+    head: Option<RawHead<'_>>,
+    host: Option<&PublicUrl>,
+    port: u16,
+    challenges: Option<&Path>,
+) -> (u16, Vec<u8>) {
+    if let (Some(directory), Some(token)) = (challenges, head.and_then(challenge)) {
         return challenge_answer(challenge::token(directory, token));
     }
-    let Some(location) = location(head, host, port) else {
+    let Some(location) = head.and_then(|head| location(head, host, port)) else {
         return error_answer(ErrorCode::HostUnnamed);
     };
     let answer = format!(
@@ -29,11 +33,9 @@ pub(crate) fn answer(head: &[u8], host: Option<&PublicUrl>, port: u16, challenge
 }
 
 /// The token that is asked for.
-fn challenge(head: &[u8]) -> Option<&str> {
-    let line = std::str::from_utf8(head).ok()?.split("\r\n").next()?;
-    let mut words = line.split(' ');
-    words.next().filter(|method| *method == "GET")?;
-    words.next()?.strip_prefix(CHALLENGES)
+fn challenge(head: RawHead<'_>) -> Option<&str> {
+    let token = head.written_target().strip_prefix(CHALLENGES);
+    token.filter(|_| head.method == "GET")
 }
 
 fn error_answer(code: ErrorCode) -> (u16, Vec<u8>) {
@@ -53,31 +55,15 @@ fn challenge_answer(key_authorization: Option<Vec<u8>>) -> (u16, Vec<u8>) {
     (200, answer)
 }
 
-fn location(head: &[u8], host: Option<&PublicUrl>, port: u16) -> Option<String> {
-    let uri = target(head)?;
+fn location(head: RawHead<'_>, host: Option<&PublicUrl>, port: u16) -> Option<String> {
+    let uri = head.target()?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let path = if path.starts_with('/') { path } else { "/" };
     let host = match host.and_then(public) {
         Some(public) => public,
-        None => with_port(named_host(head)?.host(), port),
+        None => with_port(head.host()?.host(), port),
     };
     Some(format!("https://{host}{path}"))
-}
-
-/// What the request line of `head` asks for.
-pub(crate) fn target(head: &[u8]) -> Option<http::Uri> {
-    let line = std::str::from_utf8(head).ok()?.split("\r\n").next()?;
-    line.split(' ').nth(1)?.parse().ok()
-}
-
-/// The host that `head` names.
-pub(crate) fn named_host(head: &[u8]) -> Option<Authority> {
-    let mut fields = std::str::from_utf8(head).ok()?.split("\r\n").skip(1);
-    let host = fields.find_map(|field| {
-        let (name, value) = field.split_once(':')?;
-        name.eq_ignore_ascii_case("host").then_some(value)
-    });
-    authority(host?.trim())
 }
 
 /// The host of `http.host`, with its port, when that is an https URL.
@@ -122,14 +108,17 @@ mod tests {
             (get("http://a.example/x", "a.example"), None, 443, "https://a.example/x"),
             (get("*", "a.example"), None, 443, "https://a.example/"),
         ] {
-            assert_eq!(location(&head, host, port).as_deref(), Some(expected));
+            assert_eq!(
+                location(RawHead::parse(&head).unwrap(), host, port).as_deref(),
+                Some(expected)
+            );
         }
         for head in [
             get("/x", "bad host"),
             get("/x", "user@host"),
             b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         ] {
-            let (status, answer) = answer(&head, None, 443, None);
+            let (status, answer) = answer(RawHead::parse(&head), None, 443, None);
             assert!(status == 400 && answer.starts_with(b"HTTP/1.1 400 "));
         }
     }

@@ -16,6 +16,9 @@ use crate::upstream::limits::MAX_CONNECT_BACKOFF;
 /// An answer's head, and its body, are no longer.
 const MAX_RESPONSE_SIZE: usize = 64 * 1024;
 
+/// Fields of an answer; the registry sends fewer than thirty, and those of `http.headers`.
+const MAX_RESPONSE_FIELDS: usize = 128;
+
 /// Fields that belong to one sending of a body.
 const BODY_FIELDS: [HeaderName; 5] = [
     header::CONTENT_LENGTH,
@@ -131,12 +134,13 @@ async fn more(stream: &mut UnixStream, bytes: &mut Vec<u8>) -> io::Result<()> {
 }
 
 fn parse(head: &[u8]) -> Option<UpstreamResponse> {
-    let mut lines = std::str::from_utf8(head).ok()?.split("\r\n");
-    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let fields = lines.filter_map(|line| line.split_once(':'));
-    let headers = fields.map(|(name, value)| Some((name.parse().ok()?, value.trim().parse().ok()?)));
+    let mut fields = [httparse::EMPTY_HEADER; MAX_RESPONSE_FIELDS];
+    let mut response = httparse::Response::new(&mut fields);
+    response.parse(head).ok()?;
+    let fields = response.headers.iter();
+    let headers = fields.map(|field| Some((field.name.parse().ok()?, HeaderValue::from_bytes(field.value).ok()?)));
     Some(UpstreamResponse {
-        status,
+        status: StatusCode::from_u16(response.code?).ok()?,
         headers: headers.collect::<Option<_>>()?,
         body: BytesMut::new(),
     })
