@@ -19,7 +19,7 @@ mod units;
 
 pub use diagnostics::{Diagnostic, LoadError};
 pub use home::{Home, template};
-pub use pattern::{check_pattern, from_go_regex};
+pub use pattern::{Expressions, FilterPattern, GlobError, PatternError, PolicyPattern, RulePattern, quoted};
 pub use raw::{OverriddenKey, read_yaml, text};
 pub use typed::*;
 pub use units::duration;

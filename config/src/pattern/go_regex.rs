@@ -6,14 +6,20 @@
 
 use std::str::Chars;
 
-use super::check::is_variable;
+use super::variable::exists;
 
 type Rest<'a> = Chars<'a>;
+
+/// The expression of a `/.../` pattern, written for `regex`; `//` is a glob.
+pub(super) fn expression(pattern: &str) -> Option<String> {
+    let expression = pattern.strip_prefix('/')?.strip_suffix('/')?;
+    (!expression.is_empty()).then(|| from_go_regex(expression))
+}
 
 /// `expression` written so that `regex` matches what Go's `regexp` does. What Go refuses may come out as it is.
 ///
 /// The variables of access rules, `${account}` and their like, stay as they are.
-pub fn from_go_regex(expression: &str) -> String {
+pub(super) fn from_go_regex(expression: &str) -> String {
     let mut written = String::with_capacity(expression.len());
     let mut rest = expression.chars();
     while let Some(c) = rest.next() {
@@ -180,7 +186,7 @@ fn literal(c: char, written: &mut String) {
 /// After a `$`: the variable that it begins, if it does.
 fn variable(rest: &mut Rest<'_>) -> Option<String> {
     let (name, after) = rest.as_str().strip_prefix('{')?.split_once('}')?;
-    if !is_variable(name) {
+    if !exists(name) {
         return None;
     }
     *rest = after.chars();

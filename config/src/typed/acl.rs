@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::network::Network;
 use super::section::Section;
-use crate::pattern;
+use crate::pattern::{PatternError, RulePattern};
 
 /// One of `auth.acl`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,21 +17,21 @@ pub struct AclRule {
     pub comment: Option<String>,
 }
 
-/// `auth.acl[].match`, patterns as written.
+/// `auth.acl[].match`: every field that is there has to match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AclMatch {
     /// Account: glob or `/regex/`; `""` = not logged in.
-    pub account: Option<String>,
+    pub account: Option<RulePattern>,
     /// Scope type: `repository` or `registry`.
-    pub r#type: Option<String>,
+    pub r#type: Option<RulePattern>,
     /// Name of the repository.
-    pub name: Option<String>,
+    pub name: Option<RulePattern>,
     /// Address or network of the client.
     pub ip: Option<Network>,
     /// Service of the token request.
-    pub service: Option<String>,
+    pub service: Option<RulePattern>,
     /// Labels; `group` is the account's groups.
-    pub labels: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, RulePattern>,
 }
 
 /// `None` when the key is not there; an empty list denies everything.
@@ -59,9 +59,9 @@ impl AclRule {
 impl AclMatch {
     fn read(matches: &Section<'_>) -> Self {
         // The empty text is a value here: it matches what is empty, such as the account of those who are not logged in.
-        let pattern = |name: &str| {
-            let pattern = matches.parse_with(name, |text| pattern::check_pattern(text).map(|()| text.to_owned()));
-            pattern.or_else(|| matches.is_empty_text(name).then(String::new))
+        let pattern = |name: &str| match matches.is_empty_text(name) {
+            true => "".parse().ok(),
+            false => matches.parse(name),
         };
         if matches.is_empty_text("ip") {
             matches.mistake(
@@ -69,19 +69,22 @@ impl AclMatch {
                 "expected an IP address or a network; leave the line out to match every address",
             );
         }
-        let labels = matches.texts_by_name("labels");
-        for (name, text) in &labels {
-            if let Err(expected) = pattern::check_pattern(text) {
-                matches.section("labels").mistake(name, &expected);
+        let section = matches.section("labels");
+        let label = |(name, text): (String, String)| match text.parse() {
+            Ok(pattern) => Some((name, pattern)),
+            Err(expected) => {
+                section.mistake(&name, &PatternError::to_string(&expected));
+                None
             }
-        }
+        };
+        let labels = matches.texts_by_name("labels");
         Self {
             account: pattern("account"),
             r#type: pattern("type"),
             name: pattern("name"),
             ip: matches.parse("ip"),
             service: pattern("service"),
-            labels: labels.into_iter().collect(),
+            labels: labels.into_iter().filter_map(label).collect(),
         }
     }
 }

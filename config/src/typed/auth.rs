@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::acl::{self, AclRule};
 use super::section::Section;
 use super::tokens::{ExternalTokens, Issuer};
-use crate::pattern;
+use crate::pattern::{PolicyPattern, RulePattern};
 
 /// `auth`: all of it optional; without any, everybody may do everything, and a warning says so.
 #[derive(Debug, Clone, Default)]
@@ -37,8 +37,8 @@ pub struct Htpasswd {
 /// `auth.anonymous` (extension)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anonymous {
-    /// `pull`: patterns of repository names, as in `auth.acl[].match.name`.
-    pub pull: Vec<String>,
+    /// `pull`: repositories that anybody may pull.
+    pub pull: Vec<PolicyPattern>,
 }
 
 impl Auth {
@@ -107,7 +107,7 @@ fn check_rules(auth: &Section<'_>, rules: &[AclRule], tokens: bool) {
     }
     let items = auth.items("acl");
     for (item, rule) in items.iter().zip(rules) {
-        if !tokens && rule.matches.account.as_deref() == Some("") {
+        if !tokens && rule.matches.account.as_ref().map(RulePattern::as_str) == Some("") {
             item.section("match").mistake("account", NEEDS_TOKENS);
         }
     }
@@ -130,7 +130,7 @@ impl Htpasswd {
 impl Anonymous {
     /// `None` when nothing may be pulled.
     fn read(anonymous: &Section<'_>) -> Option<Self> {
-        let pull = anonymous.parse_each("pull", |text| pattern::check_pattern(text).map(|()| text.to_owned()));
+        let pull = anonymous.parse_each("pull", str::parse);
         (!pull.is_empty()).then_some(Self { pull })
     }
 }

@@ -43,7 +43,7 @@ impl Validation {
 }
 
 fn expressions(urls: &Section<'_>, name: &str) -> Vec<String> {
-    urls.parse_each(name, |text| pattern::regex(text).map(|()| text.to_owned()))
+    urls.parse_each(name, |text| pattern::compile(text).map(|_| text.to_owned()))
 }
 
 fn platforms(indexes: &Section<'_>) -> IndexPlatforms {

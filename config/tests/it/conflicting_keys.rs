@@ -79,7 +79,7 @@ auth:
 ",
     ));
     let acl = config.auth.acl.unwrap();
-    let empty = Some(String::new());
+    let empty = Some("".parse().unwrap());
     let first = &acl[0].matches;
     assert_eq!([&first.name, &first.r#type, &first.service], [&empty; 3]);
     assert_eq!((&acl[1].matches.name, acl[1].matches.ip), (&None, None));

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lockgate_config::{CertificateSource, Level, LoadError};
+use lockgate_config::{CertificateSource, Level, LoadError, RulePattern};
 
 use crate::harness::{File, config_with, lines, mistakes_with, warned};
 
@@ -160,7 +160,10 @@ fn lists_go_by_index() {
     );
     let acl = config.auth.acl.unwrap();
     assert_eq!(
-        (acl[0].actions.join(" "), acl[1].matches.account.as_deref()),
+        (
+            acl[0].actions.join(" "),
+            acl[1].matches.account.as_ref().map(RulePattern::as_str)
+        ),
         ("pull delete".into(), Some("b"))
     );
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockgate_config::{AccountId, CertificateSource, Level, Network, Process};
+use lockgate_config::{AccountId, CertificateSource, Level, Network, Process, RulePattern};
 
 use crate::harness::{File, config};
 
@@ -118,13 +118,23 @@ fn all_are_read() {
         (&auth.groups["admins"][..], &auth.groups["one"][..]),
         (&["a".into(), "b".into()][..], &["c".into()][..])
     );
-    assert_eq!(auth.anonymous.as_ref().unwrap().pull, ["public/*", "/^base/"]);
+    let public: Vec<_> = auth.anonymous.iter().flat_map(|anonymous| &anonymous.pull).collect();
+    assert_eq!(
+        public.iter().map(|pattern| pattern.as_str()).collect::<Vec<_>>(),
+        ["public/*", "/^base/"]
+    );
     let acl = auth.acl.as_ref().unwrap();
     assert_eq!(
         (acl[0].actions.join(" "), acl[0].comment.as_deref()),
         ("*".into(), Some("everything"))
     );
-    assert_eq!((acl[1].matches.account.as_deref(), acl[1].actions.len()), (Some(""), 0));
+    assert_eq!(
+        (
+            acl[1].matches.account.as_ref().map(RulePattern::as_str),
+            acl[1].actions.len()
+        ),
+        (Some(""), 0)
+    );
     assert_eq!(
         (
             acl[1].matches.ip.unwrap().prefix,
@@ -132,7 +142,10 @@ fn all_are_read() {
         ),
         (8, "admins")
     );
-    assert_eq!(acl[2].matches.name.as_deref(), Some("${account}/*"));
+    assert_eq!(
+        acl[2].matches.name.as_ref().map(RulePattern::as_str),
+        Some("${account}/*")
+    );
     assert_eq!(acl[2].matches.account, None);
 }
 

@@ -6,6 +6,7 @@ mod environment;
 mod extensions;
 mod harness;
 mod mistakes;
+mod patterns;
 mod precedence;
 mod secrets;
 mod template;

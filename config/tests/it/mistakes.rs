@@ -306,3 +306,33 @@ zzz: 1
         assert!(told.lines().any(|line| line.starts_with(start)), "{start} in:\n{told}");
     }
 }
+
+#[test]
+fn malformed_patterns_name_the_rule_and_the_field() {
+    let told = lines(&mistakes(
+        "
+version: 0.1
+storage: filesystem
+auth:
+  htpasswd: {path: h}
+  issuer: true
+  acl:
+    - {match: {}, actions: [pull]}
+    - {match: {account: '/foo?*(/', name: '/foo(/', type: '[', labels: {group: '/foo(/'}}, actions: [pull]}
+    - {match: {name: '/${account}(/', service: '${nobody}'}, actions: [pull]}
+  anonymous: {pull: ['free/**', '/(/', '[a']}
+",
+    ));
+    for start in [
+        "auth.acl[1].match.account = \"/foo?*(/\": expected a regular expression: ",
+        "auth.acl[1].match.name = \"/foo(/\": expected a regular expression: ",
+        "auth.acl[1].match.type = \"[\": expected a glob: ",
+        "auth.acl[1].match.labels.group = \"/foo(/\": expected a regular expression: ",
+        "auth.acl[2].match.name = \"/${account}(/\": expected a regular expression: ",
+        "auth.acl[2].match.service = \"${nobody}\": expected a variable that exists instead of ${nobody}: ",
+        "auth.anonymous.pull[1] = \"/(/\": expected a regular expression: ",
+        "auth.anonymous.pull[2] = \"[a\": expected a glob: ",
+    ] {
+        assert!(told.lines().any(|line| line.starts_with(start)), "{start} in:\n{told}");
+    }
+}

@@ -25,16 +25,6 @@ pub enum AuthConfigError {
     /// A rule.
     #[error(transparent)]
     Rule(#[from] InvalidRule),
-    /// A pattern outside of the rules.
-    #[error("{key}: `{pattern}` is no regular expression: {reason}")]
-    Pattern {
-        /// The key.
-        key: &'static str,
-        /// As it is written.
-        pattern: String,
-        /// What is wrong.
-        reason: String,
-    },
     /// The key that tokens are signed with.
     #[error(transparent)]
     Key(#[from] KeyError),

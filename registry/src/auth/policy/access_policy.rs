@@ -4,11 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use lockgate_config::Auth;
+use lockgate_config::{Auth, PolicyPattern};
 
 use super::acl::{Acl, Query};
-use super::glob::Glob;
-use super::pattern::expression;
 use super::scope::{Actions, Scope};
 use crate::auth::config_error::AuthConfigError;
 
@@ -19,13 +17,8 @@ pub(in crate::auth) struct Policy {
     /// Account -> its groups.
     groups: HashMap<String, Vec<String>>,
     /// Repositories that anybody may pull.
-    public: Vec<PublicName>,
+    public: Vec<PolicyPattern>,
     service: String,
-}
-
-enum PublicName {
-    Glob(Glob),
-    Regex(regex::Regex),
 }
 
 impl Policy {
@@ -38,7 +31,6 @@ impl Policy {
             }
         }
         let public = auth.anonymous.iter().flat_map(|anonymous| &anonymous.pull);
-        let public = public.map(|text| PublicName::parse(text)).collect::<Result<_, _>>()?;
         let service = auth
             .issuer
             .as_ref()
@@ -47,7 +39,7 @@ impl Policy {
         Ok(Self {
             acl,
             groups,
-            public,
+            public: public.cloned().collect(),
             service,
         })
     }
@@ -79,10 +71,9 @@ impl Policy {
             _ => by_rules,
         };
         by_rules
-            | if self.is_public(scope) {
-                wished & Actions::PULL
-            } else {
-                Actions::NONE
+            | match self.public_pattern(scope) {
+                Some(_) => wished & Actions::PULL,
+                None => Actions::NONE,
             }
     }
 
@@ -100,8 +91,11 @@ impl Policy {
             }
             _ => reasons.push("nobody is logged in, and no rule is about account \"\"".to_owned()),
         }
-        if self.is_public(scope) {
-            reasons.push("auth.anonymous.pull: anybody may pull this repository".to_owned());
+        if let Some(pattern) = self.public_pattern(scope) {
+            reasons.push(format!(
+                "auth.anonymous.pull: anybody may pull this repository, it matches {:?}",
+                pattern.as_str()
+            ));
         }
         if account.is_none() && !(scope.actions() & (Actions::PUSH | Actions::DELETE)).is_empty() {
             reasons.push("pushing and deleting always take an account".to_owned());
@@ -132,31 +126,10 @@ impl Policy {
         }
     }
 
-    fn is_public(&self, scope: &Scope) -> bool {
-        scope.kind() == Scope::REPOSITORY && self.public.iter().any(|public| public.matches(scope.name()))
-    }
-}
-
-impl PublicName {
-    /// A glob or an expression as in the rules; besides, `**` crosses `/`, for "everything below".
-    fn parse(text: &str) -> Result<Self, AuthConfigError> {
-        match expression(text) {
-            None => Ok(Self::Glob(Glob::parse_deep(text))),
-            Some(regex) => regex::Regex::new(&regex)
-                .map(Self::Regex)
-                .map_err(|error| AuthConfigError::Pattern {
-                    key: "auth.anonymous.pull",
-                    pattern: text.to_owned(),
-                    reason: error.to_string(),
-                }),
-        }
-    }
-
-    fn matches(&self, name: &str) -> bool {
-        match self {
-            Self::Glob(glob) => glob.matches(name),
-            Self::Regex(regex) => regex.is_match(name),
-        }
+    /// The pattern that opens it to everybody.
+    fn public_pattern(&self, scope: &Scope) -> Option<&PolicyPattern> {
+        let mut public = self.public.iter();
+        public.find(|pattern| scope.kind() == Scope::REPOSITORY && pattern.matches(scope.name()))
     }
 }
 
@@ -202,14 +175,14 @@ mod tests {
     fn auth(acl: Option<&[(Option<&str>, &str, &str)]>, public: &[&str]) -> Auth {
         let rule = |(account, name, actions): &(Option<&str>, &str, &str)| AclRule {
             matches: AclMatch {
-                account: account.map(str::to_owned),
-                name: Some((*name).to_owned()),
+                account: account.map(|account| account.parse().unwrap()),
+                name: Some(name.parse().unwrap()),
                 ..AclMatch::default()
             },
             actions: actions.split_whitespace().map(str::to_owned).collect(),
             comment: None,
         };
-        let pull: Vec<String> = public.iter().map(|&name| name.to_owned()).collect();
+        let pull: Vec<PolicyPattern> = public.iter().map(|name| name.parse().unwrap()).collect();
         Auth {
             acl: acl.map(|rules| rules.iter().map(rule).collect()),
             anonymous: (!pull.is_empty()).then_some(Anonymous { pull }),
@@ -293,7 +266,7 @@ mod tests {
         let mut auth = auth(Some(&[(Some("anna"), "a", "pull"), (Some(""), "", "")]), &[]);
         let rules = auth.acl.as_mut().unwrap();
         rules[0].matches = AclMatch {
-            labels: BTreeMap::from([("group".to_owned(), "guests".to_owned())]),
+            labels: BTreeMap::from([("group".to_owned(), "guests".parse().unwrap())]),
             ..AclMatch::default()
         };
         auth.groups.insert("guests".to_owned(), vec![String::new()]);

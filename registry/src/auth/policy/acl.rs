@@ -1,19 +1,16 @@
 //! docker_auth's access rules: ordered, the first that matches decides, nothing is allowed by default.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use lockgate_config::{AclMatch, AclRule};
-use regex::Regex;
+use lockgate_config::{AclMatch, AclRule, Expressions, RulePattern, quoted};
 
-use super::pattern::{Compiled, Pattern, expression, quoted};
 use super::scope::Actions;
 
 /// The rules, ready to match.
 pub(super) struct Acl {
     rules: Vec<Rule>,
-    compiled: Compiled,
+    expressions: Expressions,
     anonymous: bool,
 }
 
@@ -35,13 +32,6 @@ pub(super) struct Query<'a> {
 pub(super) struct Rule {
     source: AclRule,
     actions: Actions,
-    account: Option<Pattern>,
-    kind: Option<Pattern>,
-    name: Option<Pattern>,
-    service: Option<Pattern>,
-    labels: BTreeMap<String, Pattern>,
-    /// The expressions that `${account:1}` and its like take their text from.
-    captures: BTreeMap<&'static str, Regex>,
 }
 
 /// A rule that cannot be put in force.
@@ -50,20 +40,29 @@ pub(super) struct Rule {
 pub struct InvalidRule {
     /// Its place, from 0.
     pub index: usize,
-    /// `match.name`, `actions`...
-    pub field: String,
+    /// The key below the rule.
+    pub field: &'static str,
     /// What is wrong.
     pub reason: String,
 }
 
 impl Acl {
     pub(super) fn new(rules: &[AclRule]) -> Result<Self, InvalidRule> {
-        let anonymous = rules.iter().any(|rule| rule.matches.account.as_deref() == Some(""));
-        let rule = |(index, rule)| Rule::new(rule).map_err(|(field, reason)| InvalidRule { index, field, reason });
+        let is_anonymous = |account: &RulePattern| account.as_str().is_empty();
+        let anonymous = rules
+            .iter()
+            .any(|rule| rule.matches.account.as_ref().is_some_and(is_anonymous));
+        let rule = |(index, rule)| {
+            Rule::new(rule).map_err(|reason| InvalidRule {
+                index,
+                field: "actions",
+                reason,
+            })
+        };
         let rules = rules.iter().enumerate().map(rule).collect::<Result<_, _>>()?;
         Ok(Self {
             rules,
-            compiled: Compiled::new(),
+            expressions: Expressions::default(),
             anonymous,
         })
     }
@@ -78,7 +77,7 @@ impl Acl {
     pub(super) fn first_match(&self, query: &Query<'_>) -> Option<(usize, &Rule)> {
         (1..)
             .zip(&self.rules)
-            .find(|(_, rule)| rule.matches(query, &self.compiled))
+            .find(|(_, rule)| rule.matches(query, &self.expressions))
     }
 
     /// Which of `wished` the rules grant.
@@ -89,51 +88,15 @@ impl Acl {
 }
 
 impl Rule {
-    fn new(source: &AclRule) -> Result<Self, (String, String)> {
-        let AclMatch {
-            account,
-            r#type,
-            name,
-            service,
-            labels,
-            ip: _,
-        } = &source.matches;
+    fn new(source: &AclRule) -> Result<Self, String> {
         let mut actions = Actions::NONE;
         for action in &source.actions {
-            actions = actions
-                | Actions::named(action).ok_or_else(|| {
-                    (
-                        "actions".to_owned(),
-                        format!("`{action}` is no action; expected pull, push, delete or *"),
-                    )
-                })?;
+            let known = Actions::named(action);
+            let unknown = || format!("`{action}` is no action; expected pull, push, delete or *");
+            actions = actions | known.ok_or_else(unknown)?;
         }
-        let mut captures = BTreeMap::new();
-        for (field, text) in [
-            ("account", account),
-            ("type", r#type),
-            ("name", name),
-            ("service", service),
-        ] {
-            if let Some(regex) = text
-                .as_deref()
-                .and_then(expression)
-                .and_then(|text| Regex::new(&text).ok())
-            {
-                captures.insert(field, regex);
-            }
-        }
-        let labels = labels
-            .iter()
-            .map(|(label, text)| parse(&format!("match.labels.{label}"), text).map(|pattern| (label.clone(), pattern)));
         Ok(Self {
             actions,
-            captures,
-            account: parse_optional("match.account", account)?,
-            kind: parse_optional("match.type", r#type)?,
-            name: parse_optional("match.name", name)?,
-            service: parse_optional("match.service", service)?,
-            labels: labels.collect::<Result<_, _>>()?,
             source: source.clone(),
         })
     }
@@ -147,44 +110,51 @@ impl Rule {
         }
     }
 
-    fn matches(&self, query: &Query<'_>, compiled: &Compiled) -> bool {
-        let field = |pattern: &Option<Pattern>, text| {
+    fn matches(&self, query: &Query<'_>, expressions: &Expressions) -> bool {
+        let matches = &self.source.matches;
+        let field = |pattern: &Option<RulePattern>, text| {
             pattern
                 .as_ref()
-                .is_none_or(|pattern| self.field_matches(pattern, text, query, compiled))
+                .is_none_or(|pattern| self.field_matches(pattern, text, query, expressions))
         };
-        self.source
-            .matches
+        matches
             .ip
             .is_none_or(|network| query.client.is_some_and(|client| network.contains(client)))
-            && field(&self.account, query.account)
-            && field(&self.kind, query.kind)
-            && field(&self.name, query.name)
-            && field(&self.service, query.service)
-            && self.labels.iter().all(|(label, pattern)| {
+            && field(&matches.account, query.account)
+            && field(&matches.r#type, query.kind)
+            && field(&matches.name, query.name)
+            && field(&matches.service, query.service)
+            && matches.labels.iter().all(|(label, pattern)| {
                 let known = |name: &str| self.value(name, query).filter(|_| self.is_known_to_labels(name));
-                let matches = |value: &String| pattern.matches(value, compiled, known);
+                let matches = |value: &String| pattern.matches(value, expressions, known);
                 values(label, query).iter().any(matches)
             })
     }
 
     /// docker_auth knows a capture in the pattern of a label only when a field has the same one.
     fn is_known_to_labels(&self, variable: &str) -> bool {
-        let fields = [&self.account, &self.kind, &self.name, &self.service];
-        let mut in_fields = fields.into_iter().flatten().flat_map(Pattern::variables);
+        let AclMatch {
+            account,
+            r#type,
+            name,
+            service,
+            ..
+        } = &self.source.matches;
+        let fields = [account, r#type, name, service];
+        let mut in_fields = fields.into_iter().flatten().flat_map(RulePattern::variables);
         !variable.contains(':') || in_fields.any(|known| known == variable)
     }
 
     /// A label has several values; the pattern matches when it does with one of them in place of `${labels:...}`, or
     /// without any, as `/^(public|${labels:group})$/` may.
-    fn field_matches(&self, pattern: &Pattern, text: &str, query: &Query<'_>, compiled: &Compiled) -> bool {
+    fn field_matches(&self, pattern: &RulePattern, text: &str, query: &Query<'_>, expressions: &Expressions) -> bool {
         let label = pattern.variables().find_map(|name| name.strip_prefix("labels:"));
         match label {
-            None => pattern.matches(text, compiled, |name| self.value(name, query)),
+            None => pattern.matches(text, expressions, |name| self.value(name, query)),
             // Accounts have one label, `group`; another one has no value and matches nothing.
             Some(label) => {
                 let with = |group: Option<&String>| {
-                    pattern.matches(text, compiled, |name| match name.strip_prefix("labels:") {
+                    pattern.matches(text, expressions, |name| match name.strip_prefix("labels:") {
                         Some(other) => group.filter(|_| other == label).map(|group| quoted(group)),
                         None => self.value(name, query),
                     })
@@ -200,18 +170,25 @@ impl Rule {
             Some((field, number)) => (field, Some(number.parse::<usize>().ok()?)),
             None => (variable, None),
         };
-        let text = match field {
-            "account" => query.account,
-            "type" => query.kind,
-            "name" => query.name,
-            "service" => query.service,
+        let AclMatch {
+            account,
+            r#type,
+            name,
+            service,
+            ..
+        } = &self.source.matches;
+        let (pattern, text) = match field {
+            "account" => (account, query.account),
+            "type" => (r#type, query.kind),
+            "name" => (name, query.name),
+            "service" => (service, query.service),
             _ => return None,
         };
         match capture {
             None => Some(quoted(text)),
             Some(0) => None,
             Some(number) => {
-                let captures = self.captures.get(field)?.captures(text)?;
+                let captures = pattern.as_ref()?.expression()?.captures(text)?;
                 (number < captures.len()).then(|| quoted(captures.get(number).map_or("", |group| group.as_str())))
             }
         }
@@ -220,14 +197,6 @@ impl Rule {
 
 fn values<'a>(label: &str, query: &Query<'a>) -> &'a [String] {
     if label == "group" { query.groups } else { &[] }
-}
-
-fn parse(field: &str, text: &str) -> Result<Pattern, (String, String)> {
-    Pattern::parse(text).map_err(|error| (field.to_owned(), format!("`{text}` is no regular expression: {error}")))
-}
-
-fn parse_optional(field: &str, text: &Option<String>) -> Result<Option<Pattern>, (String, String)> {
-    text.as_deref().map(|text| parse(field, text)).transpose()
 }
 
 impl fmt::Display for Rule {
@@ -247,13 +216,13 @@ impl fmt::Display for Rule {
             ("name", name),
             ("service", service),
         ] {
-            fields.extend(text.as_ref().map(|text| format!("{field}: {text:?}")));
+            fields.extend(text.as_ref().map(|pattern| format!("{field}: {:?}", pattern.as_str())));
         }
         fields.extend(ip.map(|network| format!("ip: \"{network}\"")));
         if !labels.is_empty() {
             let labels: Vec<_> = labels
                 .iter()
-                .map(|(label, text)| format!("{label}: {text:?}"))
+                .map(|(label, pattern)| format!("{label}: {:?}", pattern.as_str()))
                 .collect();
             fields.push(format!("labels: {{{}}}", labels.join(", ")));
         }

@@ -1,13 +1,11 @@
 //! What somebody may do: scopes, and the rules that grant them.
 //!
 //! ```text
-//! Principal, Scope ─▶ access_policy ─▶ acl ─▶ pattern ─▶ glob
+//! Principal, Scope ─▶ access_policy ─▶ acl ─▶ lockgate_config's patterns
 //! ```
 
 mod access_policy;
 mod acl;
-mod glob;
-mod pattern;
 mod principal;
 mod scope;
 

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use lockgate_config::{AclMatch, Auth, check_pattern};
+use lockgate_config::{AclMatch, Auth, RulePattern};
 
-use super::rules::{Rule, decides, is_expression};
+use super::rules::{Rule, decides};
 use super::users::User;
 use super::values::Told;
 
@@ -131,8 +131,11 @@ impl User {
                 groups: groups.map(|value| (value.clone(), vec![self.name.clone()])).collect(),
                 ..Auth::default()
             };
+            let Ok(pattern) = pattern.parse() else {
+                return false;
+            };
             let matches = AclMatch {
-                labels: BTreeMap::from([("group".to_owned(), pattern.clone())]),
+                labels: BTreeMap::from([("group".to_owned(), pattern)]),
                 ..AclMatch::default()
             };
             decides(auth, matches, &self.name)
@@ -169,7 +172,10 @@ impl Groups {
             return;
         }
         // An expression may match without the label, as in `/^(public|${labels:project})$/`; a glob never does.
-        let filled = |field: &usize| rule.patterns[*field].as_deref().is_some_and(is_expression);
+        let filled = |field: &usize| {
+            let pattern = rule.patterns[*field].as_deref();
+            pattern.is_some_and(RulePattern::is_expression)
+        };
         if slots.iter().all(|(field, _)| filled(field)) {
             let values = vec![None; slots.len()];
             let without = filled_in(rule, &slots, &values);
@@ -194,8 +200,11 @@ impl Groups {
             let mut names: Vec<_> = conditions.iter().cloned().chain(told_by).collect();
             names.dedup();
             let filled = filled_in(rule, &slots, &values);
-            let is_valid =
-                |pattern: &Option<String>| pattern.as_ref().is_none_or(|pattern| check_pattern(pattern).is_ok());
+            let is_valid = |pattern: &Option<String>| {
+                pattern
+                    .as_ref()
+                    .is_none_or(|pattern| pattern.parse::<RulePattern>().is_ok())
+            };
             if values.iter().flatten().any(|value| value.contains("${")) {
                 told.mistake(&rule.place, "a label holds ${, which would be a variable; rename it");
             } else if filled.patterns.iter().all(is_valid) {

@@ -1,6 +1,6 @@
 //! `acl`: docker_auth's rules, one by one.
 
-use lockgate_config::{AclMatch, AclRule, Auth, check_pattern};
+use lockgate_config::{AclMatch, AclRule, Auth, PatternError, RulePattern};
 use lockgate_registry::auth::{Scope, explain};
 use serde_json::json;
 use serde_yaml::{Mapping, Value};
@@ -127,15 +127,16 @@ impl Rule {
     /// Whether it can match at all. docker_auth accepts malformed globs, which match nothing.
     fn can_match(&self, users: &Users, told: &mut Told) -> bool {
         for (place, pattern) in self.patterns() {
-            let Err(why) = check_pattern(pattern) else { continue };
-            if is_expression(pattern) || why.contains("variable") {
-                told.mistake(&place, &format!("{pattern:?}: {why}"));
-            } else {
-                told.warning(
-                    &place,
-                    &format!("{pattern:?} matches nothing, so the rule was left out: {why}"),
-                );
-                return false;
+            match pattern.parse::<RulePattern>() {
+                Ok(_) => {}
+                Err(why @ PatternError::Glob(_)) => {
+                    told.warning(
+                        &place,
+                        &format!("{pattern:?} matches nothing, so the rule was left out: {why}"),
+                    );
+                    return false;
+                }
+                Err(why) => told.mistake(&place, &format!("{pattern:?}: {why}")),
             }
         }
         let about_nobody = self.account() == Some("") && users.anonymous().is_none();
@@ -153,7 +154,7 @@ impl Rule {
     fn check_captures(&self, users: &Users, told: &mut Told) {
         let captures = |(_, pattern): &(String, &str)| pattern.contains("${account:");
         for (place, pattern) in self.patterns().filter(captures) {
-            let is_expression = is_expression(pattern);
+            let is_expression = RulePattern::is_expression(pattern);
             let signs = |name: &str, signs: &str| name.contains(|c| signs.contains(c)) && self.is_about(name);
             for name in users.users.iter().map(|user| &user.name) {
                 if signs(name, "*?[]\\") || is_expression && signs(name, "^${}()|+") {
@@ -176,8 +177,12 @@ impl Rule {
 
     /// Whether its pattern of accounts matches `account`.
     fn is_about(&self, account: &str) -> bool {
+        // What is malformed has been told already, and is about nobody.
+        let Ok(pattern) = self.account().map(str::parse).transpose() else {
+            return false;
+        };
         let matches = AclMatch {
-            account: self.patterns[0].clone(),
+            account: pattern,
             ..AclMatch::default()
         };
         decides(Auth::default(), matches, account)
@@ -227,11 +232,6 @@ pub(super) fn decides(auth: Auth, matches: AclMatch, account: &str) -> bool {
         ..auth
     };
     explain(&auth, Some(account), &Scope::catalog(), None).is_ok_and(|explanation| explanation.is_granted())
-}
-
-/// Whether a pattern is a `/regular expression/`.
-pub(super) fn is_expression(pattern: &str) -> bool {
-    pattern.len() > 2 && pattern.starts_with('/') && pattern.ends_with('/')
 }
 
 fn only(mapping: &Mapping, known: &[&str], place: &str, told: &mut Told) {
@@ -292,8 +292,11 @@ fn actions(rule: &Mapping, place: &str, told: &mut Told) -> Vec<String> {
 fn check_services(rules: &[Rule], service: Option<&str>, told: &mut Told) {
     let named = |rule: &&Rule| rule.service().is_some_and(|service| !service.is_empty());
     let is_for_this_one = |rule: &Rule| {
+        let Ok(pattern) = rule.service().map(str::parse).transpose() else {
+            return false;
+        };
         let matches = AclMatch {
-            account: rule.patterns[3].clone(),
+            account: pattern,
             ..AclMatch::default()
         };
         service.is_some_and(|service| decides(Auth::default(), matches, service))
