@@ -7,19 +7,17 @@
 //! | `serve`    | the rustls configuration of a server, [`Resolver`], answers to an ACME server's challenges |
 //! | `describe` | a certificate in plain words, and what will fail with it                                  |
 //! | `trust`    | what each client platform needs to trust it                                               |
-//! | `files`    | writing keys and certificates: atomic, durable, with the right mode                       |
 //!
 //! Absent on purpose: configuration, HTTP, sockets.
 
 pub mod describe;
-pub mod files;
 mod issue;
 mod serve;
 pub mod trust;
 mod x509;
 
 pub use issue::{IssueError, PrivateKeyPem, Subject, authority, bundle, leaf, machine, renewal};
-pub use serve::{Stamp, challenge, resolver, server};
+pub use serve::{challenge, resolver, server};
 pub use x509::{HostName, HostNameError, fingerprint_sha256, install_provider, load, provider};
 
 pub use authority::Authority;

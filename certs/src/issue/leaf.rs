@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use lockgate_files::{Existing, UidGid, WriteError, write_private_for, write_public};
 use rcgen::{
     CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, SanType,
     SerialNumber,
@@ -13,7 +14,6 @@ use super::error::IssueError;
 use super::machine;
 use super::private_key::PrivateKeyPem;
 use super::subject::Subject;
-use crate::files::{self, Existing, Owner, WriteError};
 use crate::x509::load::Pair;
 use crate::x509::{HostName, HostNameError, provider};
 
@@ -93,13 +93,9 @@ impl LeafRequest {
 impl Issued {
     /// Writes both files, the key first: a certificate without its key is the worse half to be left with. With an
     /// `owner`, the key is that user's.
-    pub fn write(&self, pair: &Pair, existing: Existing, owner: Option<Owner>) -> Result<(), WriteError> {
-        let key = self.key_pem.reveal();
-        match owner {
-            None => files::write_private(&pair.key, key, existing)?,
-            Some(owner) => files::write_private_for(owner, &pair.key, key, existing)?,
-        }
-        files::write_public(&pair.certificate, &self.chain_pem, existing)
+    pub fn write(&self, pair: &Pair, existing: Existing, owner: Option<UidGid>) -> Result<(), WriteError> {
+        write_private_for(owner, &pair.key, self.key_pem.reveal(), existing)?;
+        write_public(&pair.certificate, &self.chain_pem, existing)
     }
 }
 

@@ -12,11 +12,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lockgate_files::{Existing, UidGid, WriteError, write_private_for, write_public};
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::ServerConfig;
 use rustls::server::ClientHello;
 
-use crate::files::{self, Existing, Owner, WriteError};
 use crate::issue::IssueError;
 use crate::x509::load::{self, Pair};
 use crate::x509::provider;
@@ -56,7 +56,7 @@ pub enum ChallengeError {
 /// Puts up the answer to an HTTP-01 challenge. Anybody may read it: anybody can ask for it.
 pub fn put_token(directory: &Path, token: &str, key_authorization: &str) -> Result<PathBuf, ChallengeError> {
     let path = token_file(directory, token).ok_or_else(|| named(token))?;
-    files::write_public(&path, key_authorization, Existing::Overwrite)?;
+    write_public(&path, key_authorization, Existing::Overwrite)?;
     Ok(path)
 }
 
@@ -71,18 +71,15 @@ pub fn put_certificate(
     directory: &Path,
     host: &str,
     digest: &[u8],
-    owner: Option<Owner>,
+    owner: Option<UidGid>,
 ) -> Result<Pair, ChallengeError> {
     let pair = certificate_files(directory, host).ok_or_else(|| named(host))?;
     if digest.len() != 32 {
         return Err(ChallengeError::Digest { length: digest.len() });
     }
     let (certificate, key) = certificate(host, digest).map_err(IssueError::from)?;
-    match owner {
-        None => files::write_private(&pair.key, key, Existing::Overwrite)?,
-        Some(owner) => files::write_private_for(owner, &pair.key, key, Existing::Overwrite)?,
-    }
-    files::write_public(&pair.certificate, certificate, Existing::Overwrite)?;
+    write_private_for(owner, &pair.key, key, Existing::Overwrite)?;
+    write_public(&pair.certificate, certificate, Existing::Overwrite)?;
     Ok(pair)
 }
 

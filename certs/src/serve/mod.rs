@@ -3,6 +3,3 @@
 pub mod challenge;
 pub mod resolver;
 pub mod server;
-mod stamp;
-
-pub use stamp::Stamp;

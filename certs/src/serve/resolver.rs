@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use lockgate_files::Stamp;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::stamp::Stamp;
 use crate::x509::HostName;
 use crate::x509::load::{self, LoadError, Pair};
 
@@ -153,7 +153,7 @@ struct Watched {
 impl Watched {
     fn load(name: Option<HostName>, pair: Pair) -> Result<Self, LoadError> {
         // Stamped before it is read: a change in between is seen as one by the next look.
-        let stamps = Stamp::of_pair(&pair);
+        let stamps = pair.stamps();
         let current = load::certified_key(&pair.certificate, &pair.key)?;
         Ok(Self {
             name,
@@ -164,7 +164,7 @@ impl Watched {
     }
 
     fn refresh(&mut self) -> Option<ReloadEvent> {
-        let stamps = Stamp::of_pair(&self.pair);
+        let stamps = self.pair.stamps();
         if stamps == self.stamps {
             return None;
         }

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use lockgate_files::{Existing, WriteError, write_public};
+
 use super::{Client, Target, containerd, docker, podman, system};
-use crate::files::{self, Existing, WriteError};
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +77,7 @@ fn for_containerd(target: &Target, directory: &Path) -> Result<Installed, Instal
         match read(&path)? {
             Some(present) if present == hosts.as_bytes() => {}
             Some(_) => return Err(InstallError::OwnSettings { path }),
-            None => files::write_public(&path, &hosts, Existing::Keep)?,
+            None => write_public(&path, &hosts, Existing::Keep)?,
         }
         installed.files.push(path);
     }
@@ -97,7 +98,7 @@ fn put(path: &Path, contents: &str) -> Result<(), InstallError> {
     if read(path)?.is_some_and(|present| present == contents.as_bytes()) {
         return Ok(());
     }
-    Ok(files::write_public(path, contents, Existing::Overwrite)?)
+    Ok(write_public(path, contents, Existing::Overwrite)?)
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, InstallError> {

@@ -1,8 +1,9 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use lockgate_files::{Existing, write_public};
+
 use super::*;
-use crate::files::{Existing, write_public};
 use crate::{Authority, Subject, fingerprint_sha256};
 
 struct Fixture {

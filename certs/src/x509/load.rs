@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use lockgate_files::Stamp;
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -28,6 +29,13 @@ pub struct Pair {
     pub certificate: PathBuf,
     /// PEM: PKCS#8, PKCS#1 or SEC1, not encrypted.
     pub key: PathBuf,
+}
+
+impl Pair {
+    /// The present state of both files, the certificate's first.
+    pub fn stamps(&self) -> [Option<Stamp>; 2] {
+        [Stamp::of(&self.certificate), Stamp::of(&self.key)]
+    }
 }
 
 /// Why files cannot be used.

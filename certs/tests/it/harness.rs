@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use lockgate_certs::files::{Existing, write_private, write_public};
 use lockgate_certs::{Authority, Issued, LeafRequest, Pair, Subject, provider};
+use lockgate_files::{Existing, write_private, write_public};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion};

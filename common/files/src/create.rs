@@ -42,7 +42,7 @@ pub fn make_directory(path: &Path, mode: u32, modes: Modes) -> io::Result<bool> 
 
 /// Makes a directory with `mode`, and what is missing above it with the mode `above`. Those that are there keep theirs;
 /// what is no directory is [`ErrorKind::NotADirectory`]. Returns those that were made, the uppermost first.
-pub fn make_directories(path: &Path, mode: u32, above: u32) -> io::Result<Vec<PathBuf>> {
+pub fn make_directories(path: &Path, mode: u32, above: u32, modes: Modes) -> io::Result<Vec<PathBuf>> {
     let missing: Vec<_> = path
         .ancestors()
         .take_while(|directory| !directory.as_os_str().is_empty() && !directory.is_dir())
@@ -50,13 +50,21 @@ pub fn make_directories(path: &Path, mode: u32, above: u32) -> io::Result<Vec<Pa
     let mut made = Vec::new();
     for directory in missing.into_iter().rev() {
         let mode = if directory == path { mode } else { above };
-        if make_directory(directory, mode, Modes::Required)? {
+        if make_directory(directory, mode, modes)? {
             made.push(directory.to_owned());
         } else if !directory.is_dir() {
             return Err(Errno::NOTDIR.into());
         }
     }
     Ok(made)
+}
+
+/// The directory that a file is in, also for a name alone: that is in the current one.
+pub fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Brings to disk which files `directory` holds, and under which names. The files themselves are synced before.
@@ -106,12 +114,20 @@ mod tests {
     fn what_is_missing_above_has_a_mode_of_its_own() {
         let place = tempfile::tempdir().unwrap();
         let (above, wanted) = (place.path().join("a/b"), place.path().join("a/b/c"));
-        let made = make_directories(&wanted, 0o700, 0o755).unwrap();
+        let made = make_directories(&wanted, 0o700, 0o755, Modes::Required).unwrap();
         assert_eq!(made, [place.path().join("a"), above.clone(), wanted.clone()]);
         assert_eq!((mode(&above), mode(&wanted)), (0o755, 0o700));
-        assert!(make_directories(&wanted, 0o777, 0o777).unwrap().is_empty());
+        assert!(
+            make_directories(&wanted, 0o777, 0o777, Modes::Required)
+                .unwrap()
+                .is_empty()
+        );
         assert_eq!(mode(&wanted), 0o700);
-        assert!(make_directories(Path::new(""), 0o700, 0o700).unwrap().is_empty());
+        assert!(
+            make_directories(Path::new(""), 0o700, 0o700, Modes::Required)
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[test]
@@ -119,7 +135,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("file"), "x").unwrap();
         for path in ["file", "file/below"] {
-            let error = make_directories(&place.path().join(path), 0o700, 0o700).unwrap_err();
+            let error = make_directories(&place.path().join(path), 0o700, 0o700, Modes::Required).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotADirectory, "{path}");
         }
     }

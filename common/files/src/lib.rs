@@ -16,15 +16,17 @@
 //!
 //! A leaf: it imports nothing of Lockgate, and knows neither configuration nor runtime.
 
+#[expect(clippy::disallowed_methods, reason = "this is where they may be called")]
 mod cached;
 mod create;
+#[expect(clippy::disallowed_methods, reason = "this is where they may be called")]
 pub mod flock;
 mod owner;
 mod stamp;
 mod write;
 
 pub use cached::{BufferPool, Cached, PooledBuffer, read_cached};
-pub use create::{Modes, create_file, make_directories, make_directory, sync_directory};
+pub use create::{Modes, create_file, directory_of, make_directories, make_directory, sync_directory};
 pub use owner::{UidGid, set_owner_and_mode};
 pub use stamp::{FileId, Stamp};
 pub use write::{Existing, Staged, WriteError, rewrite, stage_private, write_private, write_private_for, write_public};

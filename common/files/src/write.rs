@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::create::{Modes, create_file, make_directories, sync_directory};
+use crate::create::{Modes, create_file, directory_of, make_directories, sync_directory};
 use crate::owner::UidGid;
 
 /// What to do when the file exists.
@@ -117,7 +117,7 @@ fn write(path: &Path, contents: &[u8], existing: Existing, modes: &ModesOf, owne
 
 fn stage_in_directory(path: &Path, contents: &[u8], modes: &ModesOf, owner: Owner) -> Result<Staged, WriteError> {
     let staged = || {
-        for made in make_directories(directory_of(path), modes.directory, modes.directory)? {
+        for made in make_directories(directory_of(path), modes.directory, modes.directory, Modes::Required)? {
             // So that the file is not lost with its directory. Whoever may enter a directory need not be able to open it.
             let _ = sync_directory(directory_of(&made));
         }
@@ -175,13 +175,6 @@ fn temporary_name(target: &Path) -> io::Result<std::ffi::OsString> {
 fn owner_before(target: &Path, new: &File) -> Option<UidGid> {
     let (old, new) = (target.symlink_metadata().ok()?, new.metadata().ok()?);
     (UidGid::of(&new).uid == 0 && old.is_file()).then(|| UidGid::of(&old))
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// A new file beside its target, complete and on disk; removed when dropped, unless it took the name.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate_certs::files::{Existing, write_private, write_public};
 use lockgate_certs::{Authority, LeafRequest, Subject};
 use lockgate_config::{Config, Home};
+use lockgate_files::{Existing, write_private, write_public};
 use lockgate_proxy::{Control, ProxyListener, RunError, run};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;

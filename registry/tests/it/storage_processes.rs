@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use lockgate_files::flock::{self, Kind};
 use lockgate_registry::oci::Algorithm;
 use lockgate_registry::storage::filesystem::FilesystemSettings;
 use lockgate_registry::storage::{
@@ -139,7 +140,7 @@ async fn tags_pushed_there_and_deleted_here_neither_fail_nor_point_nowhere() {
         let Ok(directory) = File::open(&manifests) else {
             continue;
         };
-        directory.lock().unwrap();
+        flock::lock(&directory, Kind::Exclusive).unwrap();
         let tags = storage.tags(&repository, None, 9).await.unwrap().items;
         let there = storage.has_manifest(&repository, &digest).await.unwrap();
         assert!(tags.is_empty() || there, "{tags:?} point nowhere");

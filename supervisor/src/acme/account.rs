@@ -1,7 +1,7 @@
 //! The account at the ACME server: made once, with its key kept in the place.
 
 use instant_acme::{Account, AccountCredentials, Error, NewAccount};
-use lockgate_certs::files::WriteError;
+use lockgate_files::WriteError;
 
 use super::http::Http;
 use super::place::Place;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use instant_acme::{ChallengeType, KeyAuthorization};
 use lockgate_certs::challenge;
-use lockgate_certs::files::Owner;
+use lockgate_files::UidGid;
 
 /// The two kinds that a registry can answer by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +52,12 @@ pub(super) fn preference(port: u16, plain: bool, failures: u32) -> Vec<Kind> {
 #[derive(Debug)]
 pub(super) struct Answers {
     directory: PathBuf,
-    owner: Option<Owner>,
+    owner: Option<UidGid>,
 }
 
 impl Answers {
     /// In `directory`, emptied of what a crash left; keys are `owner`'s.
-    pub(super) fn new(directory: &Path, owner: Option<Owner>) -> Self {
+    pub(super) fn new(directory: &Path, owner: Option<UidGid>) -> Self {
         let answers = Self {
             directory: directory.to_owned(),
             owner,

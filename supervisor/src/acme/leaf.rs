@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use lockgate_certs::IssueError;
-use lockgate_certs::files::{self, Existing, Owner, WriteError};
 use lockgate_certs::{HostNameError, LeafRequest, Pair, is_self_signed, leaf, load, validity};
 use lockgate_config::{Acme, Home};
+use lockgate_files::{Existing, UidGid, WriteError, write_private_for, write_public};
 
 use super::Place;
 use crate::os::ownership::make_directories;
@@ -42,13 +42,13 @@ pub(crate) enum Leaf {
 }
 
 /// Sees to it that the front door has a certificate, the ordered one as soon as there is one. Its key is `owner`'s.
-pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<Owner>) -> Result<Leaf, LeafError> {
+pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<UidGid>) -> Result<Leaf, LeafError> {
     let shown = Pair {
         certificate: home.leaf_certificate(),
         key: home.leaf_key(),
     };
     if let (Some(reader), Some(directory)) = (owner, shown.key.parent().filter(|directory| !directory.exists())) {
-        make_directories(directory, reader.group)?;
+        make_directories(directory, reader.gid)?;
     }
     let ordered = Place::of(acme).certificate();
     if load::certified_key(&ordered.certificate, &ordered.key).is_ok() {
@@ -67,7 +67,7 @@ pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<Owner>) -> Result<L
 }
 
 /// The front door takes up a change by itself; between the two writes the pair does not fit, and it keeps the old one.
-fn install(ordered: &Pair, shown: &Pair, owner: Option<Owner>) -> Result<Leaf, LeafError> {
+fn install(ordered: &Pair, shown: &Pair, owner: Option<UidGid>) -> Result<Leaf, LeafError> {
     let text = std::fs::read_to_string(&ordered.certificate).map_err(|source| LeafError::Read {
         path: ordered.certificate.clone(),
         source,
@@ -77,11 +77,8 @@ fn install(ordered: &Pair, shown: &Pair, owner: Option<Owner>) -> Result<Leaf, L
     if is(&shown.certificate, chain) && is(&shown.key, key) {
         return Ok(Leaf::Kept);
     }
-    match owner {
-        None => files::write_private(&shown.key, key, Existing::Overwrite)?,
-        Some(owner) => files::write_private_for(owner, &shown.key, key, Existing::Overwrite)?,
-    }
-    files::write_public(&shown.certificate, chain, Existing::Overwrite)?;
+    write_private_for(owner, &shown.key, key, Existing::Overwrite)?;
+    write_public(&shown.certificate, chain, Existing::Overwrite)?;
     Ok(Leaf::New)
 }
 

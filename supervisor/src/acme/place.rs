@@ -14,8 +14,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use lockgate_certs::Pair;
-use lockgate_certs::files::{Existing, WriteError, write_private};
 use lockgate_config::Acme;
+use lockgate_files::{Existing, Staged, WriteError, stage_private, write_private};
 
 use super::Attempt;
 
@@ -75,6 +75,11 @@ impl Place {
     /// Keeps a secret.
     pub(super) fn write(&self, path: &Path, text: &str) -> Result<(), WriteError> {
         write_private(path, text, Existing::Overwrite)
+    }
+
+    /// Writes the certificate that was ordered beside the present one, which it replaces once it has been tried.
+    pub(super) fn stage_certificate(&self, pem: &str) -> Result<Staged, WriteError> {
+        stage_private(&self.certificate().certificate, pem)
     }
 
     fn attempt_file(&self) -> PathBuf {

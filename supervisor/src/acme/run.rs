@@ -3,9 +3,9 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use lockgate_certs::files::{Owner, WriteError};
-use lockgate_certs::{Reason, load, validity};
+use lockgate_certs::{Pair, Reason, load, validity};
 use lockgate_config::{Config, Home, Tls};
+use lockgate_files::{UidGid, WriteError};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -51,7 +51,7 @@ pub(crate) enum AcmeError {
 
 /// Orders a certificate and keeps it in its place. `port` is that of the TLS listener. An attempt counts from before the
 /// first request to the server; being told to stop undoes that.
-pub(crate) fn run(config: &Config, home: &Home, port: u16, reader: Option<Owner>) -> Result<(), AcmeError> {
+pub(crate) fn run(config: &Config, home: &Home, port: u16, reader: Option<UidGid>) -> Result<(), AcmeError> {
     let tls = config.http.tls.as_ref();
     let acme = tls.and_then(Tls::acme).ok_or(AcmeError::NotAsked)?;
     let place = Place::of(acme);
@@ -125,23 +125,16 @@ impl Engine {
 
 /// The present certificate is only replaced by one that can be shown.
 fn keep(place: &Place, hosts: &[String], pem: &str) -> Result<(), AcmeError> {
-    let kept = place.certificate();
-    let staged = lockgate_certs::Pair {
-        certificate: kept.certificate.with_extension("new"),
-        key: kept.key.with_extension("new"),
+    let staged = place.stage_certificate(pem)?;
+    let pair = Pair {
+        certificate: staged.path().to_owned(),
+        key: staged.path().to_owned(),
     };
-    place.write(&staged.certificate, pem)?;
-    let usable = load::certified_key(&staged.certificate, &staged.key)
+    load::certified_key(&pair.certificate, &pair.key)
         .map_err(|error| Reason::Unusable(error.to_string()))
-        .and_then(|_| validity(&staged, hosts));
-    match usable {
-        Ok(_) => std::fs::rename(&staged.certificate, &kept.certificate).map_err(AcmeError::Place),
-        Err(reason) => {
-            // Nobody needs it; the next one takes its name.
-            let _ = std::fs::remove_file(&staged.certificate);
-            Err(AcmeError::Useless(reason))
-        }
-    }
+        .and_then(|_| validity(&pair, hosts))
+        .map_err(AcmeError::Useless)?;
+    Ok(staged.replace()?)
 }
 
 /// Spreads those who failed together. Without randomness, nothing is spread.

@@ -6,10 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lockgate_certs::files::{Existing, Owner, WriteError, write_private_for};
 use lockgate_certs::load::certified_key;
-use lockgate_certs::{LoadError, Pair, Stamp};
+use lockgate_certs::{LoadError, Pair};
 use lockgate_config::{Config, Home};
+use lockgate_files::{Existing, Stamp, UidGid, WriteError, write_private_for};
 
 use crate::configuration::copy_paths::{self, copy_of, pairs_of, use_copies};
 use crate::failure::Failure;
@@ -41,7 +41,7 @@ pub(crate) enum CopyError {
 #[derive(Debug)]
 pub(crate) struct CertificateCopies {
     directory: PathBuf,
-    owner: Owner,
+    owner: UidGid,
     pairs: Vec<CopiedPair>,
     next: Instant,
 }
@@ -59,12 +59,12 @@ struct CopiedPair {
 
 impl CertificateCopies {
     /// Copies every pair that `config` names into `directory`, for `owner` alone; nothing when one of them cannot be used.
-    pub(crate) fn over(config: &Config, directory: &Path, owner: Owner) -> Result<Self, CopyError> {
+    pub(crate) fn over(config: &Config, directory: &Path, owner: UidGid) -> Result<Self, CopyError> {
         let mut copies = Self::there(config, directory, owner);
         let read: Result<Vec<_>, _> = copies.pairs.iter().map(CopiedPair::read).collect();
         let read = read?;
         if !copies.pairs.is_empty() {
-            make_directories(directory, owner.group)?;
+            make_directories(directory, owner.gid)?;
         }
         for (pair, read) in copies.pairs.iter_mut().zip(read) {
             pair.write(read, owner)?;
@@ -74,7 +74,7 @@ impl CertificateCopies {
     }
 
     /// Goes on with copies that are there already. Whether their sources have changed meanwhile is seen soon.
-    fn there(config: &Config, directory: &Path, owner: Owner) -> Self {
+    fn there(config: &Config, directory: &Path, owner: UidGid) -> Self {
         let mut config = config.clone();
         let pairs = pairs_of(&mut config)
             .into_iter()
@@ -146,7 +146,7 @@ impl CertificateCopies {
         }
         self.next = now + INTERVAL;
         for pair in &mut self.pairs {
-            let found = Stamp::of_pair(&pair.from);
+            let found = pair.from.stamps();
             if found == pair.seen {
                 continue;
             }
@@ -166,7 +166,7 @@ impl CopiedPair {
     /// What can be copied: a pair that does not fit would stand in the way of a proxy that comes back.
     fn read(&self) -> Result<Read, CopyError> {
         // Before the rest: a change in between is seen as one by the next look.
-        let stamps = Stamp::of_pair(&self.from);
+        let stamps = self.from.stamps();
         let read = |path: &Path| {
             std::fs::read(path).map_err(|source| CopyError::Unreadable {
                 key: self.key,
@@ -180,11 +180,11 @@ impl CopiedPair {
         Ok(Read { stamps, contents })
     }
 
-    fn write(&mut self, read: Read, owner: Owner) -> Result<(), CopyError> {
+    fn write(&mut self, read: Read, owner: UidGid) -> Result<(), CopyError> {
         let (certificate, key) = read.contents;
         // Between the two writes the pair does not fit: the proxy keeps the old one until it does.
-        write_private_for(owner, &self.to.key, key, Existing::Overwrite)?;
-        write_private_for(owner, &self.to.certificate, certificate, Existing::Overwrite)?;
+        write_private_for(Some(owner), &self.to.key, key, Existing::Overwrite)?;
+        write_private_for(Some(owner), &self.to.certificate, certificate, Existing::Overwrite)?;
         self.seen = read.stamps;
         Ok(())
     }
@@ -221,7 +221,7 @@ impl From<CopyError> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
 
     use lockgate_certs::leaf::{LeafRequest, self_signed};
 
@@ -234,12 +234,8 @@ mod tests {
         Config::parse(&directory.join("config.yml"), CONFIG.as_bytes(), &[]).unwrap()
     }
 
-    fn owner(directory: &Path) -> Owner {
-        let found = directory.metadata().unwrap();
-        Owner {
-            user: found.uid(),
-            group: found.gid(),
-        }
+    fn owner(directory: &Path) -> UidGid {
+        UidGid::of(&directory.metadata().unwrap())
     }
 
     /// Another key each time.

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use lockgate_certs::IssueError;
 use lockgate_certs::describe::{self, Problem};
-use lockgate_certs::files::{Existing, Owner, WriteError, write_private, write_private_for, write_public};
 use lockgate_certs::{Authority, HostNameError, LeafRequest, LoadError, Pair, Reason, Subject, machine, renewal};
 use lockgate_config::{CertificateSource, Config, Home};
+use lockgate_files::{Existing, UidGid, WriteError, write_private, write_private_for, write_public};
 
 /// Why there is no usable certificate.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub(crate) struct OwnCertificates {
     home: Home,
     hosts: Vec<String>,
     /// Who reads the key, when that is somebody else.
-    reader: Option<Owner>,
+    reader: Option<UidGid>,
 }
 
 /// Why clients will refuse the certificates that are served by `config`: the first reason. `hosts` are names that were
@@ -117,7 +117,7 @@ impl OwnCertificates {
 
     /// The same with a key that `reader` reads.
     #[must_use]
-    pub(crate) fn read_by(self, reader: Option<Owner>) -> Self {
+    pub(crate) fn read_by(self, reader: Option<UidGid>) -> Self {
         Self { reader, ..self }
     }
 
@@ -172,10 +172,7 @@ impl OwnCertificates {
             let authority = Authority::load(&self.home.ca_certificate(), &self.home.ca_key())?;
             let issued = authority.issue(&request)?;
             // Between the two writes the pair does not fit: who reloads keeps the old one until it does.
-            match self.reader {
-                Some(reader) => write_private_for(reader, &leaf.key, issued.key_pem.reveal(), Existing::Overwrite)?,
-                None => write_private(&leaf.key, issued.key_pem.reveal(), Existing::Overwrite)?,
-            }
+            write_private_for(self.reader, &leaf.key, issued.key_pem.reveal(), Existing::Overwrite)?;
             write_public(&leaf.certificate, &issued.chain_pem, Existing::Overwrite)?;
         }
         Ok(reason)

@@ -3,7 +3,7 @@
 use std::io;
 
 use clap::Args;
-use lockgate_certs::files::Owner;
+use lockgate_files::UidGid;
 use nix::sys::signal::SigSet;
 
 use crate::acme;
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     port: u16,
     /// Who reads the keys of challenges, by number: USER:GROUP
     #[arg(long, value_parser = owner)]
-    reader: Option<Owner>,
+    reader: Option<UidGid>,
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
@@ -62,11 +62,11 @@ fn order(arguments: &Arguments, environment: &Environment) -> Result<(), String>
     acme::run(&config, &home, arguments.port, arguments.reader).map_err(|error| error.to_string())
 }
 
-fn owner(text: &str) -> Result<Owner, String> {
+fn owner(text: &str) -> Result<UidGid, String> {
     let (user, group) = text.split_once(':').ok_or("expected USER:GROUP")?;
     let number = |text: &str| text.parse().map_err(|error| format!("{text}: {error}"));
-    Ok(Owner {
-        user: number(user)?,
-        group: number(group)?,
+    Ok(UidGid {
+        uid: number(user)?,
+        gid: number(group)?,
     })
 }

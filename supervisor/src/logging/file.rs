@@ -1,12 +1,16 @@
 //! The file sink: `<directory>/<process>.log`, put aside when it is full, removed when it is old.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use lockgate_files::{Modes, make_directories};
 use nix::fcntl::OFlag;
+
+/// The group reads logs.
+const DIRECTORY_MODE: u32 = 0o750;
 
 /// An open log file.
 #[derive(Debug)]
@@ -22,7 +26,7 @@ pub(super) struct LogFile {
 impl LogFile {
     /// Opens the file of `process` for appending, and removes what is too old.
     pub(super) fn open(directory: &Path, process: &'static str, max_size: u64, max_age: Duration) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
+        make_directories(directory, DIRECTORY_MODE, DIRECTORY_MODE, Modes::AsMounted)?;
         let (file, size) = append_to(&current(directory, process))?;
         let log = Self {
             directory: directory.to_owned(),

@@ -1,19 +1,20 @@
 //! `run/lockgate.pid`: one supervisor a home. The lock says whether it lives, the text says who it is.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use lockgate_files::FileId;
+use lockgate_files::flock::{self, Kind};
 use nix::unistd::Pid;
 
 /// Whoever only looks ([`Lock::holder`]) holds the lock for a moment: that is no reason to give up.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(10);
+const LOOK_TIMEOUT: Duration = Duration::from_millis(50);
+/// The group may ask who holds it.
+const MODE: u32 = 0o640;
 
 /// Why the lock cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,7 @@ fn pid_of(pid: &Option<Pid>) -> String {
 /// The lock; held until dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    file: Flock<File>,
+    file: File,
     /// Whether the one before ended without dropping its lock in order.
     pub(crate) after_crash: bool,
 }
@@ -45,23 +46,13 @@ impl Lock {
             path: path.to_owned(),
             source,
         };
-        let mut tries = TRIES;
-        let mut file = open(path).map_err(failed)?;
-        let mut file = loop {
-            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(file) => break file,
-                Err((file, Errno::EWOULDBLOCK)) => file,
-                Err((_, errno)) => return Err(failed(errno.into())),
-            };
-            tries -= 1;
-            if tries == 0 {
-                return Err(LockError::Held {
-                    path: path.to_owned(),
-                    pid: read_pid(&mut file).map_err(failed)?,
-                });
-            }
-            std::thread::sleep(PAUSE);
-        };
+        let mut file = flock::open(path, MODE).map_err(failed)?;
+        if !flock::lock_within(&file, Kind::Exclusive, LOOK_TIMEOUT).map_err(failed)? {
+            return Err(LockError::Held {
+                path: path.to_owned(),
+                pid: read_pid(&mut file).map_err(failed)?,
+            });
+        }
         let after_crash = read_pid(&mut file).map_err(failed)?.is_some();
         rewrite(&mut file, &format!("{}\n", std::process::id())).map_err(failed)?;
         Ok(Self { file, after_crash })
@@ -86,12 +77,12 @@ impl Lock {
         };
         let file = file.try_clone().map_err(failed)?;
         // The same open file has the lock already, so this cannot be denied.
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => Ok(Self {
+        match flock::try_lock(&file, Kind::Exclusive).map_err(failed)? {
+            true => Ok(Self {
                 file,
                 after_crash: false,
             }),
-            Err((_, errno)) => Err(failed(errno.into())),
+            false => Err(failed(io::ErrorKind::WouldBlock.into())),
         }
     }
 
@@ -101,19 +92,17 @@ impl Lock {
             path: path.to_owned(),
             source,
         };
-        let file = match File::open(path) {
+        let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        match Flock::lock(file, FlockArg::LockSharedNonblock) {
-            Ok(_) => Ok(None),
-            Err((mut file, Errno::EWOULDBLOCK)) => {
-                let pid = read_pid(&mut file).map_err(failed)?;
-                Ok(pid.filter(|pid| may_have_open(*pid, &file)))
-            }
-            Err((_, errno)) => Err(failed(errno.into())),
+        if flock::try_lock(&file, Kind::Shared).map_err(failed)? {
+            flock::unlock(&file).map_err(failed)?;
+            return Ok(None);
         }
+        let pid = read_pid(&mut file).map_err(failed)?;
+        Ok(pid.filter(|pid| may_have_open(*pid, &file)))
     }
 }
 
@@ -127,17 +116,9 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Best effort: a pid that stays behind only says that the end was not in order.
         let _ = rewrite(&mut self.file, "");
+        // Now, and not when the last descriptor is closed: a child that was just forked has one too.
+        let _ = flock::unlock(&self.file);
     }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o640)
-        .open(path)
 }
 
 fn read_pid(file: &mut File) -> io::Result<Option<Pid>> {
@@ -151,7 +132,7 @@ fn read_pid(file: &mut File) -> io::Result<Option<Pid>> {
 /// who only copies the file. Whose descriptors cannot be seen is not signalled without its user's right either.
 fn may_have_open(pid: Pid, file: &File) -> bool {
     let Ok(wanted) = file.metadata() else { return true };
-    let is_it = |found: std::fs::Metadata| (found.dev(), found.ino()) == (wanted.dev(), wanted.ino());
+    let is_it = |found: std::fs::Metadata| FileId::of(&found) == FileId::of(&wanted);
     match std::fs::read_dir(format!("/proc/{pid}/fd")) {
         Ok(open) => open
             .flatten()
@@ -192,7 +173,8 @@ mod tests {
         let mut foreign = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         std::fs::write(&path, format!("{}\n", foreign.id())).unwrap();
         // A backup, say.
-        let _held = Flock::lock(File::open(&path).unwrap(), FlockArg::LockExclusiveNonblock).unwrap();
+        let held = File::open(&path).unwrap();
+        flock::lock(&held, Kind::Exclusive).unwrap();
         let holder = Lock::holder(&path);
         foreign.kill().unwrap();
         foreign.wait().unwrap();

@@ -1,10 +1,10 @@
 //! Which paths each half opens. Named are directories: a file that was replaced is a new inode, and Landlock knows
 //! inodes.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use lockgate_config::{Config, ConfigFile, Home, Reader};
+use lockgate_files::{FileId, directory_of};
 use lockgate_registry::storage::Layout;
 
 use crate::logging::DEV_LOG;
@@ -23,7 +23,7 @@ pub(super) struct Grant {
     pub(super) path: PathBuf,
     pub(super) access: Access,
     /// Device and inode: a directory that was exchanged as a whole needs a process that has been told of the new one.
-    identity: Option<(u64, u64)>,
+    identity: Option<FileId>,
 }
 
 /// A way to use what is below a path.
@@ -162,19 +162,12 @@ impl Rules {
         } else {
             path.metadata().ok()
         };
-        let identity = found.map(|found| (found.dev(), found.ino()));
+        let identity = found.as_ref().map(FileId::of);
         self.grants.push(Grant { path, access, identity });
     }
 
     pub(super) fn grants(&self) -> &[Grant] {
         &self.grants
-    }
-}
-
-fn directory_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
 

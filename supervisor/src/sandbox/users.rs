@@ -4,8 +4,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use lockgate_certs::files::Owner;
 use lockgate_config::{AccountId, Config, Home, Process, Reader};
+use lockgate_files::UidGid;
 use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid};
 
@@ -102,10 +102,10 @@ impl Decided {
 
 impl Account {
     /// For files that it reads alone.
-    pub(crate) fn owner(&self) -> Owner {
-        Owner {
-            user: self.user,
-            group: self.group,
+    pub(crate) fn owner(&self) -> UidGid {
+        UidGid {
+            uid: self.user,
+            gid: self.group,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lockgate_certs::files::{Existing, WriteError, write_public};
+use lockgate_files::{Existing, WriteError, write_public};
 use sha2::{Digest, Sha256};
 
 /// Before the checksum.

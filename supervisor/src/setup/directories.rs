@@ -1,11 +1,10 @@
 //! The directories of a home, each with the mode that its reader needs.
 
-use std::fs::{DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use lockgate_config::Home;
+use lockgate_files::{Modes, make_directories};
 
 use super::SetupError;
 
@@ -29,23 +28,13 @@ pub(super) fn accounts(directory: &Path) -> Result<(), SetupError> {
 
 /// Makes a directory and its parents; one that is there keeps its mode.
 fn make(path: &Path, mode: u32) -> Result<(), SetupError> {
-    let failed = |source| SetupError::Directory {
-        path: path.to_owned(),
-        source,
-    };
-    let missing: Vec<_> = path.ancestors().take_while(|directory| !directory.is_dir()).collect();
-    for directory in missing.into_iter().rev() {
-        let mode = if directory == path { mode } else { ABOVE };
-        match DirBuilder::new().mode(mode & 0o777).create(directory) {
-            // mkdir(2) takes no set-group-ID bit, and the umask took what it wanted.
-            Ok(()) => std::fs::set_permissions(directory, Permissions::from_mode(mode)).map_err(failed)?,
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
-            Err(_) if directory.is_dir() => {}
-            Err(_) => {
-                let why = "a file is in its place; choose another with --home";
-                return Err(failed(io::Error::other(why)));
-            }
-        }
-    }
-    Ok(())
+    make_directories(path, mode, ABOVE, Modes::Required)
+        .map(drop)
+        .map_err(|source| SetupError::Directory {
+            path: path.to_owned(),
+            source: match source.kind() {
+                io::ErrorKind::NotADirectory => io::Error::other("a file is in its place; choose another with --home"),
+                _ => source,
+            },
+        })
 }

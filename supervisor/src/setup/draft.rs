@@ -2,8 +2,8 @@
 
 use std::net::TcpListener;
 
-use lockgate_certs::files::{Existing, WriteError, write_private};
 use lockgate_config::{Address, Home};
+use lockgate_files::{Existing, WriteError, write_private};
 
 use super::{SetupError, Wish, listen};
 

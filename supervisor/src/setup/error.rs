@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use lockgate_certs::files::WriteError;
 use lockgate_config::LoadError;
+use lockgate_files::WriteError;
 use lockgate_registry::accounts::{AccountsError, InvalidAccountName, PasswordError as HashError};
 use lockgate_registry::auth::KeyError;
 

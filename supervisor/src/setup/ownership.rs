@@ -10,9 +10,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use lockgate_config::{Config, ConfigFile, Home, Reader};
+use lockgate_files::{Modes, make_directories, set_owner_and_mode};
 
 use super::tree::real;
-use crate::os::ownership::{ENTERED, change};
+use crate::os::ownership::ENTERED;
 use crate::sandbox::reach::may;
 use crate::sandbox::users::{Account, Users};
 
@@ -30,6 +31,8 @@ const SHARED: u32 = 0o750;
 const SOCKETS: u32 = 0o2750;
 /// As `SHARED`; whoever makes a file there is the only one to rename or remove it.
 const EVERYBODYS_OWN: u32 = 0o1770;
+/// What lies above a directory that is made is nobody's in particular.
+const ABOVE: u32 = 0o755;
 /// The supervisor's.
 const PRIVATE: u32 = 0o700;
 
@@ -48,7 +51,7 @@ pub(crate) fn settle(config: &Config, home: &Home, users: &Users) -> Result<(), 
     };
     place(&real(home.root()), &of_home, SHARED)?;
     // Best effort: it is kept when serving has begun, and root is nobody in particular by then.
-    let _ = change(&home.record_file(), root.owner(), 0o600);
+    let _ = set_owner_and_mode(&home.record_file(), root.owner(), 0o600);
     of_root(&home.run(), SOCKETS)?;
     of_root(&home.challenges(), SOCKETS)?;
     of_root(&home.log(), EVERYBODYS_OWN)?;
@@ -67,7 +70,8 @@ pub(crate) fn settle(config: &Config, home: &Home, users: &Users) -> Result<(), 
     give_logs(&home.log(), users)?;
     if let Some(directory) = config.log.file.as_ref().and_then(|file| file.directory.as_deref()) {
         // One that is there has the mode that somebody gave it.
-        if !directory.exists() && fs::create_dir_all(directory).is_ok() {
+        let make = || make_directories(directory, EVERYBODYS_OWN, ABOVE, Modes::AsMounted);
+        if !directory.exists() && make().is_ok() {
             of_root(directory, EVERYBODYS_OWN)?;
         }
         give_logs(directory, users)?;
@@ -89,7 +93,7 @@ pub(crate) fn give_new(file: &Path, directory: Option<&Path>, reader: &Account) 
 
 /// Of a directory that is there.
 fn place(directory: &Path, owner: &Account, mode: u32) -> Result<(), OwnershipError> {
-    match change(directory, owner.owner(), mode) {
+    match set_owner_and_mode(directory, owner.owner(), mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         // A filesystem without owners, or a volume that is not ours to change: its reader tells whether that will do.
         Err(error) if matches!(error.kind(), PermissionDenied | Unsupported | ReadOnlyFilesystem) => {

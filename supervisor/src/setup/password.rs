@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lockgate_certs::files::{Existing, WriteError, write_private};
 use lockgate_config::{Secret, text};
+use lockgate_files::{Existing, WriteError, write_private};
 
 /// Letters and digits without those that are mistaken for others: 32 of them, 5 bits each.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";

@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use lockgate_certs::files::{Existing, WriteError, write_private};
 use lockgate_config::{Config, Home};
+use lockgate_files::{Existing, WriteError, write_private};
 use lockgate_registry::storage::Layout;
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;

@@ -1,13 +1,13 @@
 //! The data directory: whose it is, and giving it away.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 
+use lockgate_files::{Modes, make_directory, set_owner_and_mode};
 use lockgate_registry::storage::Layout;
 
-use crate::os::ownership::change;
 use crate::sandbox::users::{Account, Tree};
 
 /// As the registry makes them: the group reads, and new directories are the group's.
@@ -46,7 +46,7 @@ pub(crate) fn make(root: &Path, owner: Option<&Account>) -> Result<(), TreeError
     let layout = Layout::new(root);
     // An empty place that root has made is for this.
     if let Some(owner) = owner.filter(|_| root.is_dir() && found(root).is_none()) {
-        change(&real(root), owner.owner(), DIRECTORY).map_err(|source| TreeError {
+        set_owner_and_mode(&real(root), owner.owner(), DIRECTORY).map_err(|source| TreeError {
             path: root.to_owned(),
             source,
         })?;
@@ -54,21 +54,18 @@ pub(crate) fn make(root: &Path, owner: Option<&Account>) -> Result<(), TreeError
     let mut missing: Vec<_> = layout.blobs().ancestors().take_while(|path| !path.is_dir()).collect();
     missing.reverse();
     for directory in missing {
-        let failed = |source| TreeError {
-            path: directory.to_owned(),
-            source,
-        };
-        match fs::create_dir(directory) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(_) => return Ok(()),
-        }
         // What lies above the root is nobody's in particular.
         let mode = if directory.starts_with(root) { DIRECTORY } else { 0o755 };
-        // Before the owner: for a directory of its own the supervisor needs no capability.
-        fs::set_permissions(directory, Permissions::from_mode(mode)).map_err(failed)?;
+        match make_directory(directory, mode, Modes::AsMounted) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(_) => return Ok(()),
+        }
         if let Some(owner) = owner.filter(|_| directory.starts_with(root)) {
-            lchown(directory, Some(owner.user), Some(owner.group)).map_err(failed)?;
+            lchown(directory, Some(owner.user), Some(owner.group)).map_err(|source| TreeError {
+                path: directory.to_owned(),
+                source,
+            })?;
         }
     }
     Ok(())
@@ -83,7 +80,7 @@ pub(crate) fn give(root: &Path, owner: &Account) -> Result<Given, TreeError> {
             path: directory.clone(),
             source,
         };
-        change(&directory, owner.owner(), DIRECTORY).map_err(failed)?;
+        set_owner_and_mode(&directory, owner.owner(), DIRECTORY).map_err(failed)?;
         given.directories += 1;
         for entry in fs::read_dir(&directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -93,7 +90,7 @@ pub(crate) fn give(root: &Path, owner: &Account) -> Result<Given, TreeError> {
                 directories.push(path);
             } else {
                 let changed = if kind.is_file() {
-                    change(&path, owner.owner(), FILE)
+                    set_owner_and_mode(&path, owner.owner(), FILE)
                 } else {
                     lchown(&path, Some(owner.user), Some(owner.group))
                 };
@@ -136,6 +133,9 @@ fn first_in(directory: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn present() -> Account {

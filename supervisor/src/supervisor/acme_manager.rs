@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
 
-use lockgate_certs::files::Owner;
 use lockgate_certs::validity;
 use lockgate_config::{Acme, Config, Home, Tls};
+use lockgate_files::UidGid;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -30,7 +30,7 @@ pub(super) const LAST_GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct AcmeManager {
     home: Home,
     /// Who reads the key, when that is somebody else.
-    reader: Option<Owner>,
+    reader: Option<UidGid>,
     acme: Option<Acme>,
     /// When to look again.
     next: Instant,
@@ -52,7 +52,7 @@ struct Running {
 
 impl AcmeManager {
     /// For what `config` asks for, if it does. The front door has a certificate from then on.
-    pub(crate) fn new(config: &Config, home: &Home, reader: Option<Owner>) -> Self {
+    pub(crate) fn new(config: &Config, home: &Home, reader: Option<UidGid>) -> Self {
         let mut acme = Self {
             home: home.clone(),
             reader,
@@ -257,11 +257,11 @@ fn wanted(config: &Config) -> Option<Acme> {
     config.http.tls.as_ref().and_then(Tls::acme).cloned()
 }
 
-fn start(spec: &ChildSpec, notify: &Path, port: u16, reader: Option<Owner>) -> io::Result<Pid> {
+fn start(spec: &ChildSpec, notify: &Path, port: u16, reader: Option<UidGid>) -> io::Result<Pid> {
     let mut command = child_process::command("acme", spec, notify)?;
     command
         .args(["--port", &port.to_string()])
-        .args(reader.map(|reader| format!("--reader={}:{}", reader.user, reader.group)))
+        .args(reader.map(|reader| format!("--reader={}:{}", reader.uid, reader.gid)))
         .stdin(Stdio::from(in_memory(&spec.configuration)?));
     child_process::spawn(&mut command)
 }

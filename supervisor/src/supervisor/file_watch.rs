@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lockgate_certs::Stamp;
+use lockgate_files::Stamp;
 
 /// How often to look: one `stat` call. A change counts once it was seen twice: editors write in several steps, and
 /// half a configuration may be a valid one.

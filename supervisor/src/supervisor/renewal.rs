@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lockgate_certs::files::Owner;
 use lockgate_config::{Config, Home};
+use lockgate_files::UidGid;
 
 use crate::certificates::own::OwnCertificates;
 
@@ -18,7 +18,7 @@ pub(crate) struct Renewal {
     extra: Vec<String>,
     own: Option<OwnCertificates>,
     /// Who reads the key, when that is somebody else.
-    reader: Option<Owner>,
+    reader: Option<UidGid>,
     /// Why the last renewal failed.
     error: Option<String>,
 }
@@ -38,7 +38,7 @@ impl Renewal {
 
     /// The same for a key that `reader` reads.
     #[must_use]
-    pub(crate) fn read_by(mut self, reader: Option<Owner>) -> Self {
+    pub(crate) fn read_by(mut self, reader: Option<UidGid>) -> Self {
         self.own = self.own.map(|own| own.read_by(reader));
         self.reader = reader;
         self

@@ -1,8 +1,8 @@
 //! Binaries, files and moments that an upgrade can go wrong by: whatever they are, what served serves on.
 
-use lockgate_certs::files::Existing;
 use lockgate_certs::leaf::{LeafRequest, self_signed};
 use lockgate_certs::load::Pair;
+use lockgate_files::Existing;
 use lockgate_testkit::require_root;
 use nix::sys::signal::{Signal, kill};
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lockgate_certs::bundle::bundle;
-use lockgate_certs::files::{Existing, write_private, write_public};
 use lockgate_certs::leaf::{AUTOMATIC_DAYS, self_signed};
 use lockgate_certs::{Authority, KeyKind, LeafRequest, Pair, Subject};
 use lockgate_config::Home;
+use lockgate_files::{Existing, write_private, write_public};
 
 use crate::bootstrap::places::HomeArgument;
 use crate::certificates::own::OwnCertificates;

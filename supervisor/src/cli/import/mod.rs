@@ -5,12 +5,11 @@ mod docker_auth;
 
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use lockgate_certs::files::{Existing, write_private};
 use lockgate_config::read_yaml;
+use lockgate_files::rewrite;
 use lockgate_registry::accounts::Accounts;
 use lockgate_registry::auth::{Scope, explain};
 
@@ -169,8 +168,5 @@ fn add(accounts: &Accounts, found: &DockerAuth) -> Result<(), Failure> {
 }
 
 fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", path.display()));
-    let mode = fs::metadata(path).map_err(|error| failed(&error))?.permissions().mode();
-    write_private(path, text.as_bytes(), Existing::Overwrite).map_err(|error| failed(&error))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| failed(&error))
+    rewrite(path, text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
