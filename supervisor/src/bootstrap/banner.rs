@@ -1,7 +1,7 @@
 //! What a person reads when the registry is ready: where it is, who may in, and what to type next.
 
 use std::fmt::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::configuration::public_url::PublicUrl;
 use crate::configuration::variables::ActiveVariables;
@@ -80,14 +80,14 @@ impl Banner {
             )?;
         }
         if let Some(authority) = &self.authority {
-            let directory = format!("/etc/docker/certs.d/{reference}");
-            let authority = shell_word(&authority.display().to_string());
-            writeln!(f, "\nLet this machine's docker trust it:\n")?;
-            writeln!(
-                f,
-                "  sudo mkdir -p {directory} && sudo cp {authority} {directory}/ca.crt\n"
-            )?;
-            f.write_str("Other clients: `lockgate cert trust --help`. ")?;
+            // The first process of a container knows paths inside it alone.
+            let is_in_container = std::process::id() == 1;
+            writeln!(f, "\nLet this machine's docker trust it, or its podman:\n")?;
+            for engine in ["docker", "containers"] {
+                let directory = format!("/etc/{engine}/certs.d/{reference}");
+                writeln!(f, "  {}", trust_command(authority, &directory, is_in_container))?;
+            }
+            f.write_str("\nOther clients: `lockgate cert trust --help`. ")?;
         } else {
             f.write_char('\n')?;
         }
@@ -107,5 +107,33 @@ impl Banner {
             "  docker tag alpine {reference}/alpine && docker push {reference}/alpine"
         )?;
         writeln!(f, "  docker pull {reference}/alpine\n")
+    }
+}
+
+/// Puts the certificate of the authority where an engine on the host looks for it.
+fn trust_command(authority: &Path, directory: &str, is_in_container: bool) -> String {
+    let authority = shell_word(&authority.display().to_string());
+    let copy = match is_in_container {
+        true => format!("docker cp CONTAINER:{authority}"),
+        false => format!("cp {authority}"),
+    };
+    format!("sudo mkdir -p {directory} && sudo {copy} {directory}/ca.crt")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_certificate_is_copied_from_where_it_is() {
+        let command = |is_in_container| trust_command(Path::new("/srv/tls/ca.crt"), "/etc/d/r:5443", is_in_container);
+        assert_eq!(
+            command(false),
+            "sudo mkdir -p /etc/d/r:5443 && sudo cp /srv/tls/ca.crt /etc/d/r:5443/ca.crt"
+        );
+        assert_eq!(
+            command(true),
+            "sudo mkdir -p /etc/d/r:5443 && sudo docker cp CONTAINER:/srv/tls/ca.crt /etc/d/r:5443/ca.crt"
+        );
     }
 }
