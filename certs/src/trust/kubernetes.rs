@@ -11,7 +11,7 @@ pub(super) fn instructions(target: &Target) -> Page {
     .fetch(target)
     .text("1. The operating system's trust store. Debian and Ubuntu:")
     .block(&system::commands(target, &system::DEBIAN, "lockgate-ca.crt"))
-    .text("RHEL and its kin:")
+    .text("RHEL, Fedora, Rocky and Amazon Linux:")
     .block(&system::commands(target, &system::RHEL, "lockgate-ca.crt"))
     .text("2. containerd:")
     .block(&containerd::commands(target, "lockgate-ca.crt"))
@@ -21,7 +21,7 @@ pub(super) fn instructions(target: &Target) -> Page {
     .block("sudo systemctl restart containerd")
     .text("Then, on one node:")
     .block(&format!(
-        "sudo crictl pull --creds USER {}/IMAGE:TAG",
+        "sudo crictl pull --username USER {}/IMAGE:TAG",
         target.reference()
     ))
 }

@@ -35,11 +35,13 @@ pub(crate) fn plist(definition: &Definition, port: u16) -> String {
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
 <!--
   Lockgate runs on Linux: on a Mac it runs in a Linux container, which this starts at boot.
-  The image is the Linux binary alone, made once with
+  The image is the static Linux binary alone (`cargo static` builds it), made once with
 
       tar -c -C DIRECTORY/OF/THE/BINARY lockgate | docker import - lockgate
 
   Save this as /Library/LaunchDaemons/{label}.plist, then: sudo launchctl bootstrap system /Library/LaunchDaemons/{label}.plist
+
+  Its certificate is for the container's own names: add the option hostname, with the name that clients use, to the arguments.
 -->
 <plist version="1.0">
 <dict>

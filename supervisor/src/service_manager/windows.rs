@@ -18,7 +18,7 @@ pub(crate) fn definition(definition: &Definition) -> String {
         r#"<!--
   Lockgate runs on Linux: on Windows it runs in WSL 2, which this starts at boot.
   wsl.exe knows nothing of Windows services, so a wrapper stands between: WinSW (https://github.com/winsw/winsw).
-  Save this as {name}.xml beside WinSW.exe, then, in an administrator's PowerShell:
+  Save this as {name}.xml beside WinSW.exe, version 3, then, in an administrator's PowerShell:
 
       .\WinSW.exe install {name}.xml
       .\WinSW.exe start {name}.xml
@@ -29,7 +29,7 @@ pub(crate) fn definition(definition: &Definition) -> String {
 <service>
   <id>{name}</id>
   <name>Lockgate container registry</name>
-  <description>A container registry with its own TLS front door, in WSL</description>
+  <description>A container registry with its own TLS proxy, in WSL</description>
   <executable>wsl.exe</executable>
   <startarguments>{start}</startarguments>
   <stopexecutable>wsl.exe</stopexecutable>
