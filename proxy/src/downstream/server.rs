@@ -117,7 +117,7 @@ impl Server {
                 Err(error) => {
                     // Once per shortage: the loop goes on trying, the log stays readable.
                     if !std::mem::replace(&mut is_exhausted, true) {
-                        tracing::error!(%error, "no further connections can be accepted; trying on");
+                        tracing::error!(%error, "no further connections can be accepted; trying again");
                     }
                     tokio::time::sleep(ACCEPT_BACKOFF).await;
                 }

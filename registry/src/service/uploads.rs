@@ -40,7 +40,7 @@ impl Registry {
                 Ok(true) => {
                     self.active_uploads.remove(&id);
                     let account = account.unwrap_or("-");
-                    tracing::info!(account, %repository, upload = %id, "begun uploads beyond http.limits.maxuploads: this one was idle longest and is removed");
+                    tracing::info!(account, %repository, upload = %id, "the account has more unfinished uploads than http.limits.maxuploads: the one that was idle longest is removed");
                 }
                 Err(error) => {
                     self.active_uploads.remove(&id);

@@ -12,8 +12,8 @@ use crate::os::shell::shell_word;
 /// `--home`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HomeArgument {
-    /// The directory that holds everything [default: $LOCKGATE_HOME, else ./lockgate, or ./lockgate-home
-    /// where that is the program]
+    /// The directory that holds everything [default: $LOCKGATE_HOME, else ./lockgate; ./lockgate-home where ./lockgate
+    /// is the program itself]
     #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
 }

@@ -228,7 +228,7 @@ fn run<E: Into<ServeError>>(
             shutdown.drain().await;
             notifier.send("STOPPING=1");
             tokio::select! {
-                () = shutdown.end_now() => tracing::warn!("told again: ending at once"),
+                () = shutdown.end_now() => tracing::warn!("asked again: ending at once"),
                 () = tokio::time::sleep(limit) => tracing::warn!(limit_s = limit.as_secs(), "the drain took too long"),
             }
         };

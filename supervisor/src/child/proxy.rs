@@ -78,7 +78,7 @@ fn listen(address: &Address) -> Result<TcpListener, ServeError> {
         Address::Tcp { host, port } => Ok(listen_tcp(host, *port)?),
         Address::Unix(_) => Err(ServeError::Address {
             address: address.to_string(),
-            reason: "the front door listens on TCP; a Unix socket is served by `lockgate registry`",
+            reason: "the proxy listens on TCP; a Unix socket is served by `lockgate registry`",
         }),
     }
 }

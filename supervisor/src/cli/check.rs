@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let findings = inspect(&loaded.config, asked);
     if is_to_be_made(&source, asked) {
         println!(
-            "{}: not there yet; checked is the one that `lockgate start` makes, with the variables over it",
+            "{}: not there yet; this is about the one that `lockgate start` makes, with the variables applied",
             path.display()
         );
     }

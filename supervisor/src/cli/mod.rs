@@ -25,7 +25,7 @@ use crate::failure::Failure;
 
 use crate::os::environment::Environment;
 
-/// A container registry that brings its own front door: `docker push` and `docker pull` over TLS, from one command.
+/// A container registry with its own TLS proxy: `docker push` and `docker pull` over TLS, from one command.
 #[derive(Debug, Parser)]
 #[command(
     name = "lockgate",
@@ -71,7 +71,7 @@ enum Command {
     Import(import::Arguments),
     /// Serve the registry alone, over plain HTTP, for a proxy that is already there
     Registry(registry::Arguments),
-    /// Serve the front door alone
+    /// Serve the TLS proxy alone
     Proxy(proxy::Arguments),
     /// Order a certificate by ACME; started by the supervisor
     #[command(hide = true)]

@@ -11,7 +11,7 @@ use crate::child;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
 
-/// Serves the front door alone, in the foreground: TLS on `http.addr`, and behind it the registry's socket.
+/// Serves the TLS proxy alone, in the foreground: TLS on `http.addr`, and behind it the registry's socket.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -22,7 +22,7 @@ use crate::supervisor::child_process;
 use crate::supervisor::replace::upgrade_state::UpgradeState;
 use clap::Args;
 
-/// Sets up what is missing, then serves until stopped: the front door, and the registry behind it.
+/// Sets up what is missing, then serves until stopped: the TLS proxy, and the registry behind it.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Lets the binary that is called with this take over from the one that runs in the home: the same process, the same
-/// sockets, no connection refused or cut. Old processes finish what they have, within `http.handovertimeout`.
+/// sockets, no connection refused or cut. Old processes finish their requests, within `http.handovertimeout`.
 ///
 /// The configuration is read again as well. What the new binary cannot run with is refused, and the old one goes on.
 /// SIGUSR2 does the same with the binary that lies where the running one was started from.
@@ -62,11 +62,11 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         )));
     }
     println!(
-        "upgraded: {} took over from {}, pid {}",
+        "upgraded: {} took over from {}; the supervisor keeps pid {}",
         after.version, before.version, after.pid
     );
     if !after.leaving.is_empty() {
-        println!("old processes finish what they have: {}", names(&after.leaving));
+        println!("old processes finish their requests: {}", names(&after.leaving));
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) enum ListenerError {
     #[error("LISTEN_FDS: {0}")]
     Inherited(io::Error),
     /// No TCP.
-    #[error("{key} = {address}: the front door listens on host:port; a Unix socket is served by `lockgate registry`")]
+    #[error("{key} = {address}: the proxy listens on host:port; a Unix socket is served by `lockgate registry`")]
     Unix { key: &'static str, address: String },
     /// The socket.
     #[error(transparent)]

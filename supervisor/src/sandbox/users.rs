@@ -93,7 +93,9 @@ impl Decided {
         match self {
             Self::Present { reason } => reason
                 .iter()
-                .map(|reason| format!("the proxy and the registry run as root, without its capabilities: {reason}"))
+                .map(|reason| {
+                    format!("the proxy and the registry run as root too, without root's special rights: {reason}")
+                })
                 .collect(),
             Self::Apart { remarks, .. } => remarks.clone(),
         }
@@ -202,7 +204,7 @@ fn apart(mut users: Users, config: &Config, home: &Home, tree: Option<&Tree>) ->
     if configured(&config.process).is_none() && owned_by_root {
         return Ok(Decided::Present {
             reason: Some(format!(
-                "{}; for users of their own choose another place, or open it with chmod",
+                "{}; to run them as other users, choose another place or open this one with chmod",
                 closed(&account.to_string(), &barrier, &path)
             )),
         });

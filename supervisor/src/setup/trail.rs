@@ -119,7 +119,7 @@ impl Drop for Trail {
         self.directories.dedup();
         self.remove_empty_directories();
         if made {
-            tracing::info!("nothing came of this start: what it had made was removed again");
+            tracing::info!("the start failed: what it had made was removed again");
         }
     }
 }

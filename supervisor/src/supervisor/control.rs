@@ -242,7 +242,7 @@ impl ControlSocket {
             };
             match listen_to(caller) {
                 Ok(call) => return Ok(Some(call)),
-                Err(error) => tracing::debug!(%error, "a call on the control socket made no sense"),
+                Err(error) => tracing::debug!(%error, "a request on the control socket was not understood"),
             }
         }
     }

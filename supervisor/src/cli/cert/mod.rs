@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a certificate, signed by the home's own authority
+    /// Make a certificate, signed by Lockgate's own authority
     New(new::Arguments),
     /// Say in words what a certificate is, for whom, how long, and what will fail with it
     Show(show::Arguments),

@@ -74,7 +74,7 @@ impl Arguments {
             (None, Some(_)) => home.ca_certificate(),
             (None, None) => {
                 return Err(Failure::new(
-                    "the certificate is not the home's own; name what clients shall trust with --certificate",
+                    "the certificate does not come from Lockgate's own authority; name the file that clients are to trust with --certificate",
                 ));
             }
         };

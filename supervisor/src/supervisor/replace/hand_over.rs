@@ -128,7 +128,7 @@ impl Supervisor {
         tracing::info!(
             generation = self.current.number,
             finish_within_s = limit.as_secs(),
-            "new processes serve; the old ones finish what they have"
+            "new processes serve; the old ones finish their requests"
         );
         previous.begin_drain(Signal::SIGUSR2, limit);
         self.leaving.push(previous);

@@ -42,15 +42,12 @@ impl Supervisor {
         }
         self.plan.manager.send_reloading();
         let reloaded = self.try_reload();
-        for message in &reloaded.messages {
-            if reloaded.done {
-                tracing::warn!("{message}");
-            } else {
-                tracing::error!("the old configuration goes on: {message}");
-            }
-        }
         if reloaded.done {
             self.plan.acme.try_again();
+        } else {
+            for message in &reloaded.messages {
+                tracing::error!("the old configuration goes on: {message}");
+            }
         }
         self.reload_error = (!reloaded.done).then(|| reloaded.messages.join("\n"));
         if self.next.is_none() && self.rollout.is_none() {
@@ -82,29 +79,31 @@ impl Supervisor {
         }
         let mut messages: Vec<_> = loaded.config.warnings.iter().map(ToString::to_string).collect();
         if loaded.config.process != self.plan.config.process {
-            messages.push("process: other users take a stop and a start".to_owned());
+            messages.push("process: a change of users takes effect after a stop and a start".to_owned());
         }
         let rules = self.rules(&loaded.config);
         let mut needed_by = needs_new_processes(&self.plan.config, &loaded.config);
         if needed_by.is_empty() && rules != self.current.spec.rules {
-            needed_by.push("the directories that files are in");
+            needed_by.push("the directories of files that config.yml names");
         }
         let taken_up = if needed_by.is_empty() {
             self.apply(loaded)
         } else {
-            messages.push(format!(
-                "taken up by new processes, the old ones finish what they have: {}",
-                needed_by.join(", ")
-            ));
             self.replace(loaded, rules)
         };
-        match taken_up {
-            Ok(()) => Reloaded {
-                done: true,
-                messages,
-                ..Reloaded::default()
-            },
-            Err(reason) => refused(vec![reason]),
+        if let Err(reason) = taken_up {
+            return refused(vec![reason]);
+        }
+        messages.iter().for_each(|message| tracing::warn!("{message}"));
+        if !needed_by.is_empty() {
+            let message = format!("new processes take over, since this changed: {}", needed_by.join(", "));
+            tracing::info!("{message}");
+            messages.push(message);
+        }
+        Reloaded {
+            done: true,
+            messages,
+            ..Reloaded::default()
         }
     }
 
