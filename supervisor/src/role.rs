@@ -21,3 +21,21 @@ impl Role {
         }
     }
 }
+
+/// One of a kind for each of the two processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pair<T> {
+    pub(crate) proxy: T,
+    pub(crate) registry: T,
+}
+
+impl<T> Pair<T> {
+    /// The proxy's first: it drains first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        [&self.proxy, &self.registry].into_iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        [&mut self.proxy, &mut self.registry].into_iter()
+    }
+}

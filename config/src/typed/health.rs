@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::section::Section;
 
 /// `health`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     /// `health.storagedriver`; `None` unless enabled.
     pub storage: Option<StorageHealth>,

@@ -64,7 +64,7 @@ pub struct Alias {
 }
 
 /// `http.debug`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Debug {
     /// `http.debug.addr`
     pub addr: Address,

@@ -72,18 +72,35 @@ pub(crate) fn addresses(http: &Http) -> Vec<(&'static str, &Address)> {
         .collect()
 }
 
-/// The sockets that `http` asks for: those of `known` that fit, and the others newly opened.
-pub(crate) fn open(http: &Http, known: &[&ListeningSocket]) -> Result<Vec<ListeningSocket>, ListenerError> {
-    open_within(http, known, Duration::ZERO)
+/// The listening sockets that a configuration asks for.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    /// Where clients come in is the first.
+    sockets: Vec<ListeningSocket>,
 }
 
-/// The same at the beginning. After a crash, addresses may be in use for a moment longer.
-pub(crate) fn open_first(
-    http: &Http,
-    known: &[&ListeningSocket],
-    after_crash: bool,
-) -> Result<Vec<ListeningSocket>, ListenerError> {
-    open_within(http, known, if after_crash { CRASH_TIMEOUT } else { Duration::ZERO })
+impl Listeners {
+    /// Those of `known` that fit, and the others newly opened.
+    pub(crate) fn open(http: &Http, known: &[&ListeningSocket]) -> Result<Self, ListenerError> {
+        let sockets = open_within(http, known, Duration::ZERO)?;
+        Ok(Self { sockets })
+    }
+
+    /// The same at the beginning. After a crash, addresses may be in use for a moment longer.
+    pub(crate) fn open_first(http: &Http, known: &[ListeningSocket], after_crash: bool) -> Result<Self, ListenerError> {
+        let timeout = if after_crash { CRASH_TIMEOUT } else { Duration::ZERO };
+        let sockets = open_within(http, &known.iter().collect::<Vec<_>>(), timeout)?;
+        Ok(Self { sockets })
+    }
+
+    /// Where clients come in: a port 0 became another, and a socket that was handed down may listen elsewhere.
+    pub(crate) fn public_address(&self) -> &Address {
+        &self.sockets[0].address
+    }
+
+    pub(crate) fn into_sockets(self) -> Vec<ListeningSocket> {
+        self.sockets
+    }
 }
 
 fn open_within(

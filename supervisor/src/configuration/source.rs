@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lockgate_config::{Config, LoadError};
+use lockgate_config::{Address, Config, LoadError};
 
 use super::copy_paths;
 use crate::failure::Failure;
@@ -27,6 +27,15 @@ pub(crate) struct ConfigSource {
 pub(crate) struct LoadedConfig {
     pub(crate) config: Config,
     pub(crate) text: String,
+}
+
+impl LoadedConfig {
+    /// The same with `address` to listen on, as [`ConfigSource::with_listen`] gives it when it is read again.
+    #[must_use]
+    pub(crate) fn listening_on(mut self, address: &Address) -> Self {
+        self.config.http.addr = address.clone();
+        self
+    }
 }
 
 impl ConfigSource {
@@ -96,5 +105,22 @@ pub(crate) fn explain(error: &LoadError) -> Vec<String> {
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         Self::mistakes(explain(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_once_is_what_children_read_with_the_address_over_it() {
+        let text = "version: 0.1\nstorage: {filesystem: {rootdirectory: d}}\nhttp: {addr: ':5000'}\n";
+        let source = ConfigSource::new("/c/config.yml".into(), &Environment::default(), None);
+        let address: Address = "127.0.0.1:5443".parse().unwrap();
+        let once = source.parse(text.to_owned()).unwrap().listening_on(&address);
+        let again = source.with_listen(&address.to_string()).parse(text.to_owned()).unwrap();
+        assert_eq!(once.text, again.text);
+        assert_eq!(once.config.http.addr, again.config.http.addr);
+        assert_eq!(once.config.http.addr, address);
     }
 }

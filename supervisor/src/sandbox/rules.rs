@@ -8,7 +8,7 @@ use lockgate_files::{FileId, directory_of};
 use lockgate_registry::storage::Layout;
 
 use crate::logging::DEV_LOG;
-use crate::role::Role;
+use crate::role::{Pair, Role};
 
 /// What may be opened; two that are equal need no new process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +76,11 @@ impl Rules {
     }
 
     /// Those of the proxy and of the registry.
-    pub(crate) fn of_both(config: &Config, home: &Home) -> [Self; 2] {
-        [Role::Proxy, Role::Registry].map(|role| Self::of(role, config, home))
+    pub(crate) fn of_both(config: &Config, home: &Home) -> Pair<Self> {
+        Pair {
+            proxy: Self::of(Role::Proxy, config, home),
+            registry: Self::of(Role::Registry, config, home),
+        }
     }
 
     fn add_proxy(&mut self, config: &Config, home: &Home) {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
 
 use lockgate_certs::validity;
-use lockgate_config::{Acme, Config, Home, Tls};
+use lockgate_config::{Acme, Address, Config, Home, Tls};
 use lockgate_files::UidGid;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -125,7 +125,13 @@ impl AcmeManager {
             "ordering a certificate: {}",
             due.reason
         );
-        match start(&serving.spec, notify, port(serving), self.reader) {
+        let started = match port(serving) {
+            Some(port) => start(&serving.spec, notify, port, self.reader),
+            None => Err(io::Error::other(
+                "the proxy has no TLS listener that could answer challenges",
+            )),
+        };
+        match started {
             Ok(pid) => {
                 self.running = Some(Running {
                     pid,
@@ -242,15 +248,12 @@ impl AcmeManager {
     }
 }
 
-/// Of the TLS listener.
-fn port(serving: &Generation) -> u16 {
-    let [proxy, _] = &serving.children;
-    proxy
-        .address
-        .rsplit(':')
-        .next()
-        .and_then(|port| port.parse().ok())
-        .unwrap_or(443)
+/// That of the TLS listener, where the child for the order says it is reached.
+fn port(serving: &Generation) -> Option<u16> {
+    match serving.public_address()? {
+        Address::Tcp { port, .. } => Some(*port),
+        Address::Unix(_) => None,
+    }
 }
 
 fn wanted(config: &Config) -> Option<Acme> {
@@ -269,5 +272,45 @@ fn start(spec: &ChildSpec, notify: &Path, port: u16, reader: Option<UidGid>) -> 
 fn signal(pid: Pid, signal: Signal) {
     if let Err(error) = kill(pid, signal) {
         tracing::debug!(%error, "cannot send {signal} to an order");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::listen::{ListeningSocket, listen_tcp, with_port};
+    use crate::os::listen_fds::PUBLIC_NAME;
+    use crate::role::{Pair, Role};
+    use crate::sandbox::Rules;
+    use crate::supervisor::child_process::Child;
+    use crate::supervisor::restart_policy::RestartTracker;
+
+    #[test]
+    fn challenges_are_answered_on_the_port_that_the_proxy_has_and_on_none_without_it() {
+        let config = Config::parse(Path::new("/c/config.yml"), b"version: 0.1\nstorage: filesystem", &[]).unwrap();
+        let spec = ChildSpec {
+            arguments: Vec::new(),
+            variables: Vec::new(),
+            configuration: String::new(),
+            users: None,
+            rules: Rules::of_both(&config, &Home::new("/home")),
+        };
+        let socket = listen_tcp("::", 0).unwrap();
+        let bound = socket.local_addr().unwrap().port();
+        let public = ListeningSocket {
+            name: PUBLIC_NAME.to_owned(),
+            asked: "[::]:0".parse().unwrap(),
+            address: with_port("::", 0, &socket),
+            descriptor: socket.into(),
+        };
+        let child = |role, sockets| Child::new(role, sockets, RestartTracker::new(Instant::now()));
+        let children = Pair {
+            proxy: child(Role::Proxy, vec![public]),
+            registry: child(Role::Registry, Vec::new()),
+        };
+        let mut generation = Generation::new(1, spec, children);
+        assert_eq!(port(&generation), Some(bound));
+        generation.children.proxy.sockets.clear();
+        assert_eq!(port(&generation), None, "443 would be a guess");
     }
 }

@@ -14,12 +14,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::restart_policy::{RestartTracker, WATCHDOG};
+use crate::configuration::listeners::Listeners;
 use crate::configuration::source::LISTEN_VARIABLE;
 use crate::os::environment::TAKE_OVER_VARIABLE;
 use crate::os::fd_passing::{pair, send_text};
 use crate::os::listen::ListeningSocket;
 use crate::os::listen_fds::DEBUG_NAME;
-use crate::role::{INSTANCE_VARIABLE, Role};
+use crate::role::{INSTANCE_VARIABLE, Pair, Role};
 use crate::sandbox::Rules;
 use crate::sandbox::users::Users;
 
@@ -44,7 +45,7 @@ pub(crate) struct ChildSpec {
     /// Whom the children run as, unless that is the present user.
     pub(crate) users: Option<Users>,
     /// What the proxy and the registry are confined to, as each finds out by itself: for comparing.
-    pub(crate) rules: [Rules; 2],
+    pub(crate) rules: Pair<Rules>,
 }
 
 impl ChildSpec {
@@ -78,19 +79,17 @@ pub(crate) struct Child {
     pub(crate) unanswered: u32,
 }
 
-/// Both, due as their lives say. `entrances`: the front door's sockets, and perhaps the debug listener, which is the
-/// registry's.
-pub(crate) fn pair_of(
-    listeners: Vec<ListeningSocket>,
-    registry: ListeningSocket,
-    [first, second]: [RestartTracker; 2],
-) -> [Child; 2] {
-    let (debug, public): (Vec<_>, Vec<_>) = listeners.into_iter().partition(|socket| socket.name == DEBUG_NAME);
+/// Both children, due as their trackers say. The debug listener is the registry's, the others are the proxy's.
+pub(crate) fn pair_of(listeners: Listeners, registry: ListeningSocket, trackers: Pair<RestartTracker>) -> Pair<Child> {
+    let (debug, public): (Vec<_>, Vec<_>) = listeners
+        .into_sockets()
+        .into_iter()
+        .partition(|socket| socket.name == DEBUG_NAME);
     let of_registry = std::iter::once(registry).chain(debug).collect();
-    [
-        Child::new(Role::Proxy, public, first),
-        Child::new(Role::Registry, of_registry, second),
-    ]
+    Pair {
+        proxy: Child::new(Role::Proxy, public, trackers.proxy),
+        registry: Child::new(Role::Registry, of_registry, trackers.registry),
+    }
 }
 
 impl Child {

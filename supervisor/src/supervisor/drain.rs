@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::Supervisor;
+use super::generation::Generation;
+use super::phase::Phase;
+use super::state::Supervisor;
 
 /// What children get when one of them is hopeless.
 const FAILURE_GRACE: Duration = Duration::from_secs(5);
@@ -14,37 +16,35 @@ const SAME_REQUEST: Duration = Duration::from_millis(100);
 impl Supervisor {
     /// Somebody asked for the end: once to drain, twice to end at once.
     pub(super) fn stop(&mut self) {
-        let asked = self.asked_to_end.get_or_insert_with(Instant::now);
-        if self.is_ending {
-            if asked.elapsed() < SAME_REQUEST {
-                return;
+        if let Phase::Ending { since } = &mut self.phase {
+            let first = since.get_or_insert_with(Instant::now);
+            if first.elapsed() >= SAME_REQUEST {
+                tracing::warn!("asked again: ending at once");
+                self.generations_mut().for_each(Generation::kill);
             }
-            tracing::warn!("asked again: ending at once");
-            self.generations_mut().for_each(super::generation::Generation::kill);
             return;
         }
-        let limit = self.plan.config.http.drain_timeout;
+        let limit = self.config.http.drain_timeout;
         tracing::info!(
             limit_s = limit.as_secs(),
             "draining: no new connections, requests in flight are finished"
         );
-        self.begin_end(limit);
+        self.begin_end(Some(Instant::now()), limit);
     }
 
-    /// Ends everything when there is no hope.
+    /// Ends everything when a child will never serve.
     pub(super) fn give_up_if_hopeless(&mut self) {
-        if self.failure.is_some() && !self.is_ending {
-            self.begin_end(FAILURE_GRACE);
+        if self.failure.is_some() && !self.is_ending() {
+            self.begin_end(None, FAILURE_GRACE);
         }
     }
 
-    fn begin_end(&mut self, limit: Duration) {
-        self.is_ending = true;
-        self.plan.manager.send("STOPPING=1");
+    fn begin_end(&mut self, since: Option<Instant>, limit: Duration) {
+        self.manager.send("STOPPING=1");
         self.cancel_hand_over();
-        self.rollout = None;
-        if let Some(upgrade_check) = &mut self.upgrade_check {
-            upgrade_check.end();
+        self.phase = Phase::Ending { since };
+        if let Some(check) = &mut self.upgrade_check {
+            check.end();
         }
         self.generations_mut()
             .for_each(|generation| generation.begin_drain(Signal::SIGTERM, limit));

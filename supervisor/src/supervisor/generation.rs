@@ -8,14 +8,17 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use lockgate_config::Address;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::SuperviseError;
 use super::child_process::{Child, ChildSpec};
+use super::error::SuperviseError;
 use super::restart_policy::{ChildState, DueAction, RestartDecision};
 use crate::os::exit_status::ExitStatus;
+use crate::os::listen::ListeningSocket;
 use crate::os::notify_socket::NotifyMessage;
+use crate::role::Pair;
 
 /// What the registry gets when the proxy used up the time: to keep hash states, not to finish bodies.
 const LAST_GRACE: Duration = Duration::from_secs(1);
@@ -38,14 +41,13 @@ pub(crate) struct Generation {
     /// Counted from 1.
     pub(crate) number: u32,
     pub(crate) spec: ChildSpec,
-    /// The proxy first: it drains first.
-    pub(crate) children: [Child; 2],
+    pub(crate) children: Pair<Child>,
     pub(crate) drain: Drain,
 }
 
 impl Generation {
     /// Children that are to be started with `spec`.
-    pub(crate) fn new(number: u32, spec: ChildSpec, children: [Child; 2]) -> Self {
+    pub(crate) fn new(number: u32, spec: ChildSpec, children: Pair<Child>) -> Self {
         Self {
             number,
             spec,
@@ -54,12 +56,19 @@ impl Generation {
         }
     }
 
-    pub(crate) fn proxy(&mut self) -> &mut Child {
-        &mut self.children[0]
+    /// The child whose process this is.
+    pub(crate) fn child_mut(&mut self, pid: Pid) -> Option<&mut Child> {
+        self.children.iter_mut().find(|child| child.pid == Some(pid))
     }
 
-    pub(crate) fn registry(&mut self) -> &mut Child {
-        &mut self.children[1]
+    /// Every listening socket that is still open.
+    pub(crate) fn sockets(&self) -> Vec<&ListeningSocket> {
+        self.children.iter().flat_map(|child| &child.sockets).collect()
+    }
+
+    /// Where clients come in; nowhere any more while the proxy drains.
+    pub(crate) fn public_address(&self) -> Option<&Address> {
+        self.children.proxy.sockets.first().map(|socket| &socket.address)
     }
 
     /// Whether both serve.
@@ -82,7 +91,7 @@ impl Generation {
     /// Starts and kills what the clock says, and goes on with a drain. Gives the failure of a hopeless child.
     pub(crate) fn run_due(&mut self, notify: &Path, now: Instant) -> Option<SuperviseError> {
         let mut failure = None;
-        for child in &mut self.children {
+        for child in self.children.iter_mut() {
             match child.tracker.due(now) {
                 Some(DueAction::Start) => {
                     if let Err(error) = child.start(&self.spec, notify, now) {
@@ -106,7 +115,7 @@ impl Generation {
 
     /// Hears what the process `pid` says. False when it is none of these.
     pub(crate) fn on_messages(&mut self, pid: Pid, messages: &[NotifyMessage], now: Instant) -> bool {
-        let Some(child) = self.children.iter_mut().find(|child| child.pid == Some(pid)) else {
+        let Some(child) = self.child_mut(pid) else {
             return false;
         };
         for message in messages {
@@ -129,7 +138,7 @@ impl Generation {
 
     /// Buries the process `pid`, if it is one of these. Gives the failure of a hopeless child.
     pub(crate) fn on_exit(&mut self, pid: Pid, status: ExitStatus, now: Instant) -> Option<SuperviseError> {
-        let child = self.children.iter_mut().find(|child| child.pid == Some(pid))?;
+        let child = self.child_mut(pid)?;
         child.forget_process();
         let decision = child.tracker.exited(now, status.code());
         describe_exit(child, decision, status)
@@ -139,11 +148,10 @@ impl Generation {
     pub(crate) fn begin_drain(&mut self, signal: Signal, limit: Duration) {
         let deadline = Instant::now() + limit;
         let (child, drain) = match self.drain {
-            Drain::No | Drain::Proxy { .. } => (0, Drain::Proxy { deadline, signal }),
-            Drain::Registry { .. } => (1, Drain::Registry { deadline, signal }),
+            Drain::No | Drain::Proxy { .. } => (&mut self.children.proxy, Drain::Proxy { deadline, signal }),
+            Drain::Registry { .. } => (&mut self.children.registry, Drain::Registry { deadline, signal }),
         };
         self.drain = drain;
-        let child = &mut self.children[child];
         // The last copies but the process's own: from now on a new connection is refused, not left waiting, unless
         // another generation listens on the same socket.
         child.sockets.clear();
@@ -153,7 +161,7 @@ impl Generation {
 
     /// Once the proxy has ended, it is the registry's turn.
     fn drain_tick(&mut self, now: Instant) {
-        let [proxy, registry] = &mut self.children;
+        let Pair { proxy, registry } = &mut self.children;
         if let Drain::Proxy { deadline, signal } = self.drain
             && proxy.tracker.state() == ChildState::Stopped
             && proxy.pid.is_none()
@@ -174,7 +182,7 @@ impl Generation {
             deadline,
             signal: Signal::SIGKILL,
         };
-        for child in &mut self.children {
+        for child in self.children.iter_mut() {
             child.tracker.drain(deadline);
             child.kill();
         }

@@ -1,13 +1,13 @@
 //! What this instance serves with, kept for the next start to compare.
 
-use super::Supervisor;
+use super::state::Supervisor;
 use crate::setup::served::Record;
 
 impl Supervisor {
     /// Keeps it in the home.
     pub(super) fn record_served(&self) {
-        let record = Record::new(&self.plan.config, self.plan.source.path());
-        if let Err(error) = record.keep(&self.plan.home) {
+        let record = Record::new(&self.config, self.source.path());
+        if let Err(error) = record.keep(&self.home) {
             tracing::warn!("the next start cannot tell what this one served with: {error}");
         }
     }

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use lockgate_config::{ClientAuth, Tls};
 
-use super::Supervisor;
 use super::child_process::Child;
 use super::control::{ProcessStatus, Status};
 use super::generation::Generation;
 use super::health_request::Endpoint;
 use super::restart_policy::ChildState;
+use super::state::Supervisor;
 use crate::certificates::copies::CertificateCopies;
 use crate::certificates::own;
 
@@ -21,17 +21,17 @@ impl Supervisor {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id().cast_signed(),
             uptime_seconds: now.duration_since(self.started).as_secs(),
-            url: self.plan.url.clone(),
-            config: self.plan.source.path().to_owned(),
+            url: self.url.to_string(),
+            config: self.source.path().to_owned(),
             endpoint: Some(self.endpoint()),
-            drain_timeout_seconds: self.plan.config.http.drain_timeout.as_secs(),
-            log_lines_lost: self.plan.logging.missing(),
-            socket_error: self.restore.error.clone(),
+            drain_timeout_seconds: self.config.http.drain_timeout.as_secs(),
+            log_lines_lost: self.logging.missing(),
+            socket_error: self.run_dir.error.clone(),
             reload_error: self.reload_error.clone(),
             certificate_problem: self.certificate_problem(),
             generation: self.current.number,
-            reloading: self.rollout.is_some() || self.next.is_some() || self.reload_again,
-            replacing: self.next.is_some() || self.upgrade_check.is_some(),
+            reloading: self.is_changing() || self.reload_again,
+            replacing: self.is_replacing() || self.upgrade_check.is_some(),
             upgrade_error: self.upgrade_error.clone(),
             processes: processes(&self.current, now).collect(),
             leaving: self
@@ -45,23 +45,22 @@ impl Supervisor {
 
     /// Where a client without a certificate of its own is served.
     fn endpoint(&self) -> Endpoint {
-        let tls = self.plan.config.http.tls.as_ref();
+        let tls = self.config.http.tls.as_ref();
         let asks = |tls: &Tls| !matches!(tls.client_auth, ClientAuth::None | ClientAuth::VerifyIfGiven);
         match tls.is_some_and(asks) {
-            true => Endpoint::Unix(self.plan.home.registry_socket()),
+            true => Endpoint::Unix(self.home.registry_socket()),
             false => Endpoint::Tcp {
-                address: self.current_address().to_string(),
+                address: self.public_address().to_string(),
                 tls: tls.is_some(),
             },
         }
     }
 
     fn certificate_problem(&self) -> Option<String> {
-        let copies = self.plan.copies.as_ref().and_then(CertificateCopies::problem);
-        let renewal = &self.plan.renewal;
-        let names = || own::problem(&self.plan.config, &self.plan.home, renewal.hosts());
-        self.plan
-            .acme
+        let copies = self.copies.as_ref().and_then(CertificateCopies::problem);
+        let renewal = &self.renewal;
+        let names = || own::problem(&self.config, &self.home, renewal.hosts());
+        self.acme
             .problem()
             .or(copies)
             .or_else(|| renewal.problem())

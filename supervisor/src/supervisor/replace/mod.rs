@@ -1,8 +1,9 @@
 //! How what runs is replaced: its configuration, its processes, or the whole binary.
 
-pub(crate) mod hand_over;
+mod hand_over;
 mod reload;
-pub(crate) mod rollout;
+pub(crate) mod replacement;
+mod rollout;
 pub(crate) mod upgrade;
 pub(crate) mod upgrade_check;
 pub(crate) mod upgrade_state;

@@ -2,33 +2,35 @@
 
 use lockgate_config::Config;
 
-use super::hand_over::{Replacement, ReplacementReason, ReplacementSpec};
+use super::replacement::{Replacement, ReplacementReason, ReplacementSpec};
 use super::upgrade::ENDING;
 use crate::certificates::copies::localized;
-use crate::configuration::listeners;
+use crate::configuration::listeners::Listeners;
 use crate::configuration::source::{LoadedConfig, explain};
+use crate::role::Pair;
 use crate::sandbox::Rules;
 use crate::setup::absent::{self, Asked};
 use crate::setup::served::History;
 use crate::setup::tree;
-use crate::supervisor::Supervisor;
 use crate::supervisor::child_process::ChildSpec;
 use crate::supervisor::control::Reloaded;
+use crate::supervisor::phase::Phase;
+use crate::supervisor::state::Supervisor;
 
 impl Supervisor {
     /// Reads the file again. Children are told only when it holds no mistake.
-    pub(crate) fn reload(&mut self) -> Reloaded {
-        if self.is_ending {
+    pub(in crate::supervisor) fn reload(&mut self) -> Reloaded {
+        if self.is_ending() {
             return Reloaded {
                 is_ending: true,
                 ..refused(vec![ENDING.to_owned()])
             };
         }
-        self.file.taken_up();
-        // The upgrade state holds no processes that are being started, and a binary that is asked may take over any moment.
-        if self.next.is_some() || self.upgrade_check.is_some() || self.rollout.is_some() {
+        self.config_file.taken_up();
+        // An upgrade state holds no processes that are being started, and a binary that is asked may take over any moment.
+        if self.is_changing() || self.upgrade_check.is_some() {
             self.reload_again = true;
-            let message = if self.rollout.is_some() {
+            let message = if matches!(self.phase, Phase::Applying { .. }) {
                 "the file is being taken up: it is read again as soon as that is over"
             } else {
                 "processes are being replaced: the file is read again as soon as that is over"
@@ -40,49 +42,49 @@ impl Supervisor {
                 ..Reloaded::default()
             };
         }
-        self.plan.manager.send_reloading();
+        self.manager.send_reloading();
         let reloaded = self.try_reload();
         if reloaded.done {
-            self.plan.acme.try_again();
+            self.acme.try_again();
         } else {
             for message in &reloaded.messages {
                 tracing::error!("the old configuration goes on: {message}");
             }
         }
         self.reload_error = (!reloaded.done).then(|| reloaded.messages.join("\n"));
-        if self.next.is_none() && self.rollout.is_none() {
-            self.plan.manager.send("READY=1");
+        if !self.is_changing() {
+            self.manager.send("READY=1");
         }
         reloaded
     }
 
-    /// Somebody asked for it while it could not be done.
-    pub(crate) fn reload_if_asked_meanwhile(&mut self) {
+    /// Does what was asked for while processes were being replaced.
+    pub(in crate::supervisor) fn reload_if_asked_meanwhile(&mut self) {
         if std::mem::take(&mut self.reload_again) {
             self.reload();
         }
     }
 
     fn try_reload(&mut self) -> Reloaded {
-        let loaded = match self.plan.source.load() {
+        let loaded = match self.source.load() {
             Ok(loaded) => loaded,
             Err(error) => return refused(explain(&error)),
         };
         // What runs here has served with something: what is not there is a mistake, and not made.
-        let home = &self.plan.home;
+        let home = &self.home;
         let asked = Asked {
             home,
-            config: Some(self.plan.source.path()).filter(|path| **path != home.config_file()),
+            config: Some(self.source.path()).filter(|path| **path != home.config_file()),
         };
         if let Err(absent) = absent::files(&History::of(home).of_running(), &loaded.config, asked) {
             return refused(vec![absent.to_string()]);
         }
         let mut messages: Vec<_> = loaded.config.warnings.iter().map(ToString::to_string).collect();
-        if loaded.config.process != self.plan.config.process {
+        if loaded.config.process != self.config.process {
             messages.push("process: a change of users takes effect after a stop and a start".to_owned());
         }
         let rules = self.rules(&loaded.config);
-        let mut needed_by = needs_new_processes(&self.plan.config, &loaded.config);
+        let mut needed_by = needs_new_processes(&self.config, &loaded.config);
         if needed_by.is_empty() && rules != self.current.spec.rules {
             needed_by.push("the directories of files that config.yml names");
         }
@@ -107,49 +109,47 @@ impl Supervisor {
         }
     }
 
-    /// All of them, or none.
-    pub(crate) fn update_copies(&mut self, config: &Config) -> Result<(), String> {
-        match &mut self.plan.copies {
+    /// Copies the certificates that `config` names for the proxy: all of them, or none.
+    pub(in crate::supervisor) fn update_copies(&mut self, config: &Config) -> Result<(), String> {
+        match &mut self.copies {
             Some(copies) => copies.follow(config).map_err(|error| error.to_string()),
             None => Ok(()),
         }
     }
 
-    /// New processes go on with it.
-    fn replace(&mut self, loaded: LoadedConfig, rules: [Rules; 2]) -> Result<(), String> {
+    /// Starts new processes with another configuration.
+    fn replace(&mut self, loaded: LoadedConfig, rules: Pair<Rules>) -> Result<(), String> {
         let users = self.current.spec.users.as_ref();
         tree::make(&loaded.config.storage.root, users.map(|users| &users.registry))
             .map_err(|error| error.to_string())?;
-        let known: Vec<_> = self.current.children.iter().flat_map(|child| &child.sockets).collect();
-        let sockets = listeners::open(&loaded.config.http, &known).map_err(|error| error.to_string())?;
-        let spec = ChildSpec {
+        let listeners =
+            Listeners::open(&loaded.config.http, &self.current.sockets()).map_err(|error| error.to_string())?;
+        let child_spec = ChildSpec {
             configuration: loaded.text,
             rules,
             ..self.current.spec.clone()
         };
         let config = loaded.config.clone();
         let spec = ReplacementSpec {
-            source: self.plan.source.clone(),
+            source: self.source.clone(),
             config: loaded.config,
-            spec,
+            child_spec,
         };
         let number = self.current.number;
-        let replacement = Replacement::new(&self.plan.home, number, spec, sockets, ReplacementReason::Reload);
-        self.next = Some(replacement.map_err(|error| error.to_string())?);
+        let replacement = Replacement::new(&self.home, number, spec, listeners, ReplacementReason::Reload);
+        self.phase = Phase::Replacing(Box::new(replacement.map_err(|error| error.to_string())?));
         if let Err(error) = self.update_copies(&config) {
             self.cancel_hand_over();
             return Err(error);
         }
-        self.plan.renewal.reload(&config);
-        self.plan.acme.reload(&config);
+        self.renewal.reload(&config);
+        self.acme.reload(&config);
         Ok(())
     }
-}
 
-impl Supervisor {
     /// What children with `config` are confined to.
-    pub(crate) fn rules(&self, config: &Config) -> [Rules; 2] {
-        Rules::of_both(&localized(config, self.plan.copies.as_ref()), &self.plan.home)
+    pub(in crate::supervisor) fn rules(&self, config: &Config) -> Pair<Rules> {
+        Rules::of_both(&localized(config, self.copies.as_ref()), &self.home)
     }
 }
 
@@ -167,7 +167,7 @@ fn needs_new_processes(old: &Config, new: &Config) -> Vec<&'static str> {
     let differs = [
         ("http.addr", http.0.addr != http.1.addr),
         ("http.redirecthttps", http.0.redirect_https != http.1.redirect_https),
-        ("http.debug", shown(&http.0.debug) != shown(&http.1.debug)),
+        ("http.debug", http.0.debug != http.1.debug),
         ("http.tls", http.0.tls.is_some() != http.1.tls.is_some()),
         ("http.docroot", http.0.docroot != http.1.docroot),
         ("http.draintimeout", http.0.drain_timeout != http.1.drain_timeout),
@@ -187,17 +187,12 @@ fn needs_new_processes(old: &Config, new: &Config) -> Vec<&'static str> {
         ),
         (
             "storage.maintenance.uploadpurging",
-            shown(&storage.0.upload_purging) != shown(&storage.1.upload_purging),
+            storage.0.upload_purging != storage.1.upload_purging,
         ),
-        ("health", shown(&old.health) != shown(&new.health)),
+        ("health", old.health != new.health),
     ];
     differs
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
         .collect()
-}
-
-/// Small plain values, compared by what they show.
-fn shown(value: &impl std::fmt::Debug) -> String {
-    format!("{value:?}")
 }

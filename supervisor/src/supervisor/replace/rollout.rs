@@ -7,47 +7,34 @@ use nix::unistd::Pid;
 
 use crate::configuration::source::LoadedConfig;
 use crate::os::notify_socket::NotifyMessage;
-use crate::supervisor::Supervisor;
+use crate::supervisor::phase::Phase;
+use crate::supervisor::state::Supervisor;
 
-/// Files are read, nothing is waited for.
-const LIMIT: Duration = Duration::from_secs(5);
-
-/// What was in force before, until each has answered.
-#[derive(Debug)]
-pub(crate) struct ConfigRollout {
-    previous: LoadedConfig,
-    deadline: Instant,
-}
-
-impl ConfigRollout {
-    /// When each has to have answered.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
-    }
-}
+/// For reading files; a process waits for nothing else before it answers.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Supervisor {
-    /// Running processes go on with it. An error changes nothing.
-    pub(crate) fn apply(&mut self, loaded: LoadedConfig) -> Result<(), String> {
+    /// Gives running processes another configuration. An error changes nothing.
+    pub(in crate::supervisor) fn apply(&mut self, loaded: LoadedConfig) -> Result<(), String> {
         self.update_copies(&loaded.config)?;
         let previous = LoadedConfig {
-            config: self.plan.config.clone(),
+            config: self.config.clone(),
             text: self.current.spec.configuration.clone(),
         };
         self.put_in_force(loaded);
-        self.rollout = Some(ConfigRollout {
-            previous,
-            deadline: Instant::now() + LIMIT,
-        });
+        self.phase = Phase::Applying {
+            previous: Box::new(previous),
+            deadline: Instant::now() + ANSWER_TIMEOUT,
+        };
         Ok(())
     }
 
     fn put_in_force(&mut self, loaded: LoadedConfig) {
-        self.plan.logging.reload(&loaded.config.log, &self.plan.home.log());
-        self.plan.config = loaded.config;
-        self.plan.renewal.reload(&self.plan.config);
-        self.plan.acme.reload(&self.plan.config);
-        self.plan.url = self.public_url().to_string();
+        self.logging.reload(&loaded.config.log, &self.home.log());
+        self.config = loaded.config;
+        self.renewal.reload(&self.config);
+        self.acme.reload(&self.config);
+        self.url = self.public_url();
         self.current.spec.configuration = loaded.text;
         // Those who leave serve on for a while: rights that were taken away are taken away there too.
         let text = self.current.spec.configuration.clone();
@@ -56,9 +43,9 @@ impl Supervisor {
         }
     }
 
-    /// The process `pid` says whether it has taken up what it was given.
-    pub(crate) fn on_reload_results(&mut self, pid: Pid, messages: &[NotifyMessage]) {
-        let Some(child) = self.current.children.iter_mut().find(|child| child.pid == Some(pid)) else {
+    /// The process `pid` says whether it has taken up the configuration that it was given.
+    pub(in crate::supervisor) fn on_reload_results(&mut self, pid: Pid, messages: &[NotifyMessage]) {
+        let Some(child) = self.current.child_mut(pid) else {
             return;
         };
         for message in messages {
@@ -67,7 +54,7 @@ impl Supervisor {
             };
             child.unanswered = child.unanswered.saturating_sub(1);
             if child.unanswered > 0 {
-                // To what it was given before.
+                // This answers what it was given before.
                 continue;
             }
             if let Err(reason) = result {
@@ -77,14 +64,16 @@ impl Supervisor {
         }
     }
 
-    /// Goes on with what was begun, once each has answered or has been waited for long enough.
-    pub(crate) fn rollout_tick(&mut self, now: Instant) {
-        let Some(rollout) = &self.rollout else { return };
+    /// Ends the rollout once each process has answered, or has been waited for long enough.
+    pub(in crate::supervisor) fn rollout_tick(&mut self, now: Instant) {
+        let Phase::Applying { deadline, .. } = &self.phase else {
+            return;
+        };
         let silent = self.current.children.iter().find(|child| child.unanswered > 0);
         match silent {
             None => self.finish_rollout(Ok(())),
-            Some(child) if now >= rollout.deadline => {
-                let (name, seconds) = (child.role.name(), LIMIT.as_secs());
+            Some(child) if now >= *deadline => {
+                let (name, seconds) = (child.role.name(), ANSWER_TIMEOUT.as_secs());
                 self.finish_rollout(Err(format!("{name}: it did not answer within {seconds} s")));
             }
             Some(_) => {}
@@ -92,22 +81,22 @@ impl Supervisor {
     }
 
     fn finish_rollout(&mut self, result: Result<(), String>) {
-        let Some(rollout) = self.rollout.take() else { return };
+        let Some(previous) = self.take_rollout() else { return };
         match result {
             Ok(()) => {
-                tracing::info!(config = %self.plan.source.path().display(), "reloaded");
+                tracing::info!(config = %self.source.path().display(), "reloaded");
                 self.record_served();
             }
             Err(reason) => {
                 tracing::error!("the old configuration goes on: {reason}");
                 self.reload_error = Some(reason);
-                if let Some(copies) = &mut self.plan.copies {
-                    copies.go_back_to(&rollout.previous.config);
+                if let Some(copies) = &mut self.copies {
+                    copies.go_back_to(&previous.config);
                 }
-                self.put_in_force(rollout.previous);
+                self.put_in_force(previous);
             }
         }
-        self.plan.manager.send("READY=1");
+        self.manager.send("READY=1");
         self.reload_if_asked_meanwhile();
     }
 }

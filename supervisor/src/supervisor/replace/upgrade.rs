@@ -18,19 +18,19 @@ use super::upgrade_state;
 use crate::logging;
 use crate::os::environment::TAKE_OVER_VARIABLE;
 use crate::os::exit_status::ExitStatus;
-use crate::supervisor::Supervisor;
+use crate::supervisor::state::Supervisor;
 
 /// Why nothing is begun any more.
 pub(crate) const ENDING: &str = "the registry is being stopped";
 
 impl Supervisor {
     /// Begins to replace the running binary by the one at `path`. An error says why it cannot begin.
-    pub(crate) fn begin_upgrade(&mut self, path: &Path) -> Result<(), String> {
-        let busy = if self.is_ending {
+    pub(in crate::supervisor) fn begin_upgrade(&mut self, path: &Path) -> Result<(), String> {
+        let busy = if self.is_ending() {
             Some(ENDING)
         } else if self.upgrade_check.is_some() {
             Some("an upgrade has begun already")
-        } else if self.next.is_some() {
+        } else if self.is_replacing() {
             Some("processes are being replaced already; try again in a moment")
         } else {
             None
@@ -40,8 +40,8 @@ impl Supervisor {
             return Err(reason.to_owned());
         }
         match UpgradeCheck::ask(path, &self.current.spec) {
-            Ok(upgrade_check) => {
-                self.upgrade_check = Some(upgrade_check);
+            Ok(check) => {
+                self.upgrade_check = Some(check);
                 self.upgrade_error = None;
                 tracing::info!(binary = %path.display(), "upgrading");
                 Ok(())
@@ -55,8 +55,8 @@ impl Supervisor {
     }
 
     /// Replaces the running binary by the one that lies where it was started from.
-    pub(crate) fn upgrade_in_place(&mut self) {
-        match &self.plan.binary {
+    pub(in crate::supervisor) fn upgrade_in_place(&mut self) {
+        match &self.binary {
             // What comes of it is logged, and seen in `status`.
             Ok(path) => drop(self.begin_upgrade(&path.clone())),
             Err(error) => {
@@ -72,28 +72,28 @@ impl Supervisor {
     }
 
     /// The process `pid` ended: if it was the binary that was asked, its answer is there.
-    pub(crate) fn on_check_exit(&mut self, pid: Pid, status: ExitStatus) {
-        let Some(upgrade_check) = self.upgrade_check.take_if(|upgrade_check| upgrade_check.pid() == pid) else {
+    pub(in crate::supervisor) fn on_check_exit(&mut self, pid: Pid, status: ExitStatus) {
+        let Some(check) = self.upgrade_check.take_if(|check| check.pid() == pid) else {
             return;
         };
-        if self.is_ending {
+        if self.is_ending() {
             return tracing::info!("not upgraded: {ENDING}");
         }
-        let refused = match upgrade_check.refusal(status) {
+        let refused = match check.refusal(status) {
             Some(reason) => reason,
             // Comes back only when it failed.
-            None => self.exec_binary(upgrade_check.binary()).to_string(),
+            None => self.exec_binary(check.binary()).to_string(),
         };
-        self.refuse_upgrade(format!("{}: {refused}", upgrade_check.binary().display()));
+        self.refuse_upgrade(format!("{}: {refused}", check.binary().display()));
         self.reload_if_asked_meanwhile();
     }
 
     fn exec_binary(&mut self, binary: &Path) -> io::Error {
-        self.plan.manager.send_reloading();
+        self.manager.send_reloading();
         match self.try_exec(binary) {
             Ok(never) => match never {},
             Err(error) => {
-                self.plan.manager.send("READY=1");
+                self.manager.send("READY=1");
                 error
             }
         }
@@ -101,7 +101,7 @@ impl Supervisor {
 
     fn try_exec(&self, binary: &Path) -> io::Result<std::convert::Infallible> {
         let own = upgrade_state::SupervisorDescriptors {
-            lock: self.plan.lock.as_fd(),
+            lock: self.lock.as_fd(),
             notify: self.notify.as_fd(),
             control: self.control.as_fd(),
         };

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::os::environment::Environment;
 use crate::os::fd_passing;
 use crate::os::listen::ListeningSocket;
-use crate::role::Role;
+use crate::role::{Pair, Role};
 use crate::supervisor::child_process::{Child, ChildSpec};
 use crate::supervisor::generation::{Drain, Generation};
 use crate::supervisor::restart_policy::RestartTracker;
@@ -81,7 +81,7 @@ pub(crate) fn write(
     let configuration = fd_passing::in_memory(&current.spec.configuration)?;
     let mut descriptors = vec![stdin.as_fd(), own.lock, own.notify, own.control, configuration.as_fd()];
     let generations = || std::iter::once(current).chain(leaving);
-    for child in generations().flat_map(|generation| &generation.children) {
+    for child in generations().flat_map(|generation| generation.children.iter()) {
         descriptors.extend(child.channel.as_ref().map(AsFd::as_fd));
         descriptors.extend(child.sockets.iter().map(|socket| socket.descriptor.as_fd()));
     }
@@ -105,25 +105,22 @@ fn snapshot(generation: &Generation, now: Instant) -> GenerationSnapshot {
     GenerationSnapshot {
         number: generation.number,
         leaves_within_ms: leaves_by.map(|deadline| milliseconds(deadline.saturating_duration_since(now))),
-        children: [0, 1].map(|index| {
-            let child = &generation.children[index];
-            ChildSnapshot {
-                pid: child.pid.map(Pid::as_raw),
-                ready: child.tracker.is_ready(),
-                restarts: child.tracker.restarts(),
-                uptime_ms: child.since.map_or(0, |since| milliseconds(now.duration_since(since))),
-                address: child.address.clone(),
-                has_channel: child.channel.is_some(),
-                sockets: child
-                    .sockets
-                    .iter()
-                    .map(|socket| SocketSnapshot {
-                        name: socket.name.clone(),
-                        asked: socket.asked.to_string(),
-                        address: socket.address.to_string(),
-                    })
-                    .collect(),
-            }
+        children: [&generation.children.proxy, &generation.children.registry].map(|child| ChildSnapshot {
+            pid: child.pid.map(Pid::as_raw),
+            ready: child.tracker.is_ready(),
+            restarts: child.tracker.restarts(),
+            uptime_ms: child.since.map_or(0, |since| milliseconds(now.duration_since(since))),
+            address: child.address.clone(),
+            has_channel: child.channel.is_some(),
+            sockets: child
+                .sockets
+                .iter()
+                .map(|socket| SocketSnapshot {
+                    name: socket.name.clone(),
+                    asked: socket.asked.to_string(),
+                    address: socket.address.to_string(),
+                })
+                .collect(),
         }),
     }
 }
@@ -147,7 +144,7 @@ pub(crate) struct UpgradeState {
 pub(crate) struct InheritedGeneration {
     number: u32,
     leaves_within: Option<Duration>,
-    children: [Child; 2],
+    children: Pair<Child>,
 }
 
 impl UpgradeState {
@@ -188,9 +185,13 @@ impl UpgradeState {
 }
 
 impl InheritedGeneration {
-    /// Its sockets.
-    pub(crate) fn listeners(&self) -> Vec<&ListeningSocket> {
+    pub(crate) fn sockets(&self) -> Vec<&ListeningSocket> {
         self.children.iter().flat_map(|child| &child.sockets).collect()
+    }
+
+    /// Where clients come in, unless its proxy accepts no more.
+    pub(crate) fn public_address(&self) -> Option<&Address> {
+        self.children.proxy.sockets.first().map(|socket| &socket.address)
     }
 
     /// As a generation whose children start again with `spec`, should they have to.
@@ -237,7 +238,10 @@ fn read(
     Ok(InheritedGeneration {
         number: snapshot.number,
         leaves_within: snapshot.leaves_within_ms.map(Duration::from_millis),
-        children: [adopt(Role::Proxy, proxy)?, adopt(Role::Registry, registry)?],
+        children: Pair {
+            proxy: adopt(Role::Proxy, proxy)?,
+            registry: adopt(Role::Registry, registry)?,
+        },
     })
 }
 
