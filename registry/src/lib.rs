@@ -9,12 +9,15 @@
 //! Absent on purpose: TLS, passwords in any log, a database.
 
 pub mod auth;
+mod control;
 mod http;
 pub mod maintenance;
 pub mod oci;
 mod run;
 mod service;
 pub mod storage;
+mod unreadable;
 
 pub use auth::accounts;
-pub use run::{ConfirmedLog, Control, Frontend, Listener, ReloadCallback, RunError, run};
+pub use control::{ConfirmedLog, Control, Frontend, Listener, ReloadCallback};
+pub use run::{RunError, run};

@@ -1,10 +1,7 @@
 //! The door of the crate: a configuration and a listener in, a served registry out.
 
 use std::future::Future;
-use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
@@ -14,56 +11,14 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::auth::AccessController;
-use crate::http::context::app::{App, HttpSettings};
+use crate::control::{Control, Frontend, Listener, ReloadCallback};
+use crate::http::context::app::App;
 use crate::http::context::metrics::Metrics;
+use crate::http::context::settings::HttpSettings;
 use crate::http::server::ServerLimits;
 use crate::service::{self, Registry};
 use crate::storage::filesystem::{self, FilesystemStorage};
 use crate::{http, maintenance};
-
-/// An open, listening, non-blocking socket.
-#[derive(Debug)]
-pub enum Listener {
-    /// TCP.
-    Tcp(TcpListener),
-    /// A Unix socket.
-    Unix(UnixListener),
-}
-
-/// Who stands in front of the registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Frontend {
-    /// Lockgate's own proxy: blob bodies are handed off to it, its forwarded headers are believed.
-    Lockgate,
-    /// Somebody's proxy, or nobody: `http.accel` and `http.trustedproxies` decide.
-    Other,
-}
-
-/// Told what has become of a new configuration.
-pub type ReloadCallback = Box<dyn Fn(Result<(), String>) + Send>;
-
-/// Calls what logs one line, and completes with whether the log has taken it.
-pub type ConfirmedLog = Box<dyn Fn(&dyn Fn()) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
-
-/// How the registry is told what to do, and tells how it is.
-pub struct Control {
-    /// Who stands in front.
-    pub frontend: Frontend,
-    /// Called once, when requests are being served.
-    pub ready: Box<dyn FnOnce() + Send>,
-    /// Completes when the registry shall drain: finish what is in flight, then end.
-    pub drain: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// Where `http.debug` is served.
-    pub debug: Option<Listener>,
-    /// Further sockets to serve clients on, as on the first.
-    pub more: mpsc::Receiver<Listener>,
-    /// Configurations to go on with; each is already checked.
-    pub reload: mpsc::Receiver<Config>,
-    /// Called for each of them: whether it is in force now, or why the old one goes on.
-    pub reloaded: ReloadCallback,
-    /// How the lines are logged that tell of a removal before it happens.
-    pub audit: ConfirmedLog,
-}
 
 /// Why the registry cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -214,8 +169,8 @@ impl Background {
     ) -> Self {
         let mut tasks = vec![tokio::spawn(reloads)];
         if let Some(health) = config.health.storage {
-            tasks.push(tokio::spawn(http::context::health::watch(
-                app.clone(),
+            tasks.push(tokio::spawn(http::context::storage_health::watch(
+                app.health.clone(),
                 storage.clone(),
                 health,
             )));

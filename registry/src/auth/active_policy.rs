@@ -125,7 +125,7 @@ impl ActivePolicy {
             }
         }
         let credential = account.map(|account| issuer.key().fingerprint(account.name(), account.hash().reveal()));
-        issuer.issue(name, credential, service, &granted, OffsetDateTime::now_utc())
+        Ok(issuer.issue(name, credential, service, &granted, OffsetDateTime::now_utc())?)
     }
 }
 

@@ -5,6 +5,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use lockgate_config::Secret;
 
+use super::password::has_control;
+
 /// Longest header value that is looked at.
 const MAX_LENGTH: usize = 32 * 1024;
 /// Some clients leave the padding out.
@@ -53,13 +55,6 @@ impl<'a> Credentials<'a> {
             Err(Malformed)
         }
     }
-}
-
-/// Whether `password` has a control character that no password has.
-pub(super) fn has_control(password: &str) -> bool {
-    password
-        .chars()
-        .any(|character| character.is_control() && character != '\t')
 }
 
 impl BasicCredentials {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::token::{InvalidTokenRequest, IssueError};
+
 /// A request that is not let in. Holds no password, token or header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{log}")]
@@ -72,6 +74,22 @@ impl AuthError {
             kind: AuthErrorKind::Malformed,
             message: message.into(),
             log: message.into(),
+        }
+    }
+}
+
+impl From<InvalidTokenRequest> for AuthError {
+    fn from(error: InvalidTokenRequest) -> Self {
+        Self::malformed(error.text())
+    }
+}
+
+impl From<IssueError> for AuthError {
+    fn from(error: IssueError) -> Self {
+        Self {
+            kind: AuthErrorKind::Forbidden,
+            message: "no token can be made".into(),
+            log: error.to_string().into(),
         }
     }
 }

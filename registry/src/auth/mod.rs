@@ -14,7 +14,6 @@ mod challenge;
 mod config_error;
 mod credentials;
 mod error;
-mod generations;
 mod password;
 mod policy;
 mod token;
@@ -26,5 +25,6 @@ pub use error::{AuthError, AuthErrorKind};
 pub use password::accounts;
 pub use policy::{Actions, Decision, Explanation, InvalidRule, InvalidScope, Principal, Scope};
 pub use token::{
-    KeyError, TokenRequest, TokenResponse, TrustedKeysError, check_external_tokens, check_token_key, ensure_token_key,
+    InvalidTokenRequest, KeyError, TokenRequest, TokenResponse, TrustedKeysError, check_external_tokens,
+    check_token_key, ensure_token_key,
 };

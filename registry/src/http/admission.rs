@@ -11,8 +11,8 @@ use bytes::Bytes;
 use lockgate_admission::{Admission, Caller, Permit};
 use lockgate_wire::is_probe;
 
-use super::context::app::HttpSettings;
 use super::context::origin::RequestOrigin;
+use super::context::settings::HttpSettings;
 use super::error::ApiError;
 
 /// A request that is being served.

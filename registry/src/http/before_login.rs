@@ -4,17 +4,18 @@ use actix_web::http::Method;
 use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, LOCATION, ORIGIN};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::context::app::{App, HttpSettings};
+use super::context::app::App;
+use super::context::settings::HttpSettings;
 use super::handlers::tokens;
+use super::method::is_read;
 use super::route;
-use super::serve::is_reading;
 
 /// 301 for a path with odd slashes to the endpoint that is meant, as distribution answers. Always to a path, so never to
 /// another host.
 pub(crate) fn redirection(settings: &HttpSettings, request: &HttpRequest) -> Option<HttpResponse> {
     let whole = request.uri().path();
     let may_be_odd = whole.contains("//") || whole.ends_with('/');
-    if !may_be_odd || !is_reading(request.method()) {
+    if !may_be_odd || !is_read(request.method()) {
         return None;
     }
     let single = route::single_slashes(whole);

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
 use lockgate_config::Debug;
 
 use super::context::app::App;
-use crate::Listener;
+use crate::control::Listener;
 
 /// Of the text exposition format.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -51,7 +51,8 @@ fn respond(app: &App, metrics: Option<&str>, request: &HttpRequest) -> HttpRespo
 /// As distribution answers: the checks that failed, each with its reason; 503 when there is one.
 fn health(app: &App) -> HttpResponse {
     let failed: serde_json::Map<_, _> = app
-        .why_unhealthy()
+        .health
+        .problem()
         .map(|reason| ("storagedriver_filesystem".to_owned(), (*reason).clone().into()))
         .into_iter()
         .collect();

@@ -14,6 +14,7 @@ pub(crate) mod context;
 pub(crate) mod debug;
 mod error;
 mod handlers;
+mod method;
 mod required_scope;
 mod response;
 mod route;

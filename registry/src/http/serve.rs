@@ -13,15 +13,16 @@ use tracing::Instrument as _;
 use super::admission;
 use super::before_login;
 use super::connection::{ReadableBody, refused};
-use super::context::app::{App, HttpSettings};
-use super::context::health;
+use super::context::app::App;
 use super::context::origin::RequestOrigin;
 use super::context::request_context::RequestContext;
+use super::context::settings::HttpSettings;
 use super::error::ApiError;
-use super::handlers::{blobs, listings, manifests, tokens, uploads};
+use super::handlers::{blobs, health, listings, manifests, tokens, uploads};
+use super::method::{for_router, is_read};
 use super::route::{self, BeginUpload, Route};
-use crate::Frontend;
 use crate::auth::{ChallengeError, Principal};
+use crate::control::Frontend;
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -98,7 +99,7 @@ async fn respond(
     if let Some(response) = before_login::preflight(app, settings, request, path) {
         return Ok(response);
     }
-    if matches!(path, "" | "/") && is_reading(method) {
+    if matches!(path, "" | "/") && is_read(method) {
         return Ok(HttpResponse::Ok().finish());
     }
     if let Some(endpoint) = tokens::endpoint(&app.access, path) {
@@ -113,7 +114,7 @@ async fn respond(
         )
         .await;
     }
-    if !app.is_healthy() {
+    if !app.health.is_healthy() {
         return Err(ApiError::unhealthy());
     }
     let authorization = request
@@ -128,7 +129,7 @@ async fn respond(
             let base = format!("{}{}", origin.realm_base, settings.prefix);
             ApiError::refused(refusal, |error: ChallengeError| app.access.challenge(&[], &base, error))
         })?;
-    let route = route::route(&routed(method), path, request.uri().query())?;
+    let route = route::route(&for_router(method), path, request.uri().query())?;
     let context = RequestContext {
         app,
         settings,
@@ -192,19 +193,10 @@ async fn dispatch(context: &RequestContext<'_>, route: Route, payload: Payload) 
 /// Whether the process lives, and whether it serves: asked without an account, below `http.prefix` and beside it.
 async fn health_of(app: &App, method: &Method, path: &str) -> Option<HttpResponse> {
     match path {
-        HEALTH_PATH if is_reading(method) => Some(HttpResponse::Ok().finish()),
-        READY_PATH if is_reading(method) => Some(health::ready(app).await),
+        HEALTH_PATH if is_read(method) => Some(HttpResponse::Ok().finish()),
+        READY_PATH if is_read(method) => Some(health::ready(app).await),
         _ => None,
     }
-}
-
-pub(super) fn is_reading(method: &Method) -> bool {
-    *method == Method::GET || *method == Method::HEAD
-}
-
-/// actix-web has the `http` crate's types of the last major version; the router has those of the present one.
-fn routed(method: &Method) -> http::Method {
-    http::Method::from_bytes(method.as_str().as_bytes()).unwrap_or_default()
 }
 
 /// A proxy that is trusted has named the request already.

@@ -20,7 +20,7 @@ use tokio::net::{TcpStream, UnixStream};
 use super::connection::Connection;
 use super::context::app::App;
 use super::serve::serve;
-use crate::{Frontend, Listener};
+use crate::control::{Frontend, Listener};
 
 /// How long a connection that is over may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -3,6 +3,7 @@
 mod content_range;
 mod descriptor;
 mod digest;
+mod excerpt;
 mod manifest;
 mod media_type;
 pub mod range;
@@ -13,13 +14,9 @@ mod tag;
 pub use content_range::{ContentRange, InvalidContentRange};
 pub use descriptor::{Descriptor, Platform, Referrer};
 pub use digest::{Algorithm, Digest, InvalidDigest};
+pub(crate) use excerpt::excerpt;
 pub use manifest::{Content, InvalidManifest, Manifest};
 pub use media_type::{InvalidMediaType, MediaType};
 pub use reference::{InvalidReference, Reference};
 pub use repository_name::{InvalidRepositoryName, RepositoryName};
 pub use tag::{InvalidTag, Tag};
-
-/// Enough of a wrong value to recognise it by, never all of a huge one.
-pub(crate) fn excerpt(text: &str) -> String {
-    text.chars().take(80).collect()
-}

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use futures_util::{TryStreamExt as _, stream};
 
-use super::{Error, MayRead, Registry, Result};
+use super::error::{Error, Result};
+use super::registry::{MayRead, Registry};
 use crate::oci::{Digest, RepositoryName};
 use crate::storage::{Blob, BlobStream};
 

@@ -1,6 +1,7 @@
 //! The list of repositories, CNCF distribution's `/v2/_catalog`.
 
-use super::{MayRead, Registry, Result};
+use super::error::Result;
+use super::registry::{MayRead, Registry};
 use crate::oci::RepositoryName;
 use crate::storage::Page;
 

@@ -3,6 +3,9 @@
 use crate::oci::{Digest, InvalidContentRange, InvalidManifest, InvalidMediaType, MediaType};
 use crate::storage;
 
+/// Result of an operation of the registry.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
 /// Why an operation failed. The HTTP layer maps each kind to a code and a status, in one place.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -87,7 +90,7 @@ impl Error {
     }
 
     /// `None` when it is not there; other errors stay.
-    pub(super) fn absent<T>(result: storage::Result<T>) -> super::Result<Option<T>> {
+    pub(super) fn absent<T>(result: storage::Result<T>) -> Result<Option<T>> {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(error) if Self::is_absence(&error) => Ok(None),

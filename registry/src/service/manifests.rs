@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{Error, Registry, Result, ServiceSettings, references};
+use super::error::{Error, Result};
+use super::references;
+use super::registry::Registry;
+use super::settings::ServiceSettings;
 use crate::oci::{Algorithm, Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
 use crate::storage;
 

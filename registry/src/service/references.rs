@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use lockgate_config::IndexPlatforms;
 
+use super::error::{Error, Result};
 use super::settings::ManifestValidation;
-use super::{Error, Result};
 use crate::oci::{Content, Descriptor, Digest, Manifest, RepositoryName, excerpt};
 use crate::storage::Storage;
 
@@ -137,9 +137,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::oci::Digest;
+    use crate::service::error::{Error, Result};
     use crate::service::manifests::PutManifest;
     use crate::service::testing::{descriptor, image, index, registry, registry_with, sha256};
-    use crate::service::{Error, Result};
 
     fn missing(result: Result<PutManifest>) -> Vec<Digest> {
         match result {

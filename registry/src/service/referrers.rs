@@ -5,7 +5,8 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use super::{Error, Registry, Result};
+use super::error::{Error, Result};
+use super::registry::Registry;
 use crate::oci::{Content, Digest, Manifest, MediaType, Referrer, RepositoryName, Tag};
 
 /// A page is no larger than the manifests that every client must take, 4 MiB ("Pushing Manifests").

@@ -1,6 +1,7 @@
 //! The list of tags.
 
-use super::{Registry, Result};
+use super::error::Result;
+use super::registry::Registry;
 use crate::oci::{RepositoryName, Tag};
 use crate::storage::Page;
 

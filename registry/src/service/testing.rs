@@ -8,8 +8,10 @@ use lockgate_config::{IndexPlatforms, Limits, Storage, Validation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::error::Result;
 use super::manifests::PutManifest;
-use super::{Registry, Result, ServiceSettings};
+use super::registry::Registry;
+use super::settings::ServiceSettings;
 use crate::oci::{Algorithm, Digest, Reference, RepositoryName};
 use crate::storage::{self, FilesystemStorage};
 

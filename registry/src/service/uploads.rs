@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::active_uploads::ActiveUploads;
-use super::{Error, Registry, Result};
+use super::error::{Error, Result};
+use super::registry::Registry;
 use crate::oci::{Algorithm, ContentRange, Digest, RepositoryName};
 use crate::storage::{Blob, UploadId, UploadStatus, UploadWriter};
 

@@ -3,8 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::UploadId;
+use super::upload_id::UploadId;
 use crate::oci::{Digest, RepositoryName, Tag};
+
+/// Result of a storage operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// One error for every backend.
 #[derive(Debug, thiserror::Error)]

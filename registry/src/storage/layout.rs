@@ -25,7 +25,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::UploadId;
+use super::upload_id::UploadId;
 use crate::oci::{Algorithm, Digest, RepositoryName, Tag};
 
 /// Builds every path below one storage root.

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use lockgate_registry::oci::{Algorithm, Digest};
 use lockgate_registry::storage::filesystem::FilesystemSettings;
 use lockgate_registry::storage::{
-    BlobStore as _, Catalog as _, Error, FilesystemStorage, ManifestStore as _, ReferrerStore as _, TagStore as _,
-    UploadId, UploadStore as _,
+    BlobStore as _, Catalog as _, Error, FilesystemStorage, Layout, ManifestStore as _, ReferrerStore as _,
+    TagStore as _, UploadId, UploadStore as _,
 };
 use tempfile::TempDir;
 
@@ -305,7 +305,10 @@ async fn a_blob_file_lies_below_the_blob_root() {
     let blob = storage.blob(&name("a"), &digest).await.unwrap();
     let relative = format!("sha256/{}/{}/data", &digest.hex()[..2], digest.hex());
     assert_eq!(blob.file.as_deref(), Some(Path::new(&relative)));
-    assert_eq!(storage.blob_root().join(relative), blob_file(&root, &digest));
+    assert_eq!(
+        Layout::new(root.path()).blobs().join(relative),
+        blob_file(&root, &digest)
+    );
 }
 
 fn open() -> (FilesystemStorage, TempDir) {

@@ -15,4 +15,5 @@ mod throttle;
 mod verifier;
 
 pub(in crate::auth) use account_file::{Account, AccountFile};
+pub(in crate::auth) use password_hash::has_control;
 pub(in crate::auth) use verifier::{LoginError, Verifier};

@@ -9,7 +9,6 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use super::apr1;
-use crate::auth::credentials::has_control;
 
 /// Longest password that is hashed at all; a longer one is wrong.
 pub(super) const MAX_PASSWORD_LENGTH: usize = 1024;
@@ -36,6 +35,13 @@ pub fn hash_password_bcrypt(password: &str) -> Result<String, PasswordError> {
     check_length(password, BCRYPT_MAX_PASSWORD_LENGTH)?;
     let parts = bcrypt::hash_with_result(password, BCRYPT_COST).map_err(|_| PasswordError::Random)?;
     Ok(parts.format_for_version(bcrypt::Version::TwoY))
+}
+
+/// Whether `password` has a control character that no password has.
+pub(in crate::auth) fn has_control(password: &str) -> bool {
+    password
+        .chars()
+        .any(|character| character.is_control() && character != '\t')
 }
 
 fn check_length(password: &str, most: usize) -> Result<(), PasswordError> {

@@ -12,11 +12,11 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-
-use crate::auth::generations::Generations;
+use lru::LruCache;
 
 /// Failures of an account from one network until the pauses begin.
 const FREE_FAILURES: u32 = 5;
@@ -31,8 +31,8 @@ const ADDRESS_BURST: u32 = 30;
 const ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a right password is remembered, for the network that it came from.
 const REMEMBER: Duration = Duration::from_secs(300);
-/// Pairs and networks that are remembered at least.
-const CAPACITY: usize = 8192;
+/// Pairs and networks that are remembered; those that were not used for longest are forgotten first.
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(8192).unwrap();
 
 /// Stands for an account, its hash and a password; worth nothing outside of this process.
 pub(super) type Proof = [u8; 32];
@@ -40,9 +40,9 @@ pub(super) type Proof = [u8; 32];
 /// Who may try again when, and who proved a password where.
 pub(super) struct Throttle {
     /// By account and network.
-    pairs: Generations<u64, Attempts>,
+    pairs: LruCache<u64, Attempts>,
     /// When the network's bucket is empty again.
-    addresses: Generations<u64, Instant>,
+    addresses: LruCache<u64, Instant>,
     /// The pairs of which a password is being tested.
     testing: HashSet<u64>,
     /// Keys are hashes under a random key: of a bounded size, and not to be collided on purpose.
@@ -73,8 +73,8 @@ struct Attempts {
 impl Throttle {
     pub(super) fn new() -> Self {
         Self {
-            pairs: Generations::new(CAPACITY),
-            addresses: Generations::new(CAPACITY),
+            pairs: LruCache::sparse(CAPACITY),
+            addresses: LruCache::sparse(CAPACITY),
             testing: HashSet::new(),
             hasher: RandomState::new(),
         }
@@ -112,7 +112,7 @@ impl Throttle {
     /// A wrong password, or an unknown account.
     pub(super) fn failed(&mut self, account: &str, client: IpAddr, now: Instant) {
         let (pair, address) = self.keys(account, client);
-        let pair = self.pairs.get_or_default(pair);
+        let pair = self.pairs.get_or_insert_mut(pair, Attempts::default);
         if pair.is_forgotten(now) {
             pair.failures = 0;
         }
@@ -122,14 +122,14 @@ impl Throttle {
             .addresses
             .get(&address)
             .map_or(now, |empty_at| (*empty_at).max(now));
-        self.addresses.insert(address, empty_at + ADDRESS_INTERVAL);
+        self.addresses.put(address, empty_at + ADDRESS_INTERVAL);
     }
 
     /// The right password: the pair is forgiven. The address is not, or one account of one's own would open the way
     /// to guess at the others'.
     pub(super) fn succeeded(&mut self, account: &str, client: IpAddr, proof: Proof, now: Instant) {
         let (pair, _) = self.keys(account, client);
-        *self.pairs.get_or_default(pair) = Attempts {
+        *self.pairs.get_or_insert_mut(pair, Attempts::default) = Attempts {
             right: Some((proof, now + REMEMBER)),
             ..Attempts::default()
         };

@@ -6,9 +6,8 @@ use std::net::IpAddr;
 
 use lockgate_config::{Auth, PolicyPattern};
 
-use super::acl::{Acl, Query};
+use super::acl::{Acl, InvalidRule, Query};
 use super::scope::{Actions, Scope};
-use crate::auth::config_error::AuthConfigError;
 
 /// Who may do what.
 pub(in crate::auth) struct Policy {
@@ -22,7 +21,7 @@ pub(in crate::auth) struct Policy {
 }
 
 impl Policy {
-    pub(in crate::auth) fn new(auth: &Auth) -> Result<Self, AuthConfigError> {
+    pub(in crate::auth) fn new(auth: &Auth) -> Result<Self, InvalidRule> {
         let acl = auth.acl.as_deref().map(Acl::new).transpose()?;
         let mut groups: HashMap<String, Vec<String>> = HashMap::new();
         for (group, accounts) in &auth.groups {

@@ -11,7 +11,6 @@ use super::claims::{Audience, Claims, ResourceActions};
 use super::jws;
 use super::request::TokenResponse;
 use super::signing_key::{KeyError, SigningKey};
-use crate::auth::error::{AuthError, AuthErrorKind};
 use crate::auth::policy::Scope;
 
 /// Clients cannot use a shorter one: docker takes 60 s for granted.
@@ -21,6 +20,15 @@ const LEAST_EXPIRATION: Duration = Duration::from_secs(60);
 pub(in crate::auth) struct TokenIssuer {
     settings: Issuer,
     key: SigningKey,
+}
+
+/// Why no token was made; for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(in crate::auth) enum IssueError {
+    #[error("cannot write the claims of a token")]
+    Claims,
+    #[error("cannot sign a token")]
+    Signature,
 }
 
 impl TokenIssuer {
@@ -47,7 +55,7 @@ impl TokenIssuer {
         service: Option<&str>,
         scopes: &[Scope],
         now: OffsetDateTime,
-    ) -> Result<TokenResponse, AuthError> {
+    ) -> Result<TokenResponse, IssueError> {
         let expires_in = self.settings.expiration.max(LEAST_EXPIRATION);
         let seconds = now.unix_timestamp();
         let claims = Claims {
@@ -62,14 +70,9 @@ impl TokenIssuer {
             access: Some(scopes.iter().map(ResourceActions::of).collect()),
             credential,
         };
-        let failed = |what: &'static str| AuthError {
-            kind: AuthErrorKind::Forbidden,
-            message: "no token can be made".into(),
-            log: what.into(),
-        };
-        let claims = serde_json::to_vec(&claims).map_err(|_| failed("cannot write the claims of a token"))?;
+        let claims = serde_json::to_vec(&claims).map_err(|_| IssueError::Claims)?;
         let token = jws::compact(&self.key.header(), &claims, |message| self.key.sign(message));
-        let token = token.map_err(|_| failed("cannot sign a token"))?;
+        let token = token.map_err(|_| IssueError::Signature)?;
         Ok(TokenResponse {
             token,
             expires_in,

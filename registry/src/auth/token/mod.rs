@@ -16,17 +16,9 @@ mod signing_key;
 mod trusted_keys;
 mod verifier;
 
-use lockgate_config::ExternalTokens;
-
-pub(super) use issuer::TokenIssuer;
-pub use request::{TokenRequest, TokenResponse};
-
+pub(super) use issuer::{IssueError, TokenIssuer};
+pub use request::{InvalidTokenRequest, TokenRequest, TokenResponse};
 pub use signing_key::{KeyError, check_token_key, ensure_token_key};
 pub(super) use trusted_keys::TrustedKeys;
-pub use trusted_keys::TrustedKeysError;
+pub use trusted_keys::{TrustedKeysError, check_external_tokens};
 pub(super) use verifier::TokenVerifier;
-
-/// Whether the files that `auth.token` names hold keys that tokens can be verified with.
-pub fn check_external_tokens(tokens: &ExternalTokens) -> Result<(), TrustedKeysError> {
-    TrustedKeys::external(tokens).map(drop)
-}

@@ -15,7 +15,7 @@ use lockgate_files::{Existing, WriteError, write_private};
 use x509_parser::pem::Pem;
 
 use super::public_key::{Curve, PublicKey, libtrust_id};
-use crate::auth::config_error::why;
+use crate::unreadable::reason;
 
 /// Signs tokens.
 pub(in crate::auth) struct SigningKey {
@@ -31,7 +31,7 @@ pub(in crate::auth) struct SigningKey {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file.
-    #[error("auth.issuer.key: {path}: {reason}", path = path.display(), reason = why(path, source))]
+    #[error("auth.issuer.key: {path}: {reason}", path = path.display(), reason = reason(path, source))]
     File {
         /// The file.
         path: PathBuf,

@@ -12,7 +12,7 @@ use super::chain;
 use super::jws::Header;
 use super::public_key::{Jwk, PublicKey, libtrust_id};
 use super::signing_key::SigningKey;
-use crate::auth::config_error::why;
+use crate::unreadable::reason;
 
 /// Distribution's default set without the HS ones: what verifies must not be able to sign.
 const ALGORITHMS: [&str; 10] = [
@@ -31,7 +31,7 @@ pub(in crate::auth) struct TrustedKeys {
 #[derive(Debug, thiserror::Error)]
 pub enum TrustedKeysError {
     /// A file cannot be read.
-    #[error("{key}: {path}: {reason}", path = path.display(), reason = why(path, source))]
+    #[error("{key}: {path}: {reason}", path = path.display(), reason = reason(path, source))]
     File {
         /// The key that names it.
         key: &'static str,
@@ -55,6 +55,11 @@ pub enum TrustedKeysError {
         "auth.token.signingalgorithms: {0} takes a shared secret, which is refused: use an ES, RS, PS or EdDSA one"
     )]
     Algorithm(String),
+}
+
+/// Whether the files that `auth.token` names hold keys that tokens can be verified with.
+pub fn check_external_tokens(tokens: &ExternalTokens) -> Result<(), TrustedKeysError> {
+    TrustedKeys::external(tokens).map(drop)
 }
 
 /// What a token server has to change.

@@ -1,24 +1,25 @@
 //! Whether a token is good: whose, for whom, until when, for what. Good ones are remembered.
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use lru::LruCache;
 
 use super::claims::Claims;
 use super::jws::Jws;
 use super::trusted_keys::TrustedKeys;
-use crate::auth::generations::Generations;
 use crate::auth::policy::Scope;
 
-/// Good tokens that are remembered at least.
-const CAPACITY: usize = 4096;
+/// Good tokens that are remembered.
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// Checks tokens of one issuer for one service.
 pub(in crate::auth) struct TokenVerifier {
     trusted_keys: TrustedKeys,
     issuer: String,
     service: String,
-    good: Mutex<Generations<[u8; 32], Arc<Verified>>>,
+    good: Mutex<LruCache<[u8; 32], Arc<Verified>>>,
 }
 
 /// A good token.
@@ -53,7 +54,7 @@ pub(in crate::auth) enum InvalidToken {
 
 impl TokenVerifier {
     pub(in crate::auth) fn new(trusted_keys: TrustedKeys, issuer: &str, service: &str) -> Self {
-        let good = Mutex::new(Generations::new(CAPACITY));
+        let good = Mutex::new(LruCache::sparse(CAPACITY));
         Self {
             trusted_keys,
             issuer: issuer.to_owned(),
@@ -79,7 +80,7 @@ impl TokenVerifier {
                 self.good
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .insert(key, verified.clone());
+                    .put(key, verified.clone());
                 verified
             }
         };

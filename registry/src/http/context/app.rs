@@ -1,18 +1,14 @@
 //! What every request needs: the rules, the rights, the settings of the HTTP layer, and how healthy the storage is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::http::header::{HeaderName, HeaderValue};
-use arc_swap::{ArcSwap, ArcSwapOption};
-use lockgate_admission::{Admission, Bounds, open_file_limit};
-use lockgate_config::Config;
+use arc_swap::ArcSwap;
 
-use super::health::LastCheck;
 use super::metrics::Metrics;
-use super::origin::TrustedProxies;
+use super::settings::HttpSettings;
+use super::storage_health::StorageHealth;
 use crate::auth::AccessController;
-use crate::run::{ConfirmedLog, Frontend};
+use crate::control::ConfirmedLog;
 use crate::service::Registry;
 
 /// Shared by all workers.
@@ -22,42 +18,9 @@ pub(crate) struct App {
     pub(crate) settings: ArcSwap<HttpSettings>,
     /// `http.debug.prometheus`
     pub(crate) metrics: Option<Metrics>,
-    pub(crate) last_check: LastCheck,
+    pub(crate) health: Arc<StorageHealth>,
     /// How removals are told of before they happen.
     pub(crate) audit: ConfirmedLog,
-    /// Why the storage does not work.
-    problem: ArcSwapOption<String>,
-}
-
-/// What the configuration says about HTTP; replaced as a whole on reload.
-pub(crate) struct HttpSettings {
-    pub(crate) proxies: TrustedProxies,
-    /// `http.prefix` without its last slash; empty unless set.
-    pub(crate) prefix: String,
-    pub(crate) delivery: Delivery,
-    /// `http.headers`; empty behind Lockgate's proxy, which adds them itself.
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// How many requests are served at once; `None` behind Lockgate's proxy, which sees to it.
-    pub(crate) admission: Option<Arc<Admission>>,
-    /// `http.limits.bodytimeout`
-    pub(crate) body_timeout: Duration,
-    /// How long the body of an upload may stall; `None` behind Lockgate's proxy, which sees to it.
-    pub(crate) stall: Option<Duration>,
-    /// Whether pages of other origins are told what they may ask for: `http.headers` has `Access-Control-*`.
-    pub(crate) cors: bool,
-    /// Whether requests are logged here, one line each. Behind Lockgate's proxy that is the proxy's line.
-    pub(crate) access_log: bool,
-}
-
-/// How the body of a blob reaches the client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Delivery {
-    /// Lockgate's proxy streams the file.
-    Handoff,
-    /// nginx streams the file; the value is its internal location, without the last slash.
-    Accel(String),
-    /// The registry streams it.
-    Stream,
 }
 
 impl App {
@@ -73,91 +36,8 @@ impl App {
             access,
             settings: ArcSwap::from_pointee(settings),
             metrics,
-            last_check: LastCheck::default(),
+            health: Arc::default(),
             audit,
-            problem: ArcSwapOption::empty(),
         })
     }
-
-    /// Whether the storage works, as far as the health check knows.
-    pub(crate) fn is_healthy(&self) -> bool {
-        self.problem.load().is_none()
-    }
-
-    /// What the health check found, while it is unhealthy.
-    pub(crate) fn why_unhealthy(&self) -> Option<Arc<String>> {
-        self.problem.load_full()
-    }
-
-    pub(crate) fn set_healthy(&self) {
-        self.problem.store(None);
-    }
-
-    pub(crate) fn set_unhealthy(&self, reason: String) {
-        self.problem.store(Some(Arc::new(reason)));
-    }
-}
-
-impl HttpSettings {
-    /// These settings, with the requests that are in flight already counted where the bounds are the same.
-    pub(crate) fn after(mut self, before: &Self) -> Self {
-        if let (Some(new), Some(old)) = (&self.admission, &before.admission)
-            && new.bounds() == old.bounds()
-        {
-            self.admission = Some(old.clone());
-        }
-        self
-    }
-
-    pub(crate) fn new(config: &Config, frontend: Frontend) -> Self {
-        let http = &config.http;
-        Self {
-            proxies: TrustedProxies {
-                frontend,
-                proxies: http.trusted_proxies.clone(),
-                host: http.host.clone(),
-                relative_urls: http.relative_urls,
-            },
-            prefix: http.prefix.trim_end_matches('/').to_owned(),
-            delivery: match (frontend, &http.accel) {
-                (Frontend::Lockgate, _) => Delivery::Handoff,
-                (Frontend::Other, Some(location)) => Delivery::Accel(location.trim_end_matches('/').to_owned()),
-                (Frontend::Other, None) => Delivery::Stream,
-            },
-            headers: if frontend == Frontend::Lockgate {
-                Vec::new()
-            } else {
-                added_headers(config)
-            },
-            admission: (frontend == Frontend::Other).then(|| Arc::new(Admission::new(bounds(config)))),
-            body_timeout: http.limits.body_timeout,
-            stall: (frontend == Frontend::Other).then_some(http.limits.idle_timeout),
-            cors: http
-                .headers
-                .keys()
-                .any(|name| name.to_ascii_lowercase().starts_with("access-control-")),
-            access_log: config.log.access && frontend == Frontend::Other,
-        }
-    }
-}
-
-fn bounds(config: &Config) -> Bounds {
-    let limits = config.http.limits.within(open_file_limit());
-    Bounds {
-        requests: limits.max_requests,
-        network_requests: limits.max_network_requests,
-        wait: limits.request_wait,
-        open: config.auth.is_open(),
-    }
-}
-
-fn added_headers(config: &Config) -> Vec<(HeaderName, HeaderValue)> {
-    let pairs = config
-        .http
-        .headers
-        .iter()
-        .flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
-    pairs
-        .filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?)))
-        .collect()
 }

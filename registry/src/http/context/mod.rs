@@ -1,7 +1,8 @@
 //! What a request is answered with: the state that all requests share, and what is known of one.
 
 pub(crate) mod app;
-pub(crate) mod health;
 pub(crate) mod metrics;
 pub(crate) mod origin;
 pub(crate) mod request_context;
+pub(crate) mod settings;
+pub(crate) mod storage_health;

@@ -7,7 +7,7 @@ use actix_web::http::header::{HOST, HeaderMap};
 use lockgate_config::{Network, PublicUrl};
 use lockgate_wire::{ForwardedFields, Peer, Scheme};
 
-use crate::Frontend;
+use crate::control::Frontend;
 
 /// What decides whether forwarded headers are believed. They never are because a peer is a Unix socket: an
 /// address-less peer counts as `127.0.0.1`, which `http.trustedproxies` may list.

@@ -5,8 +5,9 @@ use std::fmt;
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 
-use super::app::{App, HttpSettings};
+use super::app::App;
 use super::origin::RequestOrigin;
+use super::settings::HttpSettings;
 use crate::auth::{Actions, ChallengeError, Decision, Principal, Scope};
 use crate::http::error::ApiError;
 use crate::http::required_scope;

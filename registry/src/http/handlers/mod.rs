@@ -1,6 +1,7 @@
 //! One function a kind of request: from a parsed route to an answer. The rules are in `service`.
 
 pub(crate) mod blobs;
+pub(crate) mod health;
 pub(crate) mod listings;
 pub(crate) mod manifests;
 pub(crate) mod tokens;

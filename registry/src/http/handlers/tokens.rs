@@ -61,7 +61,11 @@ pub(crate) async fn respond(
     };
     let refused = |refusal| ApiError::refused(refusal, |_| vec![access.token_challenge()]);
     let token = access
-        .token(token_request.map_err(refused)?, authorization, client)
+        .token(
+            token_request.map_err(|error| refused(error.into()))?,
+            authorization,
+            client,
+        )
         .await
         .map_err(refused)?;
     *sender = token.principal();

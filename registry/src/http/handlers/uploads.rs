@@ -12,7 +12,7 @@ use actix_web::web::Payload;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use lockgate_wire::headers;
 
-use crate::Frontend;
+use crate::control::Frontend;
 use crate::http::body;
 use crate::http::context::request_context::RequestContext;
 use crate::http::error::ApiError;

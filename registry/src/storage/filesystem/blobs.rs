@@ -6,8 +6,8 @@ use std::ops::Range;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::backend::{FilesystemStorage, Inner};
 use super::disk::{link, reader};
-use super::{FilesystemStorage, Inner};
 use crate::oci::{Digest, RepositoryName};
 use crate::storage::{Blob, BlobStore, BlobStream, Error, Layout, Result};
 

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use super::backend::{FilesystemStorage, Inner};
 use super::disk::link;
-use super::{FilesystemStorage, Inner};
 use crate::oci::RepositoryName;
 use crate::storage::layout::RepositoryLayout;
 use crate::storage::{Catalog, Condition, Page, Result};

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use super::Inner;
+use super::backend::Inner;
 use super::disk::space;
 use crate::storage::{Condition, Error, Result};
 

@@ -5,8 +5,8 @@ use std::fs;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::backend::{FilesystemStorage, Inner};
 use super::disk::link;
-use super::{FilesystemStorage, Inner};
 use crate::oci::{Digest, RepositoryName, Tag};
 use crate::storage::{Error, ManifestStore, Result};
 

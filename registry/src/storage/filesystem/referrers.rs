@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
+use super::backend::{FilesystemStorage, Inner};
 use super::disk::link;
-use super::{FilesystemStorage, Inner};
 use crate::oci::{Digest, RepositoryName};
 use crate::storage::{ReferrerStore, Result};
 

@@ -5,20 +5,15 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lockgate_files::{Modes, make_directory, sync_directory};
-
 use super::crash_recovery::CrashRecovery;
 use super::failpoint;
+use super::files::{create_file, make_dir, parent, sync_dir};
 use super::staging::Staging;
 use crate::storage::{Error, Result};
-
-/// The proxy reads blobs through the group, which new directories inherit (setgid).
-const DIRECTORY_MODE: u32 = 0o2750;
-pub(crate) const FILE_MODE: u32 = 0o640;
 
 /// Makes changes durable.
 pub(crate) struct Durable {
@@ -189,23 +184,4 @@ impl Drop for StagedFile {
         // After a rename there is nothing left to remove; otherwise the next start removes it.
         let _ = fs::remove_file(&self.path);
     }
-}
-
-/// Makes one directory, open to the group.
-pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
-    failpoint::reach("create directory");
-    make_directory(path, DIRECTORY_MODE, Modes::AsMounted).map(drop)
-}
-
-/// Makes a new file, readable by the group whatever the umask.
-pub(crate) fn create_file(path: &Path) -> Result<File> {
-    lockgate_files::create_file(path, FILE_MODE, Modes::AsMounted).map_err(Error::io("create", path))
-}
-
-pub(crate) fn sync_dir(directory: &Path) -> Result<()> {
-    sync_directory(directory).map_err(Error::io("sync", directory))
-}
-
-pub(crate) fn parent(path: &Path) -> &Path {
-    path.parent().expect("the layout puts everything below a root")
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lockgate_files::flock::{self, Kind};
 
 use super::crash_recovery;
-use super::durable::make_dir;
+use super::files::make_dir;
 use crate::storage::{Error, Result};
 
 /// This process's directory below `staging`, gone when the process ends in order.

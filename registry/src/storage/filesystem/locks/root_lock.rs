@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use crate::storage::Layout;
-use crate::storage::filesystem::disk::durable::FILE_MODE;
+use crate::storage::filesystem::disk::files::FILE_MODE;
 
 /// An instance that is ending lets go within this time.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);

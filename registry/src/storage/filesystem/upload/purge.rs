@@ -3,9 +3,10 @@
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
-use super::uploads;
+use super::open_upload::try_lock;
+use super::record::started_at;
 use crate::oci::RepositoryName;
-use crate::storage::filesystem::Inner;
+use crate::storage::filesystem::backend::Inner;
 use crate::storage::filesystem::disk::link;
 use crate::storage::filesystem::locks::upload_lease::Lease;
 use crate::storage::layout::UploadLayout;
@@ -68,9 +69,7 @@ impl Inner {
     fn take_idle(&self, upload: &UploadLayout, id: &UploadId) -> Option<(Lease, Option<File>)> {
         let lease = self.leases.try_take(id)?;
         let data = File::open(upload.data()).ok();
-        let is_free = data
-            .as_ref()
-            .is_none_or(|data| uploads::try_lock(data).unwrap_or(false));
+        let is_free = data.as_ref().is_none_or(|data| try_lock(data).unwrap_or(false));
         is_free.then_some((lease, data))
     }
 }
@@ -83,6 +82,6 @@ fn age(upload: &UploadLayout) -> Option<Duration> {
             .filter_map(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
             .max()
     };
-    let since = uploads::started_at(upload).or_else(changed)?;
+    let since = started_at(upload).or_else(changed)?;
     SystemTime::now().duration_since(since).ok()
 }

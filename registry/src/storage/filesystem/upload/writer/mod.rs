@@ -6,22 +6,20 @@
 use std::sync::Arc;
 use std::thread;
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::uploads::OpenUpload;
-use crate::oci::{Digest, RepositoryName};
-use crate::storage::filesystem::Inner;
+use super::open_upload::OpenUpload;
+use crate::oci::RepositoryName;
+use crate::storage::filesystem::backend::Inner;
 use crate::storage::filesystem::locks::upload_lease::Lease;
-use crate::storage::{Blob, Error, Result, UploadWriter};
+use crate::storage::{Error, Result, UploadWriter};
 use upload_handle::UploadHandle;
 use writer_thread::WriterThread;
 
+mod command;
 mod upload_handle;
 mod writer_thread;
 
-/// Bytes that go through the channel at once.
-const BATCH: usize = 256 * 1024;
 /// Batches in the channel.
 const BATCHES: usize = 3;
 
@@ -48,16 +46,4 @@ pub(crate) fn spawn(
         })
         .map_err(Error::io("start a thread for", &path))?;
     Ok(Box::new(UploadHandle::new(path, batches, ended, ending)))
-}
-
-/// What the thread is told; when it is told nothing any more, it ends and keeps what it has.
-enum Command {
-    Write(Vec<Bytes>),
-    Finish(Digest),
-}
-
-/// How the thread ended.
-enum Outcome {
-    Kept(u64),
-    Stored(Blob),
 }

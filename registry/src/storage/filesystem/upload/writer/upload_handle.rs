@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{BATCH, Command, Outcome};
+use super::command::{BATCH, Command, Outcome};
 use crate::oci::Digest;
 use crate::storage::filesystem::locks::upload_lease::EndNotice;
 use crate::storage::{Blob, Error, Result, UploadWriter};

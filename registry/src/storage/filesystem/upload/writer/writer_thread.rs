@@ -7,12 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{BATCH, Command, Outcome};
+use super::command::{BATCH, Command, Outcome};
 use crate::oci::{Digest, RepositoryName};
-use crate::storage::filesystem::Inner;
-use crate::storage::filesystem::disk::{durable, failpoint};
+use crate::storage::filesystem::backend::Inner;
+use crate::storage::filesystem::disk::{failpoint, files};
 use crate::storage::filesystem::upload::hash_state::Hasher;
-use crate::storage::filesystem::upload::uploads::{OpenUpload, remove_state, write_state};
+use crate::storage::filesystem::upload::open_upload::OpenUpload;
+use crate::storage::filesystem::upload::state_file::{remove_state, write_state};
 use crate::storage::layout::UploadLayout;
 use crate::storage::{Blob, Error, Result};
 
@@ -169,8 +170,8 @@ impl WriterThread {
         let durable = &self.inner.durable;
         let blob = self.inner.layout.blob_data(digest);
         let link = self.inner.layout.repository(&self.repository).layer_link(digest);
-        let blob_directory = durable.prepare(durable::parent(&blob))?;
-        let link_directory = durable.prepare(durable::parent(&link))?;
+        let blob_directory = durable.prepare(files::parent(&blob))?;
+        let link_directory = durable.prepare(files::parent(&link))?;
         let staged_link = durable.stage(digest.to_string().as_bytes())?;
         self.flush()?;
         let durable = &self.inner.durable;
@@ -203,9 +204,9 @@ impl WriterThread {
     /// distribution makes it at the first write of a state.
     fn ensure_state_directory(&self) -> Result<()> {
         let states = self.layout.hash_states(self.hasher.algorithm());
-        for directory in [durable::parent(&states), &states] {
+        for directory in [files::parent(&states), &states] {
             if !directory.is_dir() {
-                durable::make_dir(directory).map_err(Error::io("create directory", directory))?;
+                files::make_dir(directory).map_err(Error::io("create directory", directory))?;
             }
         }
         Ok(())
