@@ -37,7 +37,7 @@ pub(crate) async fn admit(
     };
     let authorization = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
     let caller = admission.caller(origin.client, authorization);
-    let permit = admission.acquire(&caller).await.map_err(ApiError::full)?;
+    let permit = admission.acquire(&caller).await?;
     Ok(Some(InFlight {
         admission,
         caller,

@@ -8,13 +8,13 @@
 
 mod admission;
 mod before_login;
-mod body;
 mod connection;
 pub(crate) mod context;
 pub(crate) mod debug;
 mod error;
 mod handlers;
 mod method;
+mod request_body;
 mod required_scope;
 mod response;
 mod route;

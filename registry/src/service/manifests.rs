@@ -47,10 +47,7 @@ impl Registry {
     ) -> Result<PutManifest> {
         self.require_writable()?;
         let settings = self.settings.load_full();
-        let limit = settings.max_manifest_size;
-        if content.len() as u64 > limit {
-            return Err(Error::ManifestTooLarge { limit });
-        }
+        settings.manifest_limit.check(content.len() as u64)?;
         let digest = verify(reference, &content)?;
         let subject = self.examine(&settings, repository, content_type, &content).await?;
         let mut pointing = tags.to_vec();

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::active_uploads::ActiveUploads;
 use super::error::Error;
-use super::settings::ServiceSettings;
+use super::settings::{ManifestLimit, ServiceSettings};
 use crate::oci::RepositoryName;
 use crate::storage::{Catalog, Condition, Storage};
 
@@ -48,9 +48,9 @@ impl Registry {
         self.settings.load().read_only
     }
 
-    /// The largest manifest that is accepted, in bytes.
-    pub(crate) fn max_manifest_size(&self) -> u64 {
-        self.settings.load().max_manifest_size
+    /// How large a manifest may be, as configured at this moment.
+    pub(crate) fn manifest_limit(&self) -> ManifestLimit {
+        self.settings.load().manifest_limit
     }
 
     /// `OCI-Chunk-Min-Length`, when one is set, in bytes.

@@ -3,6 +3,8 @@
 use lockgate_config::{IndexPlatforms, Limits, Storage, Validation};
 use regex::RegexSet;
 
+use super::error::Error;
+
 /// The rules' settings; replaced as a whole on reload.
 #[derive(Debug)]
 pub(crate) struct ServiceSettings {
@@ -10,8 +12,8 @@ pub(crate) struct ServiceSettings {
     pub(super) delete: bool,
     /// `storage.maintenance.readonly.enabled`
     pub(super) read_only: bool,
-    /// `storage.manifest.maxsize`, bytes.
-    pub(super) max_manifest_size: u64,
+    /// `storage.manifest.maxsize`
+    pub(super) manifest_limit: ManifestLimit,
     /// `storage.upload.chunkminlength`, bytes.
     pub(super) chunk_min_length: Option<u64>,
     /// `http.limits.maxuploads`
@@ -29,13 +31,28 @@ pub(crate) struct ManifestValidation {
     pub(super) platforms: IndexPlatforms,
 }
 
+/// `storage.manifest.maxsize`, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ManifestLimit(u64);
+
+impl ManifestLimit {
+    /// Refuses a manifest of `length` bytes, or one of which so many have come, when that is too much.
+    pub(crate) fn check(self, length: u64) -> Result<(), Error> {
+        if length <= self.0 {
+            Ok(())
+        } else {
+            Err(Error::ManifestTooLarge { limit: self.0 })
+        }
+    }
+}
+
 impl ServiceSettings {
     /// From the sections of the configuration.
     pub(crate) fn new(storage: &Storage, limits: &Limits, validation: &Validation) -> Result<Self, InvalidPattern> {
         Ok(Self {
             delete: storage.delete,
             read_only: storage.read_only,
-            max_manifest_size: storage.max_manifest_size,
+            manifest_limit: ManifestLimit(storage.max_manifest_size),
             chunk_min_length: storage.chunk_min_length,
             max_uploads: limits.max_uploads,
             validation: validation

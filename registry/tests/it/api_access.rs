@@ -425,3 +425,15 @@ fn a_password_with_a_tab_is_let_in() {
         .send("GET", "/v2/", &other, b"")
         .expect_error(401, "UNAUTHORIZED");
 }
+
+#[test]
+fn a_token_form_that_is_too_large_is_told_so_and_not_of_manifests() {
+    let served = Served::start(WITH_TOKENS, Frontend::Other, alice);
+    let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+    let form = format!("grant_type=password&username=alice&password={}", "x".repeat(65 * 1024));
+    let answer = served.send("POST", "/authserver/auth", &headers, form.as_bytes());
+    answer.expect_error(413, "SIZE_INVALID");
+    let text = answer.json()["errors"][0]["message"].to_string();
+    assert!(text.contains("token request") && text.contains("65536 bytes"), "{text}");
+    assert!(!text.contains("manifest"), "{text}");
+}

@@ -1,4 +1,4 @@
-//! An error as an answer. Which error gets which status and code: `error_map`.
+//! An error as an answer. Which error gets which status and code: `kind`, and for each layer `error_map`.
 //!
 //! What the log says is another thing: a cause inside (paths, system errors) is logged here, once, and the client is told
 //! what it can act on.
@@ -7,20 +7,20 @@ use actix_web::HttpResponse;
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_RANGE, HeaderName, HeaderValue, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
-use lockgate_admission::Overloaded;
 use serde_json::{Value, json};
 
 use super::code::Code;
+use super::kind::ErrorKind;
 use crate::auth::{AuthError, AuthErrorKind, ChallengeError, Scope};
 use crate::oci::range::MAX_RANGES;
 
-/// Characters of a message at most.
+/// Characters of a message at most: some quote what the client sent.
 const MESSAGE_LENGTH: usize = 1000;
 
 /// An error as the client sees it: OCI distribution specification, "Error Codes".
 #[derive(Debug)]
 pub(crate) struct ApiError {
-    status: StatusCode,
+    kind: ErrorKind,
     entries: Vec<Entry>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// For the log alone.
@@ -35,20 +35,24 @@ struct Entry {
 }
 
 impl ApiError {
-    pub(crate) fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
+    /// With the kind's own message.
+    pub(crate) fn of(kind: ErrorKind) -> Self {
+        Self::new(kind, kind.message())
+    }
+
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let mut message = message.into();
-        // Some messages quote what the client sent.
         if let Some((end, _)) = message.char_indices().nth(MESSAGE_LENGTH) {
             message.truncate(end);
             message.push_str(" ...");
         }
         let entry = Entry {
-            code,
+            code: kind.code(),
             message,
             detail: Value::Null,
         };
         Self {
-            status,
+            kind,
             entries: vec![entry],
             headers: Vec::new(),
             cause: None,
@@ -57,12 +61,12 @@ impl ApiError {
 
     #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
-        self.status
+        self.kind.status()
     }
 
     #[cfg(test)]
     pub(crate) fn code(&self) -> Code {
-        self.entries[0].code
+        self.kind.code()
     }
 
     #[cfg(test)]
@@ -90,11 +94,9 @@ impl ApiError {
         self
     }
 
-    /// The same status with an entry for each of `details`.
+    /// One entry with this error's code for each of `details`, in place of the one entry.
     pub(crate) fn for_each(mut self, details: impl IntoIterator<Item = (String, Value)>) -> Self {
-        let Some(code) = self.entries.first().map(|entry| entry.code) else {
-            return self;
-        };
+        let code = self.kind.code();
         let entries: Vec<Entry> = details
             .into_iter()
             .map(|(message, detail)| Entry { code, message, detail })
@@ -105,142 +107,131 @@ impl ApiError {
         self
     }
 
-    /// Whether the upload that was asked for is not there.
-    pub(crate) fn is_upload_unknown(&self) -> bool {
-        self.entries.iter().any(|entry| entry.code == Code::BlobUploadUnknown)
+    pub(crate) fn is(&self, kind: ErrorKind) -> bool {
+        self.kind == kind
     }
 
     /// 401 with challenges.
     pub(crate) fn needs_login(challenges: Vec<String>) -> Self {
-        let error = Self::new(
-            StatusCode::UNAUTHORIZED,
-            Code::Unauthorized,
-            "log in first, for example with docker login",
-        );
-        challenges
-            .iter()
-            .fold(error, |error, challenge| error.with_header(WWW_AUTHENTICATE, challenge))
+        Self::of(ErrorKind::Unauthorized).with_challenges(&challenges)
     }
 
-    /// 403: this account may not.
+    /// 403: the account may not do what `scope` says.
     pub(crate) fn denied(scope: Option<&Scope>) -> Self {
-        let error = Self::new(
-            StatusCode::FORBIDDEN,
-            Code::Denied,
-            "this account may not do that, ask whoever runs the registry",
-        );
+        let error = Self::of(ErrorKind::Denied);
         match scope {
             Some(scope) => error.with_detail(json!({ "scope": scope.to_string() })),
             None => error,
         }
     }
 
-    /// Credentials that were not accepted.
-    pub(crate) fn refused(refusal: AuthError, challenge: impl FnOnce(ChallengeError) -> Vec<String>) -> Self {
-        let AuthError { kind, message, log } = refusal;
-        let error = match kind {
+    /// Credentials that were not accepted. `challenge` makes the values of `WWW-Authenticate` for a 401.
+    pub(crate) fn refused(error: AuthError, challenge: impl FnOnce(ChallengeError) -> Vec<String>) -> Self {
+        let AuthError { kind, message, log } = error;
+        let answer = match kind {
             AuthErrorKind::Unauthorized { invalid_token } => {
-                let error = if invalid_token {
-                    ChallengeError::InvalidToken
-                } else {
-                    ChallengeError::None
-                };
-                let refused = Self::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, message);
-                challenge(error)
-                    .iter()
-                    .fold(refused, |refused, value| refused.with_header(WWW_AUTHENTICATE, value))
+                let challenges = challenge(match invalid_token {
+                    true => ChallengeError::InvalidToken,
+                    false => ChallengeError::None,
+                });
+                Self::new(ErrorKind::Unauthorized, message).with_challenges(&challenges)
             }
-            AuthErrorKind::Throttled { retry_after } => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
-                    .with_header(RETRY_AFTER, &retry_after.as_secs().to_string())
-            }
-            AuthErrorKind::Forbidden => Self::new(StatusCode::FORBIDDEN, Code::Denied, message),
-            AuthErrorKind::Malformed => Self::new(StatusCode::BAD_REQUEST, Code::Unsupported, message),
+            AuthErrorKind::Throttled { retry_after } => Self::new(ErrorKind::TooManyRequests, message)
+                .with_header(RETRY_AFTER, &retry_after.as_secs().to_string()),
+            AuthErrorKind::Forbidden => Self::new(ErrorKind::Denied, message),
+            AuthErrorKind::Malformed => Self::new(ErrorKind::BadRequest, message),
         };
-        error.because(log)
+        answer.because(log)
     }
 
-    /// A request that could not be read: what its connection says of it.
+    fn with_challenges(self, challenges: &[String]) -> Self {
+        challenges
+            .iter()
+            .fold(self, |error, challenge| error.with_header(WWW_AUTHENTICATE, challenge))
+    }
+
+    /// A request whose head could not be read, with the status that its connection gives it.
     pub(crate) fn unreadable(status: u16, message: &str) -> Self {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-        let code = match status {
-            StatusCode::REQUEST_TIMEOUT => Code::Unavailable,
-            _ => Code::Unsupported,
+        let kind = match StatusCode::from_u16(status) {
+            Ok(StatusCode::METHOD_NOT_ALLOWED) => ErrorKind::MethodNotAllowed,
+            Ok(StatusCode::REQUEST_TIMEOUT) => ErrorKind::RequestTimeout,
+            Ok(StatusCode::URI_TOO_LONG) => ErrorKind::UriTooLong,
+            Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE) => ErrorKind::HeadTooLarge,
+            _ => ErrorKind::BadRequest,
         };
-        Self::new(status, code, message)
+        Self::new(kind, message)
     }
 
     /// 503: the storage does not work.
     pub(crate) fn unhealthy() -> Self {
-        let message = "the storage does not work at the moment, try again later";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message).with_header(RETRY_AFTER, "10")
+        Self::of(ErrorKind::Unavailable).with_header(RETRY_AFTER, "10")
     }
 
     /// 503: nothing is removed without a line of the log that says so.
     pub(crate) fn not_audited() -> Self {
         let message = "nothing was removed: the registry's log does not take the line that tells of it; tell whoever \
                        runs the registry, or try again later";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message)
+        Self::new(ErrorKind::Unavailable, message)
             .with_header(RETRY_AFTER, "10")
             .because("the log did not take the audit line of a removal, nothing was removed")
     }
 
-    /// 413: a manifest over the limit.
-    pub(crate) fn too_large(limit: u64) -> Self {
-        let message = format!("a manifest has at most {limit} bytes here, see storage.manifest.maxsize");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid, message)
+    /// 413: the form of a token request has more than `limit` bytes.
+    pub(crate) fn form_too_large(limit: u64) -> Self {
+        let message = format!("the form of a token request has at most {limit} bytes, ask for fewer scopes at once");
+        Self::new(ErrorKind::BodyTooLarge, message)
     }
 
     /// 416: the range has nothing of a blob of `size` bytes (RFC 9110 section 15.5.17).
     pub(crate) fn range_not_satisfiable(size: u64) -> Self {
         let message = format!("the blob has {size} bytes, the range is outside of them");
-        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::SizeInvalid, message)
-            .with_header(CONTENT_RANGE, &format!("bytes */{size}"))
+        Self::new(ErrorKind::RangeNotSatisfiable, message).with_header(CONTENT_RANGE, &format!("bytes */{size}"))
     }
 
     /// 400: more ranges in one request than are answered in one.
     pub(crate) fn too_many_ranges() -> Self {
         let message = format!("a request may ask for {MAX_RANGES} ranges, ask for fewer at once");
-        Self::new(StatusCode::BAD_REQUEST, Code::Unsupported, message)
+        Self::new(ErrorKind::BadRequest, message)
     }
 
     /// 416: a piece that does not begin where the upload ends.
     pub(crate) fn upload_offset(offset: u64) -> Self {
         let message = format!("the upload has {offset} bytes, the next piece begins there");
-        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, Code::BlobUploadInvalid, message)
+        Self::new(ErrorKind::UploadOffset, message)
             .with_header(RANGE, &format!("0-{}", offset.saturating_sub(1)))
             .with_detail(json!({ "offset": offset }))
     }
 
-    /// 408: the body comes too slowly, or not at all.
-    pub(crate) fn body_slow() -> Self {
-        let message = "the request's body stopped arriving, or took too long";
-        Self::new(StatusCode::REQUEST_TIMEOUT, Code::Unavailable, message)
-    }
-
-    /// 503: as many requests as may be are being served, and it waited for its turn.
-    pub(crate) fn full(full: Overloaded) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, full.to_string()).with_header(RETRY_AFTER, "5")
-    }
-
-    /// The client went away, or did not send what it announced.
+    /// 400: the client went away, or did not send what it announced, in a body that is read whole.
     pub(crate) fn body_cut(error: PayloadError) -> Self {
         let message = match error {
             PayloadError::EncodingCorrupted => "the request's body has a chunk that cannot be read",
-            _ => "the request's body ended early; the upload can be resumed, ask for its status",
+            _ => ErrorKind::BodyUnreadable.message(),
         };
-        Self::new(StatusCode::BAD_REQUEST, Code::BlobUploadInvalid, message).because(error)
+        Self::new(ErrorKind::BodyUnreadable, message).because(error)
+    }
+
+    /// The same in the body of an upload, which keeps what came.
+    pub(crate) fn upload_cut(error: PayloadError) -> Self {
+        match error {
+            PayloadError::EncodingCorrupted => Self::body_cut(error),
+            error => {
+                let message = "the request's body ended early; the upload can be resumed, ask for its status";
+                Self::new(ErrorKind::BodyUnreadable, message).because(error)
+            }
+        }
     }
 
     /// The answer; what is wrong inside is logged.
     pub(crate) fn into_response(self) -> HttpResponse {
+        let status = self.kind.status();
         if let Some(cause) = &self.cause {
-            match self.status.is_server_error() {
-                true => tracing::error!(status = self.status.as_u16(), cause, "request failed"),
-                false => tracing::info!(status = self.status.as_u16(), cause, "request refused"),
+            match status.is_server_error() {
+                true => tracing::error!(status = status.as_u16(), cause, "request failed"),
+                false => tracing::info!(status = status.as_u16(), cause, "request refused"),
             }
         }
-        let mut response = HttpResponse::build(self.status);
+        let mut response = HttpResponse::build(status);
         for header in self.headers {
             response.append_header(header);
         }

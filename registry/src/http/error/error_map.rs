@@ -1,78 +1,86 @@
-//! The one map from what went wrong to status and code: exhaustive, without a `_` arm.
-//!
-//! Codes are those of the OCI distribution specification, "Error Codes"; statuses are CNCF distribution's where the
-//! specification leaves them open.
+//! From each layer's errors to their kinds: exhaustive, without a `_` arm.
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::ALLOW;
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use lockgate_admission::Overloaded;
 use serde_json::{Value, json};
 
 use super::api_error::ApiError;
-use super::code::Code;
+use super::kind::ErrorKind;
 use crate::http::route::RouteError;
 use crate::oci::{Digest, InvalidManifest};
 use crate::{service, storage};
 
 impl From<RouteError> for ApiError {
     fn from(error: RouteError) -> Self {
-        let (status, code) = match &error {
-            RouteError::NotFound => (StatusCode::NOT_FOUND, Code::Unsupported),
-            RouteError::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported),
-            RouteError::NameInvalid(_) => (StatusCode::BAD_REQUEST, Code::NameInvalid),
-            RouteError::DigestInvalid(_) | RouteError::DigestMissing => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
-            RouteError::TagInvalid(_) | RouteError::TooManyTags { .. } => (StatusCode::BAD_REQUEST, Code::TagInvalid),
-            RouteError::UploadUnknown => (StatusCode::NOT_FOUND, Code::BlobUploadUnknown),
-            RouteError::PaginationInvalid(_) => (StatusCode::BAD_REQUEST, Code::PaginationNumberInvalid),
+        use RouteError as E;
+        let kind = match &error {
+            E::NotFound => ErrorKind::NotFound,
+            E::MethodNotAllowed { allow } => {
+                return Self::new(ErrorKind::MethodNotAllowed, error.to_string()).with_header(ALLOW, &allow.join(", "));
+            }
+            E::NameInvalid(_) => ErrorKind::NameInvalid,
+            E::DigestInvalid(_) | E::DigestMissing => ErrorKind::DigestInvalid,
+            E::TagInvalid(_) | E::TooManyTags { .. } => ErrorKind::TagInvalid,
+            E::UploadUnknown => ErrorKind::UploadUnknown,
+            E::PaginationInvalid(_) => ErrorKind::PaginationInvalid,
         };
-        let answer = Self::new(status, code, error.to_string());
-        match error {
-            RouteError::MethodNotAllowed { allow } => answer.with_header(ALLOW, &allow.join(", ")),
-            RouteError::NotFound
-            | RouteError::NameInvalid(_)
-            | RouteError::DigestInvalid(_)
-            | RouteError::DigestMissing
-            | RouteError::TagInvalid(_)
-            | RouteError::TooManyTags { .. }
-            | RouteError::UploadUnknown
-            | RouteError::PaginationInvalid(_) => answer,
-        }
+        Self::new(kind, error.to_string())
     }
 }
 
 impl From<service::Error> for ApiError {
     fn from(error: service::Error) -> Self {
         use service::Error as E;
-        let (status, code) = match &error {
-            E::Storage(error) => return Self::from_storage(error),
-            E::ReadOnly | E::DeleteDisabled => (StatusCode::METHOD_NOT_ALLOWED, Code::Unsupported),
-            E::ContentRange(_) => (StatusCode::RANGE_NOT_SATISFIABLE, Code::BlobUploadInvalid),
-            E::ChunkLength { .. } => (StatusCode::BAD_REQUEST, Code::SizeInvalid),
-            E::Manifest(InvalidManifest::Schema1) => (StatusCode::BAD_REQUEST, Code::Unsupported),
+        let kind = match &error {
+            E::Storage(error) => return Self::from(error),
+            E::ReadOnly | E::DeleteDisabled => ErrorKind::Disabled,
+            E::ContentRange(_) => ErrorKind::UploadOffset,
+            E::ChunkLength { .. } => ErrorKind::ChunkLength,
+            E::Manifest(InvalidManifest::Schema1) => ErrorKind::ManifestUnsupported,
             E::Manifest(_) | E::ContentType(_) | E::MediaTypeMismatch { .. } | E::LayerUrl { .. } => {
-                (StatusCode::BAD_REQUEST, Code::ManifestInvalid)
+                ErrorKind::ManifestInvalid
             }
-            E::ManifestTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::SizeInvalid),
-            E::ReferencesUnknown { .. } => (StatusCode::BAD_REQUEST, Code::ManifestBlobUnknown),
-            E::StoredManifest { .. } => (StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown),
+            E::ManifestTooLarge { .. } => ErrorKind::BodyTooLarge,
+            E::ReferencesUnknown { missing, others } => {
+                return Self::new(ErrorKind::ReferencesUnknown, error.to_string()).for_each(unknown(missing, *others));
+            }
+            E::StoredManifest { .. } => return Self::internal(&error),
         };
-        if status == StatusCode::INTERNAL_SERVER_ERROR {
-            return Self::inside(&error);
-        }
-        let answer = Self::new(status, code, error.to_string());
-        match error {
-            E::ReferencesUnknown { missing, others } => answer.for_each(unknown(&missing, others)),
-            E::Storage(_)
-            | E::ReadOnly
-            | E::DeleteDisabled
-            | E::ContentRange(_)
-            | E::ChunkLength { .. }
-            | E::Manifest(_)
-            | E::ContentType(_)
-            | E::MediaTypeMismatch { .. }
-            | E::ManifestTooLarge { .. }
-            | E::LayerUrl { .. }
-            | E::StoredManifest { .. } => answer,
-        }
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<&storage::Error> for ApiError {
+    fn from(error: &storage::Error) -> Self {
+        use storage::Error as E;
+        let kind = match error {
+            E::RepositoryUnknown(_) => ErrorKind::NameUnknown,
+            E::BlobUnknown(_) => ErrorKind::BlobUnknown,
+            E::ManifestUnknown(_) | E::TagUnknown(_) => ErrorKind::ManifestUnknown,
+            E::UploadUnknown(_) => ErrorKind::UploadUnknown,
+            E::UploadBusy(_) => ErrorKind::UploadBusy,
+            E::UploadOffset { offset } => return Self::upload_offset(*offset),
+            E::DigestMismatch { .. } => ErrorKind::DigestInvalid,
+            E::Full { path } => {
+                return Self::of(ErrorKind::StorageFull).because(format!("no space left at {}", path.display()));
+            }
+            E::Corrupt { .. } | E::Io { .. } => return Self::internal(error),
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// As many requests as may be are being served, and this one has waited for its turn.
+impl From<Overloaded> for ApiError {
+    fn from(overloaded: Overloaded) -> Self {
+        Self::new(ErrorKind::Unavailable, overloaded.to_string()).with_header(RETRY_AFTER, "5")
+    }
+}
+
+impl ApiError {
+    /// 500: the client can do nothing about it, the log says what it was.
+    fn internal(error: &dyn std::error::Error) -> Self {
+        Self::of(ErrorKind::Internal).because(error)
     }
 }
 
@@ -90,35 +98,6 @@ fn unknown(missing: &[Digest], others: usize) -> impl Iterator<Item = (String, V
             )
         }
     })
-}
-
-impl ApiError {
-    fn from_storage(error: &storage::Error) -> Self {
-        use storage::Error as E;
-        let (status, code) = match error {
-            E::RepositoryUnknown(_) => (StatusCode::NOT_FOUND, Code::NameUnknown),
-            E::BlobUnknown(_) => (StatusCode::NOT_FOUND, Code::BlobUnknown),
-            E::ManifestUnknown(_) | E::TagUnknown(_) => (StatusCode::NOT_FOUND, Code::ManifestUnknown),
-            E::UploadUnknown(_) => (StatusCode::NOT_FOUND, Code::BlobUploadUnknown),
-            E::UploadBusy(_) => (StatusCode::CONFLICT, Code::BlobUploadInvalid),
-            E::UploadOffset { offset } => return Self::upload_offset(*offset),
-            E::DigestMismatch { .. } => (StatusCode::BAD_REQUEST, Code::DigestInvalid),
-            E::Full { path } => {
-                let message =
-                    "no space left on the registry's storage device, tell whoever runs it; an upload can be resumed";
-                return Self::new(StatusCode::INSUFFICIENT_STORAGE, Code::Unavailable, message)
-                    .because(format!("no space left at {}", path.display()));
-            }
-            E::Corrupt { .. } | E::Io { .. } => return Self::inside(error),
-        };
-        Self::new(status, code, error.to_string())
-    }
-
-    /// 500: the client can do nothing about it, the log says what it was.
-    fn inside(error: &dyn std::error::Error) -> Self {
-        let message = "the registry failed, its log says why; try again later";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Unknown, message).because(error)
-    }
 }
 
 #[cfg(test)]

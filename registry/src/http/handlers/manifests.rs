@@ -4,10 +4,11 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use actix_web::web::Payload;
 
-use crate::http::body::{self, HeadBody};
 use crate::http::context::request_context::RequestContext;
 use crate::http::error::ApiError;
+use crate::http::request_body;
 use crate::http::response::conditional::{etag, none_match};
+use crate::http::response::head_body::HeadBody;
 use crate::oci::{Reference, RepositoryName, Tag};
 
 /// GET and HEAD.
@@ -42,8 +43,13 @@ pub(crate) async fn put(
     tags: &[Tag],
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let most = context.app.registry.max_manifest_size();
-    let content = body::read_whole(payload, most, context.settings.body_timeout).await?;
+    let limit = context.app.registry.manifest_limit();
+    let content = request_body::read_whole(
+        payload,
+        context.settings.body_timeout,
+        |length| Ok(limit.check(length)?),
+    )
+    .await?;
     let content_type = context.header(CONTENT_TYPE.as_str());
     let stored = context
         .app

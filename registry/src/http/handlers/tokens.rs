@@ -9,8 +9,8 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::auth::{AccessController, Principal, TokenRequest};
-use crate::http::body;
 use crate::http::error::ApiError;
+use crate::http::request_body;
 
 /// A form with fifty scopes of the longest names fits.
 const MAX_FORM_SIZE: u64 = 64 * 1024;
@@ -53,7 +53,7 @@ pub(crate) async fn respond(
         (TokenEndpoint::Keys, &Method::GET | &Method::HEAD) => return Ok(json(access.jwks().unwrap_or_default())),
         (TokenEndpoint::Token, &Method::GET) => TokenRequest::from_query(query),
         (TokenEndpoint::Token, &Method::POST) => {
-            let form = body::read_whole(payload, MAX_FORM_SIZE, within).await?;
+            let form = request_body::read_whole(payload, within, check_form_size).await?;
             TokenRequest::from_post(query, &form, authorization.is_some_and(is_basic))
         }
         (TokenEndpoint::Keys, _) => return Ok(not_allowed("GET, HEAD")),
@@ -70,6 +70,13 @@ pub(crate) async fn respond(
         .map_err(refused)?;
     *sender = token.principal();
     Ok(json(token.to_json()))
+}
+
+fn check_form_size(length: u64) -> Result<(), ApiError> {
+    match length {
+        0..=MAX_FORM_SIZE => Ok(()),
+        _ => Err(ApiError::form_too_large(MAX_FORM_SIZE)),
+    }
 }
 
 fn is_basic(authorization: &str) -> bool {

@@ -13,9 +13,9 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use lockgate_wire::headers;
 
 use crate::control::Frontend;
-use crate::http::body;
 use crate::http::context::request_context::RequestContext;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, ErrorKind};
+use crate::http::request_body;
 use crate::oci::{Algorithm, ContentRange, Digest, RepositoryName};
 use crate::service::{self, Chunk};
 use crate::storage::{Blob, UploadId};
@@ -124,7 +124,7 @@ pub(crate) async fn finish(
     let chunk = match open_chunk(context, repository, id).await {
         Ok(chunk) => chunk,
         // Sent again after its answer was lost: what it asked for is so.
-        Err(error) if error.is_upload_unknown() => {
+        Err(error) if error.is(ErrorKind::UploadUnknown) => {
             let blob = context.app.registry.finished_before(repository, digest).await?;
             return blob.map(|blob| created(context, repository, &blob)).ok_or(error);
         }
@@ -168,7 +168,7 @@ async fn open_chunk(
 
 /// Everything that the client sends is written. A connection that is cut leaves the upload resumable.
 async fn receive(mut chunk: Chunk, mut payload: Payload, idle: Option<Duration>) -> Result<Chunk, ApiError> {
-    while let Some(piece) = body::next_piece(&mut payload, idle).await? {
+    while let Some(piece) = request_body::next_piece(&mut payload, idle).await? {
         chunk.write(piece).await?;
     }
     Ok(chunk)

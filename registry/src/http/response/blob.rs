@@ -18,7 +18,7 @@ use lockgate_wire::{Handoff, HandoffContent, headers};
 
 use super::byte_ranges;
 use super::conditional::{etag, none_match};
-use crate::http::body::HeadBody;
+use super::head_body::HeadBody;
 use crate::http::context::request_context::RequestContext;
 use crate::http::context::settings::Delivery;
 use crate::http::error::ApiError;

@@ -3,3 +3,4 @@
 pub(crate) mod blob;
 mod byte_ranges;
 pub(crate) mod conditional;
+pub(crate) mod head_body;
