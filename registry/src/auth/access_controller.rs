@@ -54,7 +54,7 @@ impl AccessController {
                 drop(active);
                 let account = self.log_in(file, &basic.account, &basic.password, client).await?;
                 Ok(Principal {
-                    account: Some(account.name().into()),
+                    account: Some(account.name.as_ref().into()),
                     grants: None,
                 })
             }

@@ -85,7 +85,7 @@ impl ActivePolicy {
             let fingerprint = current
                 .as_ref()
                 .and_then(|current| current.account(name))
-                .map(|account| issuer.key().fingerprint(name, account.hash().reveal()));
+                .map(|account| issuer.key().fingerprint(name, account.hash.reveal()));
             if fingerprint.is_none() || fingerprint.as_deref() != verified.credential() {
                 return Err(AuthError::invalid_token(
                     "the token's account is gone, or has another password",
@@ -115,7 +115,7 @@ impl ActivePolicy {
                 "no credentials, and nothing is open to anybody",
             ));
         }
-        let name = account.map(Account::name);
+        let name = account.map(|account| &*account.name);
         let mut granted: Vec<Scope> = Vec::new();
         for scope in scopes {
             let actions = self.policy.granted(name, scope, service, Some(client));
@@ -124,7 +124,7 @@ impl ActivePolicy {
                 granted.push(scope);
             }
         }
-        let credential = account.map(|account| issuer.key().fingerprint(account.name(), account.hash().reveal()));
+        let credential = account.map(|account| issuer.key().fingerprint(&account.name, account.hash.reveal()));
         Ok(issuer.issue(name, credential, service, &granted, OffsetDateTime::now_utc())?)
     }
 }

@@ -12,29 +12,12 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use lockgate_files::Stamp;
 
-use super::htpasswd::{Htpasswd, Line};
-use super::password_hash::PasswordHash;
+use super::htpasswd::{Account, Htpasswd};
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Nobody has so many accounts; a log file named by mistake is not read into memory.
 pub(super) const MAX_SIZE: u64 = 16 << 20;
-
-/// One account of the file in force.
-#[derive(Debug)]
-pub(in crate::auth) struct Account {
-    line: Arc<Line>,
-}
-
-impl Account {
-    pub(in crate::auth) fn name(&self) -> &str {
-        &self.line.name
-    }
-
-    pub(in crate::auth) fn hash(&self) -> &PasswordHash {
-        &self.line.hash
-    }
-}
 
 /// The file, watched by looking at its time stamp, size and inode: before a password is tested, and otherwise at most once
 /// a second.
@@ -152,14 +135,9 @@ impl Loaded {
     }
 
     fn new(parsed: Htpasswd, stamp: SettledStamp, content: [u8; 32]) -> Self {
-        let account = |line| Arc::new(Account { line });
-        let accounts: HashMap<_, _> = parsed
-            .accounts
-            .into_iter()
-            .map(|(name, line)| (name, account(line)))
-            .collect();
+        let accounts = parsed.accounts;
         let mut in_order: Vec<_> = accounts.values().cloned().collect();
-        in_order.sort_by_key(|account| account.line.number);
+        in_order.sort_by_key(|account| account.number);
         Self {
             accounts,
             in_order,

@@ -3,18 +3,17 @@
 //! Editors exclude each other by a lock on a file beside it (`htpasswd.lock`), and the file is replaced as a whole, so
 //! that whoever reads it sees one state or the other. Comments and lines of other tools stay as they are.
 
-use std::collections::HashSet;
-use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use lockgate_files::flock::{self, Kind};
 use lockgate_files::rewrite;
 
 use super::account_file;
+pub use super::account_name::{AccountName, InvalidAccountName};
 use super::htpasswd::Htpasswd;
+use super::htpasswd_text::{HtpasswdText, name_and_rest};
 pub use super::password_hash::{
     HashKind, InvalidHash, PasswordError, PasswordHash, hash_password, hash_password_bcrypt,
 };
@@ -131,13 +130,13 @@ impl Accounts {
         })
     }
 
-    fn edit(&self, change: impl FnOnce(&mut Text) -> Result<(), AccountsError>) -> Result<(), AccountsError> {
+    fn edit(&self, change: impl FnOnce(&mut HtpasswdText) -> Result<(), AccountsError>) -> Result<(), AccountsError> {
         // A link stays a link: its target is replaced.
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let _lock = self.lock(&path)?;
         let mut text = match fs::read(&path) {
-            Ok(bytes) => Text(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Text(Vec::new()),
+            Ok(bytes) => HtpasswdText(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => HtpasswdText(Vec::new()),
             Err(source) => return Err(self.error("read", source)),
         };
         change(&mut text)?;
@@ -171,123 +170,6 @@ impl Accounts {
     }
 }
 
-/// The file's bytes; lines end in LF or CRLF, and those of other tools may hold anything.
-struct Text(Vec<u8>);
-
-impl Text {
-    fn names(&self) -> HashSet<String> {
-        let lines = self.0.split(|b| *b == b'\n').filter_map(name_and_rest);
-        lines.map(|(name, _)| name.to_owned()).collect()
-    }
-
-    /// Start and end (after its LF) of each line of `name`.
-    fn lines_of<'a>(&'a self, name: &'a AccountName) -> impl DoubleEndedIterator<Item = (usize, usize)> {
-        let mut end = 0;
-        let lines: Vec<_> = self
-            .0
-            .split_inclusive(|b| *b == b'\n')
-            .map(|line| {
-                (end, {
-                    end += line.len();
-                    end
-                })
-            })
-            .collect();
-        lines
-            .into_iter()
-            .filter(|(start, end)| name_and_rest(&self.0[*start..*end]).is_some_and(|(found, _)| *found == *name.0))
-    }
-
-    fn append(&mut self, name: &AccountName, hash: &PasswordHash) {
-        if !self.0.is_empty() && !self.0.ends_with(b"\n") {
-            self.0.push(b'\n');
-        }
-        self.0.extend(format!("{name}:{}\n", hash.reveal()).into_bytes());
-    }
-
-    /// Changes the line that counts, the last one.
-    fn replace(&mut self, name: &AccountName, hash: &PasswordHash) -> bool {
-        let Some((start, end)) = self.lines_of(name).next_back() else {
-            return false;
-        };
-        let line = &self.0[start..end];
-        let colon = line.iter().position(|b| *b == b':').unwrap_or(line.len() - 1) + 1;
-        let rest = &line[colon..];
-        let old = rest
-            .iter()
-            .position(|b| matches!(b, b':' | b'\r' | b'\n'))
-            .unwrap_or(rest.len());
-        let range = start + colon..start + colon + old;
-        self.0.splice(range, hash.reveal().bytes());
-        true
-    }
-
-    /// Removes every line of `name`: an earlier one must not come into force.
-    fn remove(&mut self, name: &AccountName) -> bool {
-        let lines: Vec<_> = self.lines_of(name).collect();
-        for (start, end) in lines.iter().rev() {
-            self.0.drain(start..end);
-        }
-        !lines.is_empty()
-    }
-}
-
-/// The account of a line and what follows its colon; `None` for comments and lines that are broken.
-fn name_and_rest(line: &[u8]) -> Option<(&str, &str)> {
-    let line = std::str::from_utf8(line).ok()?.trim().trim_start_matches('\u{feff}');
-    if line.starts_with('#') {
-        return None;
-    }
-    line.split_once(':').filter(|(name, _)| !name.is_empty())
-}
-
-/// An account's name: what a line of the file and an RFC 7617 user-id can both hold.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountName(Box<str>);
-
-impl AccountName {
-    /// Longest name, as `htpasswd` has it.
-    pub const MAX_LENGTH: usize = 255;
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for AccountName {
-    type Err = InvalidAccountName;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bad = text.chars().any(|c| c == ':' || c.is_control())
-            || text.starts_with(['#', '\u{feff}'])
-            || text.trim() != text;
-        if text.is_empty() || bad || text.len() > Self::MAX_LENGTH {
-            return Err(InvalidAccountName);
-        }
-        Ok(Self(text.into()))
-    }
-}
-
-impl fmt::Display for AccountName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for AccountName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A text that cannot be an account's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "an account's name has 1 to 255 bytes, no `:`, no control character, no space at its ends, and does not begin with `#`"
-)]
-pub struct InvalidAccountName;
-
 /// Why the file was not edited; it is then as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountsError {
@@ -320,137 +202,5 @@ pub enum AccountsError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
-
-    use super::*;
-
-    const APR1: &str = "$apr1$b/zyIT2G$p09X61P.J8Qv54keme2pQ/";
-    const BCRYPT: &str = "$2y$05$Ewy9nOKhwf7F3HvEJJYmEevuqpfVJcSIEQcw7U2XMMZwzjjpr4Mym";
-
-    fn name(text: &str) -> AccountName {
-        text.parse().unwrap()
-    }
-
-    fn hash(text: &str) -> PasswordHash {
-        text.parse().unwrap()
-    }
-
-    fn fixture(text: &str) -> (tempfile::TempDir, Accounts, PathBuf) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("htpasswd");
-        if !text.is_empty() {
-            fs::write(&path, text).unwrap();
-        }
-        (directory, Accounts::new(&path), path)
-    }
-
-    #[test]
-    fn edits_touch_their_own_line_alone() {
-        let before = format!("# people\r\n\r\nanna:{APR1}:the boss\r\nbroken line\nbert:{{SHA}}x");
-        let (_directory, accounts, path) = fixture(&before);
-        accounts.add(&name("carl"), &hash(BCRYPT)).unwrap();
-        let added = format!("{before}\ncarl:{BCRYPT}\n");
-        assert_eq!(fs::read_to_string(&path).unwrap(), added);
-        accounts.set_password(&name("anna"), &hash(BCRYPT)).unwrap();
-        let changed = added.replace(APR1, BCRYPT);
-        assert_eq!(fs::read_to_string(&path).unwrap(), changed);
-        accounts.remove(&name("bert")).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), changed.replace("bert:{SHA}x\n", ""));
-        let listed = accounts.list().unwrap();
-        let listed: Vec<_> = listed
-            .iter()
-            .map(|account| (account.name.as_str(), account.line, account.kind.clone()))
-            .collect();
-        assert_eq!(
-            listed,
-            [("anna", 3, Ok(HashKind::Bcrypt)), ("carl", 5, Ok(HashKind::Bcrypt))]
-        );
-    }
-
-    #[test]
-    fn many_accounts_are_added_at_once_and_those_that_are_there_stay() {
-        let before = format!("# people\r\nanna:{APR1}:the boss\nbroken line\nbert:{{SHA}}x");
-        let (_directory, accounts, path) = fixture(&before);
-        let many = ["carl", "anna", "carl", "bert", "dora"].map(|text| (name(text), hash(BCRYPT)));
-        let there = accounts.add_missing(&many).unwrap();
-        assert_eq!(there, [&name("anna"), &name("carl"), &name("bert")]);
-        let added = format!("{before}\ncarl:{BCRYPT}\ndora:{BCRYPT}\n");
-        assert_eq!(fs::read_to_string(&path).unwrap(), added);
-
-        let (_directory, accounts, _) = fixture("");
-        let many: Vec<_> = (0..10_000)
-            .map(|number| (name(&format!("u{number}")), hash(BCRYPT)))
-            .collect();
-        assert!(accounts.add_missing(&many).unwrap().is_empty());
-        assert_eq!(accounts.list().unwrap().len(), many.len());
-    }
-
-    #[test]
-    fn a_refused_edit_changes_nothing_and_names_the_command_that_would_work() {
-        let (_directory, accounts, path) = fixture(&format!("anna:{APR1}\n"));
-        let before = fs::metadata(&path).unwrap();
-        let error = accounts.add(&name("anna"), &hash(BCRYPT)).unwrap_err().to_string();
-        assert!(error.contains("lockgate user passwd anna"), "{error}");
-        for error in [
-            accounts.remove(&name("bert")),
-            accounts.set_password(&name("bert"), &hash(BCRYPT)),
-        ] {
-            assert!(error.unwrap_err().to_string().contains("no account bert"));
-        }
-        let after = fs::metadata(&path).unwrap();
-        assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
-    }
-
-    #[test]
-    fn mode_and_link_are_kept_and_a_new_file_is_private() {
-        let (directory, accounts, path) = fixture(&format!("anna:{APR1}\n"));
-        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        let link = directory.path().join("link");
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        Accounts::new(&link).add(&name("bert"), &hash(BCRYPT)).unwrap();
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
-        assert_eq!(accounts.list().unwrap().len(), 2);
-
-        let new = directory.path().join("new");
-        Accounts::new(&new).add(&name("anna"), &hash(BCRYPT)).unwrap();
-        assert_eq!(fs::metadata(&new).unwrap().mode() & 0o7777, 0o600);
-        let mut names: Vec<_> = fs::read_dir(directory.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        names.sort();
-        assert_eq!(names, ["htpasswd", "htpasswd.lock", "link", "new", "new.lock"]);
-    }
-
-    #[test]
-    fn removing_an_account_removes_all_its_lines() {
-        let (_directory, accounts, path) = fixture(&format!("anna:{APR1}\nbert:{APR1}\nanna:{BCRYPT}\n"));
-        accounts.remove(&name("anna")).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), format!("bert:{APR1}\n"));
-    }
-
-    #[test]
-    fn editors_at_the_same_time_lose_nothing() {
-        let (_directory, accounts, _) = fixture("");
-        std::thread::scope(|scope| {
-            for number in 0..16 {
-                let accounts = &accounts;
-                scope.spawn(move || accounts.add(&name(&format!("account{number}")), &hash(BCRYPT)).unwrap());
-            }
-        });
-        assert_eq!(accounts.list().unwrap().len(), 16);
-    }
-
-    #[test]
-    fn names_that_break_the_file_are_refused() {
-        for text in ["", "a:b", "#a", " a", "a\n", "a\0", &"x".repeat(256)] {
-            assert_eq!(text.parse::<AccountName>(), Err(InvalidAccountName), "{text:?}");
-        }
-        for text in ["a", "anna@example.com", "Ännä", "a b", &"x".repeat(255)] {
-            assert!(text.parse::<AccountName>().is_ok(), "{text:?}");
-        }
-    }
-}
+#[path = "accounts_tests.rs"]
+mod tests;

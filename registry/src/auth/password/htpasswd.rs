@@ -11,20 +11,19 @@ use super::password_hash::{InvalidHash, PasswordHash};
 #[derive(Debug, Default)]
 pub(super) struct Htpasswd {
     /// By name, in no order.
-    pub(super) accounts: HashMap<Box<str>, Arc<Line>>,
+    pub(super) accounts: HashMap<Box<str>, Arc<Account>>,
     /// Lines that give nobody access, in the order of the file.
     pub(super) mistakes: Vec<Mistake>,
 }
 
-/// One account.
+/// One account of the file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(in crate::auth) struct Account {
     /// Line number, from 1.
     pub(super) number: usize,
-    /// The account.
-    pub(super) name: Box<str>,
-    /// Its password's hash.
-    pub(super) hash: PasswordHash,
+    pub(in crate::auth) name: Box<str>,
+    /// The hash of its password.
+    pub(in crate::auth) hash: PasswordHash,
 }
 
 /// A line that is not in force. Never holds the line itself.
@@ -83,7 +82,7 @@ impl Htpasswd {
         for (number, line) in (1..).zip(bytes.split(|b| *b == b'\n')) {
             match parse_line(number, line) {
                 Ok(None) => {}
-                Ok(Some(line)) => file.insert(line),
+                Ok(Some(account)) => file.insert(account),
                 Err(reason) => file.mistakes.push(Mistake { number, reason }),
             }
         }
@@ -91,9 +90,9 @@ impl Htpasswd {
         file
     }
 
-    fn insert(&mut self, line: Line) {
-        let number = line.number;
-        if let Some(earlier) = self.accounts.insert(line.name.clone(), Arc::new(line)) {
+    fn insert(&mut self, account: Account) {
+        let number = account.number;
+        if let Some(earlier) = self.accounts.insert(account.name.clone(), Arc::new(account)) {
             let reason = Reason::Repeated {
                 account: earlier.name.clone(),
                 later: number,
@@ -106,7 +105,7 @@ impl Htpasswd {
     }
 }
 
-fn parse_line(number: usize, line: &[u8]) -> Result<Option<Line>, Reason> {
+fn parse_line(number: usize, line: &[u8]) -> Result<Option<Account>, Reason> {
     let line = std::str::from_utf8(line).map_err(|_| Reason::Encoding)?.trim();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -118,7 +117,7 @@ fn parse_line(number: usize, line: &[u8]) -> Result<Option<Line>, Reason> {
     // nginx allows a comment as a third field; no hash holds a colon.
     let hash = rest.split(':').next().unwrap_or_default().trim();
     match hash.parse() {
-        Ok(hash) => Ok(Some(Line {
+        Ok(hash) => Ok(Some(Account {
             number,
             name: name.into(),
             hash,

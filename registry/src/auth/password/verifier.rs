@@ -14,7 +14,8 @@ use aws_lc_rs::{hmac, rand};
 use lockgate_config::Secret;
 use tokio::sync::{Notify, Semaphore};
 
-use super::account_file::{Account, AccountFile};
+use super::account_file::AccountFile;
+use super::htpasswd::Account;
 use super::password_hash::PasswordHash;
 use super::throttle::{Proof, Throttle, ThrottleDecision};
 
@@ -123,7 +124,7 @@ impl Verifier {
     ) -> Result<LoginCheck, LoginError> {
         let now = Instant::now();
         let account = file.current(now).account(name).cloned();
-        let hash = account.as_deref().map_or(&self.nobody, Account::hash);
+        let hash = account.as_deref().map_or(&self.nobody, |account| &account.hash);
         let proof = self.proof(name, password, hash);
         match (self.throttle().decide(name, client, &proof, now), account) {
             (ThrottleDecision::Paused(pause), _) => Err(LoginError::Throttled(pause)),
@@ -192,15 +193,18 @@ impl Test {
             let stand_in = || {
                 current
                     .any_account(verifier.number(name))
-                    .map_or(&verifier.nobody, |account| account.hash())
+                    .map_or(&verifier.nobody, |account| &account.hash)
             };
-            let hash = account.as_deref().map_or_else(stand_in, Account::hash).clone();
+            let hash = account
+                .as_deref()
+                .map_or_else(stand_in, |account| &account.hash)
+                .clone();
             (account, hash.verify(password))
         };
         let now = Instant::now();
         match account {
             Some(account) if right => {
-                let proof = verifier.proof(name, password, account.hash());
+                let proof = verifier.proof(name, password, &account.hash);
                 verifier.throttle().succeeded(name, self.client, proof, now);
                 Ok(account)
             }

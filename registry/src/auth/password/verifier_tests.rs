@@ -118,7 +118,7 @@ async fn unknown_accounts_run_a_hash_of_the_file_and_never_get_in() {
     );
     let current = fixture.file.current(Instant::now());
     let stand_in = current.any_account(fixture.verifier.number("nobody")).unwrap();
-    assert_eq!(stand_in.name(), "anna");
+    assert_eq!(&*stand_in.name, "anna");
     drop(current);
     assert_eq!(
         Fixture::new("").verify("nobody", "", HERE).await,
