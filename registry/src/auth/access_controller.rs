@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use lockgate_config::{Auth, Secret};
@@ -89,8 +88,8 @@ impl AccessController {
                 }
                 // Not even in the log by name: people type their password into the wrong field.
                 LoginError::UnknownAccount => AuthError::unauthorized(MESSAGE, "unknown account"),
-                LoginError::Throttled(pause) => AuthError::throttled(pause, "too many failed logins"),
-                LoginError::Busy => AuthError::throttled(Duration::from_secs(1), "too many logins at once"),
+                LoginError::Throttled(pause) => AuthError::throttled(pause),
+                LoginError::Busy => AuthError::busy(),
             })
     }
 

@@ -55,17 +55,25 @@ impl AuthError {
         }
     }
 
-    pub(super) fn throttled(retry_after: Duration, log: impl Into<Cow<'static, str>>) -> Self {
+    /// Too many failed logins.
+    pub(super) fn throttled(pause: Duration) -> Self {
+        Self::retry_later("too many failed logins", pause)
+    }
+
+    /// More logins than there are threads to verify passwords on, none of them wrong so far.
+    pub(super) fn busy() -> Self {
+        Self::retry_later("too many logins at once", Duration::from_secs(1))
+    }
+
+    fn retry_later(why: &'static str, pause: Duration) -> Self {
         // Retry-After counts whole seconds (RFC 9110 section 10.2.3).
-        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
-        let kind = AuthErrorKind::Throttled {
-            retry_after: Duration::from_secs(seconds.max(1)),
-        };
-        let message = format!("too many failed logins; try again in {} s", seconds.max(1));
+        let seconds = (pause.as_secs() + u64::from(pause.subsec_nanos() > 0)).max(1);
         Self {
-            kind,
-            message: message.into(),
-            log: log.into(),
+            kind: AuthErrorKind::Throttled {
+                retry_after: Duration::from_secs(seconds),
+            },
+            message: format!("{why}; try again in {seconds} s").into(),
+            log: why.into(),
         }
     }
 
@@ -91,5 +99,31 @@ impl From<IssueError> for AuthError {
             message: "no token can be made".into(),
             log: error.to_string().into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::token::TokenRequest;
+
+    #[test]
+    fn who_meets_a_busy_registry_is_not_told_of_failed_logins() {
+        let busy = AuthError::busy();
+        assert_eq!(busy.message, "too many logins at once; try again in 1 s");
+        assert_eq!(
+            busy.kind,
+            AuthErrorKind::Throttled {
+                retry_after: Duration::from_secs(1)
+            }
+        );
+        let throttled = AuthError::throttled(Duration::from_millis(1500));
+        assert_eq!(throttled.message, "too many failed logins; try again in 2 s");
+    }
+
+    #[test]
+    fn a_token_request_that_cannot_be_understood_is_malformed() {
+        let error = TokenRequest::from_post("", b"grant_type=password", false).unwrap_err();
+        assert_eq!(AuthError::from(error).kind, AuthErrorKind::Malformed);
     }
 }
