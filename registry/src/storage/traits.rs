@@ -28,9 +28,6 @@ pub trait BlobStore: Send + Sync {
 
     /// Removes the blob from `repository`; the content stays until it is collected.
     async fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<()>;
-
-    /// Stores small content in one go and links it, as the end of an upload would.
-    async fn put_blob(&self, repository: &RepositoryName, digest: &Digest, content: Bytes) -> Result<Blob>;
 }
 
 /// Upload sessions. Nothing assumes that the process which began one finishes it.

@@ -21,6 +21,7 @@ mod auth_interchange;
 mod concurrency;
 mod harness;
 mod maintenance;
+mod put_blob;
 mod storage_crash;
 mod storage_durability;
 mod storage_filesystem;

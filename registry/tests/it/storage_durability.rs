@@ -83,8 +83,12 @@ async fn heir() {
     println!("\nserves: {}", storage.manifest(&name("a"), &found).await.is_ok());
     let built = storage.mount_blob(&name("a"), &name("b"), &sha256(b"layer")).await;
     println!("\nacknowledged: {}", built.is_ok());
-    let another = Bytes::from_static(b"another layer");
-    let put = async || storage.put_blob(&name("b"), &sha256(&another), another.clone()).await;
+    let another = Bytes::from_static(b"another manifest");
+    let put = async || {
+        storage
+            .put_manifest(&name("b"), &sha256(&another), another.clone(), None, &[])
+            .await
+    };
     // strace counts the calls that it lets fail in each thread.
     let mut tries = 0..100;
     while put().await.is_err() {
@@ -96,7 +100,10 @@ async fn heir() {
 /// A tree with an image in it, and the staging directory of a process that died.
 fn tree_of_the_dead() -> TempDir {
     let root = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let storage = FilesystemStorage::open(root.path(), FilesystemSettings::default()).unwrap();
         put(&storage, "a", b"layer").await;

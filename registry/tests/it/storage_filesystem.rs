@@ -15,6 +15,7 @@ use lockgate_registry::storage::{
 };
 use tempfile::TempDir;
 
+use crate::put_blob::PutBlob as _;
 use crate::storage_suite::{content, manifest, name, put, read, sha256, storage_suite, tag, upload};
 
 storage_suite!(open());

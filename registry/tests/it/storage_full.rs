@@ -14,6 +14,7 @@ use lockgate_registry::storage::{
 use lockgate_testkit::{require, require_root, skip};
 use tempfile::TempDir;
 
+use crate::put_blob::PutBlob as _;
 use crate::storage_suite::{content, manifest, name, put, read, sha256, tag, upload};
 
 const SIZE: usize = 32 << 20;

@@ -13,6 +13,7 @@ use lockgate_registry::storage::{BlobStore as _, FilesystemStorage, UploadStore 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
+use crate::put_blob::PutBlob as _;
 use crate::storage_suite::{manifest, name, sha256};
 
 const MIB: u64 = 1 << 20;

@@ -9,6 +9,8 @@ use futures_util::TryStreamExt as _;
 use lockgate_registry::oci::{Algorithm, Digest, RepositoryName, Tag};
 use lockgate_registry::storage::{Error, Storage, UploadId, UploadStore};
 
+use crate::put_blob::PutBlob as _;
+
 /// Makes a test of each case, run against the storage that `$open` gives with whatever must live as long.
 macro_rules! storage_suite {
     ($open:expr) => {

@@ -4,7 +4,6 @@ use std::fs;
 use std::ops::Range;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
 use super::backend::{FilesystemStorage, Inner};
 use super::disk::{link, reader};
@@ -38,16 +37,6 @@ impl BlobStore for FilesystemStorage {
     async fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<()> {
         let (repository, digest) = (repository.clone(), digest.clone());
         self.run(move |inner| inner.delete_blob(&repository, digest)).await
-    }
-
-    async fn put_blob(&self, repository: &RepositoryName, digest: &Digest, content: Bytes) -> Result<Blob> {
-        let (repository, digest) = (repository.clone(), digest.clone());
-        self.run(move |inner| {
-            inner.put_content(&digest, &content)?;
-            inner.link_blob(&repository, &digest)?;
-            Ok(Blob::stored(&digest, content.len() as u64))
-        })
-        .await
     }
 }
 
