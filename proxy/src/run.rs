@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::blob::buffers;
 use crate::downstream::server::{ListenerPurpose, Server};
 use crate::downstream::tls::Tls;
-use crate::request::in_flight::InFlight;
+use crate::request::active_count::ActiveCount;
 use crate::request::service::Service;
 use crate::request::settings::ProxySettings;
 use crate::request::shutdown::Shutdown;
@@ -67,7 +67,7 @@ pub async fn run(config: Config, home: Home, listeners: Vec<ProxyListener>, cont
     let service = Service {
         settings: settings.clone(),
         upstream: Upstream::new(control.upstream)?,
-        requests: InFlight::default(),
+        requests: ActiveCount::default(),
         buffers: buffers::pool(),
         shutdown: watch::Sender::new(Shutdown::No),
     };

@@ -26,8 +26,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use crate::downstream::frames::FrameBudget;
 use crate::downstream::transport::Transport;
 use crate::downstream::write_timeout::WriteTimeout;
+use crate::request::active_count::ActiveGuard;
 use crate::request::connection_info::ConnectionInfo;
-use crate::request::in_flight::InFlightGuard;
 use crate::request::limits::LINGER_TIMEOUT;
 
 /// Writes up to this size wait for what follows them, or for a flush.
@@ -43,12 +43,12 @@ pub(crate) struct Connection {
     ahead: BytesMut,
     unsent: BytesMut,
     write_timeout: WriteTimeout,
-    guard: Option<InFlightGuard>,
+    guard: Option<ActiveGuard>,
 }
 
 impl Connection {
     /// `idle`: how long a write may make no progress. `guard` is held until the socket is closed.
-    pub(crate) fn new(transport: Transport, peer: Arc<ConnectionInfo>, idle: Duration, guard: InFlightGuard) -> Self {
+    pub(crate) fn new(transport: Transport, peer: Arc<ConnectionInfo>, idle: Duration, guard: ActiveGuard) -> Self {
         let http2 = match &transport {
             Transport::Plain(_) => false,
             Transport::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),

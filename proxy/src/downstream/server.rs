@@ -29,11 +29,11 @@ use crate::downstream::plain_http;
 use crate::downstream::socket::BufferedSocket;
 use crate::downstream::tls::Tls;
 use crate::downstream::transport::Transport;
+use crate::request::active_count::ActiveCount;
 use crate::request::connection_info::ConnectionInfo;
 use crate::request::error::{ErrorCode, ProxyError};
 use crate::request::error_response::to_http1;
 use crate::request::head_error::HeadError;
-use crate::request::in_flight::InFlight;
 use crate::request::limits::{DRAIN_GRACE, LEAVE_GRACE};
 use crate::request::raw_head::RawHead;
 use crate::request::service::Service;
@@ -56,8 +56,8 @@ pub(crate) struct Server {
     settings: Arc<ArcSwap<ProxySettings>>,
     tls: Option<Arc<Tls>>,
     buffers: BufferPool,
-    connections: InFlight,
-    requests: InFlight,
+    connections: ActiveCount,
+    requests: ActiveCount,
     shutdown: watch::Sender<Shutdown>,
     /// The same for Pingora, which knows but one way to end.
     draining: watch::Sender<bool>,
@@ -90,7 +90,7 @@ impl Server {
             settings,
             tls,
             buffers,
-            connections: InFlight::default(),
+            connections: ActiveCount::default(),
             requests,
             shutdown,
             draining: watch::Sender::new(false),

@@ -8,12 +8,12 @@ use lockgate_admission::{Caller, Permit};
 use pingora::Result;
 use pingora_proxy::Session;
 
+use crate::request::active_count::ActiveGuard;
 use crate::request::body::BodyMode;
 use crate::request::connection_info::ConnectionInfo;
 use crate::request::error::ProxyError;
 use crate::request::error_response;
 use crate::request::headers::Forwarded;
-use crate::request::in_flight::InFlightGuard;
 use crate::request::settings::ProxySettings;
 use crate::upstream::ask::UpstreamResponse;
 use crate::upstream::resume::ReplayBuffer;
@@ -44,12 +44,12 @@ pub(crate) struct RequestContext {
     pub(crate) is_answered: bool,
     pub(crate) caller: Option<Caller>,
     pub(crate) permit: Option<Permit>,
-    _in_flight: InFlightGuard,
+    _active: ActiveGuard,
 }
 
 impl RequestContext {
     /// A request whose head is not looked at yet.
-    pub(crate) fn new(settings: Arc<ProxySettings>, in_flight: InFlightGuard) -> Self {
+    pub(crate) fn new(settings: Arc<ProxySettings>, active: ActiveGuard) -> Self {
         Self {
             id: uuid::Uuid::new_v4().simple().to_string(),
             began: Instant::now(),
@@ -65,7 +65,7 @@ impl RequestContext {
             is_answered: false,
             caller: None,
             permit: None,
-            _in_flight: in_flight,
+            _active: active,
         }
     }
 

@@ -1,6 +1,7 @@
 //! A request from its head to its answer.
 
 pub(crate) mod access_log;
+pub(crate) mod active_count;
 pub(crate) mod admission;
 pub(crate) mod answer;
 pub(crate) mod body;
@@ -17,7 +18,6 @@ pub(crate) mod forward;
 pub(crate) mod hand_off;
 pub(crate) mod head_error;
 pub(crate) mod headers;
-pub(crate) mod in_flight;
 pub(crate) mod limits;
 pub(crate) mod raw_head;
 pub(crate) mod redirect;

@@ -13,8 +13,8 @@ use pingora::{Error, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use tokio::sync::watch;
 
+use crate::request::active_count::ActiveCount;
 use crate::request::context::RequestContext;
-use crate::request::in_flight::InFlight;
 use crate::request::settings::ProxySettings;
 use crate::request::shutdown::Shutdown;
 use crate::request::{
@@ -29,7 +29,7 @@ pub(crate) struct Service {
     /// The registry.
     pub(crate) upstream: Upstream,
     /// Counts the requests that are being served.
-    pub(crate) requests: InFlight,
+    pub(crate) requests: ActiveCount,
     /// For bodies that the proxy sends itself.
     pub(crate) buffers: BufferPool,
     /// Whether further requests are wanted.

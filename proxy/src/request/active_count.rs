@@ -1,13 +1,13 @@
-//! Counts what is open and says when nothing is.
+//! How many connections or requests are open, and when none is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// Counts what is open and says when nothing is.
+/// A count of what is open; clones count together.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct InFlight(Arc<Counted>);
+pub(crate) struct ActiveCount(Arc<Counted>);
 
 #[derive(Debug, Default)]
 struct Counted {
@@ -15,11 +15,11 @@ struct Counted {
     none: Notify,
 }
 
-impl InFlight {
-    /// One more, until the slot is dropped.
-    pub(crate) fn enter(&self) -> InFlightGuard {
+impl ActiveCount {
+    /// Counts one more until the guard is dropped.
+    pub(crate) fn enter(&self) -> ActiveGuard {
         self.0.open.fetch_add(1, Ordering::AcqRel);
-        InFlightGuard(self.clone())
+        ActiveGuard(self.clone())
     }
 
     /// How many are open.
@@ -41,11 +41,11 @@ impl InFlight {
     }
 }
 
-/// A place taken in a [`InFlight`].
+/// Counts one in an [`ActiveCount`] until it is dropped.
 #[derive(Debug)]
-pub(crate) struct InFlightGuard(InFlight);
+pub(crate) struct ActiveGuard(ActiveCount);
 
-impl Drop for InFlightGuard {
+impl Drop for ActiveGuard {
     fn drop(&mut self) {
         if self.0.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.0.none.notify_waiters();
@@ -59,12 +59,12 @@ mod tests {
 
     #[tokio::test]
     async fn empty_completes_when_the_last_slot_is_dropped() {
-        let in_flight = InFlight::default();
-        in_flight.empty().await;
-        let (first, second) = (in_flight.enter(), in_flight.enter());
+        let active = ActiveCount::default();
+        active.empty().await;
+        let (first, second) = (active.enter(), active.enter());
         let waiting = tokio::spawn({
-            let in_flight = in_flight.clone();
-            async move { in_flight.empty().await }
+            let active = active.clone();
+            async move { active.empty().await }
         });
         drop(first);
         tokio::task::yield_now().await;
