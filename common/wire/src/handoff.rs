@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use crate::Multipart;
+use crate::multipart::Multipart;
 
 /// How a hand-off of several ranges begins. No offset does.
 const MULTIPART: &str = "multipart";

@@ -32,10 +32,14 @@ impl Multipart {
 
     /// Bytes of the body.
     pub fn length(&self) -> u64 {
-        let parts = self
+        self.checked_length().unwrap_or(u64::MAX)
+    }
+
+    fn checked_length(&self) -> Option<u64> {
+        let mut parts = self
             .parts()
-            .map(|(head, range)| head.len() as u64 + (range.end - range.start));
-        parts.sum::<u64>() + self.tail().len() as u64
+            .map(|(head, range)| (head.len() as u64).checked_add(range.end - range.start));
+        parts.try_fold(self.tail().len() as u64, |sum, part| sum.checked_add(part?))
     }
 
     /// What comes before each part, and which bytes it has.
@@ -90,7 +94,11 @@ impl FromStr for Multipart {
             .ok_or(InvalidMultipart)?;
         let ranges = words.next().ok_or(InvalidMultipart)?.split(',');
         let ranges: Option<_> = ranges.map(|range| parse_range(range, size)).collect();
-        Ok(Self::new(boundary.to_owned(), size, ranges.ok_or(InvalidMultipart)?))
+        let multipart = Self::new(boundary.to_owned(), size, ranges.ok_or(InvalidMultipart)?);
+        match multipart.checked_length() {
+            Some(_) => Ok(multipart),
+            None => Err(InvalidMultipart),
+        }
     }
 }
 
@@ -162,6 +170,7 @@ mod tests {
             "b 10 2-1",
             "b 10 0-10",
             "b 18446744073709551615 0-18446744073709551615",
+            "b 18446744073709551615 0-18446744073709551613,0-18446744073709551613",
         ] {
             assert_eq!(text.parse::<Multipart>(), Err(InvalidMultipart), "{text}");
         }

@@ -193,7 +193,14 @@ impl Claims {
 /// header or a URL.
 pub fn authority(host: &str) -> Option<Authority> {
     let parsed: Authority = host.parse().ok()?;
-    (!parsed.as_str().contains('@') && !parsed.host().is_empty()).then_some(parsed)
+    (!parsed.as_str().contains('@') && is_host(parsed.host())).then_some(parsed)
+}
+
+/// Whether brackets are around an address and nowhere else: `a[::1]` passes for an [`Authority`] whose host is `a[`.
+fn is_host(host: &str) -> bool {
+    let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let name = literal.unwrap_or(host);
+    !name.is_empty() && !name.contains(['[', ']'])
 }
 
 #[cfg(test)]

@@ -321,6 +321,9 @@ fn odd_hosts_lead_to_no_http_url_where_anybody_said_https() {
             ("a\"b", None),
             ("user@a", None),
             ("::1", None),
+            ("a[::1]", None),
+            ("a[:1]:4111.6", None),
+            ("[]:1", None),
         ] {
             let origin = Origin::new(
                 &fields(&[("x-forwarded-proto", "https")]),

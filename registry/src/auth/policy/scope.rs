@@ -63,7 +63,7 @@ impl Scope {
     }
 
     /// Type and name, for claims.
-    pub(in crate::auth) fn new(kind: &str, name: &str, actions: Actions) -> Self {
+    pub(crate) fn new(kind: &str, name: &str, actions: Actions) -> Self {
         let kind = match kind {
             Self::REPOSITORY => Cow::Borrowed(Self::REPOSITORY),
             Self::REGISTRY => Cow::Borrowed(Self::REGISTRY),
