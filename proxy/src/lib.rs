@@ -18,5 +18,5 @@ mod run;
 mod run_error;
 mod upstream;
 
-pub use run::{Control, ProxyListener, QUIET_TARGETS, Reloaded, run};
+pub use run::{BlobRoot, Control, ProxyListener, QUIET_TARGETS, Reloaded, run};
 pub use run_error::RunError;

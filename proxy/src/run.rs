@@ -1,4 +1,4 @@
-//! The door of the crate: a configuration and listening sockets in, a served proxy out.
+//! Runs a proxy: a configuration and listening sockets in, served clients until it is told to end.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -35,6 +35,9 @@ pub enum ProxyListener {
     Redirect(TcpListener),
 }
 
+/// Says where the blobs of a configuration are.
+pub type BlobRoot = Box<dyn Fn(&Config) -> PathBuf + Send + Sync>;
+
 /// Told what has become of a new configuration.
 pub type Reloaded = Box<dyn Fn(Result<(), String>) + Send>;
 
@@ -42,6 +45,9 @@ pub type Reloaded = Box<dyn Fn(Result<(), String>) + Send>;
 pub struct Control {
     /// The registry's Unix socket.
     pub upstream: PathBuf,
+    /// The directory that the paths of hand-offs are relative to, by the configuration: the storage's layout is the
+    /// registry's to know.
+    pub blob_root: BlobRoot,
     /// Called once, when connections are being accepted.
     pub ready: Box<dyn FnOnce() + Send>,
     /// Completes when the proxy shall drain: accept no more, finish what is in flight, then end.
@@ -62,23 +68,21 @@ pub const QUIET_TARGETS: &[&str] = &["pingora_core", "pingora_proxy"];
 pub async fn run(config: Config, home: Home, listeners: Vec<ProxyListener>, control: Control) -> Result<(), RunError> {
     // Pingora would install ring, which comes with it.
     lockgate_certs::install_provider();
-    let settings = Arc::new(ArcSwap::from_pointee(ProxySettings::new(&config, &home)?));
-    let tls = Tls::new(&config, &home)?.map(Arc::new);
+    let live = LiveConfig::new(&config, home, control.blob_root)?;
     let service = Service {
-        settings: settings.clone(),
+        settings: live.settings.clone(),
         upstream: Upstream::new(control.upstream)?,
         requests: ActiveCount::default(),
         buffers: buffers::pool(),
         shutdown: watch::Sender::new(Shutdown::No),
     };
-    let server = Arc::new(Server::new(service, tls.clone()));
+    let server = Arc::new(Server::new(service, live.tls.clone()));
     let accepting = open(&server, listeners)?;
     (control.ready)();
 
-    let watching = watch_changes(control.reload, control.reloaded, &settings, tls.as_deref(), &home);
     tokio::select! {
         () = end(&server, control.drain, control.leave) => {}
-        never = watching => match never {},
+        never = live.follow(control.reload, control.reloaded) => match never {},
     }
     for task in accepting {
         task.abort();
@@ -86,7 +90,7 @@ pub async fn run(config: Config, home: Home, listeners: Vec<ProxyListener>, cont
     Ok(())
 }
 
-/// Waits for the end, then ends: who leaves may still be told to hurry.
+/// Waits for a signal to end, then ends. A proxy that leaves without a deadline may still be given one.
 async fn end(server: &Server, mut drain: impl Future<Output = ()> + Unpin, leave: impl Future<Output = ()>) {
     tokio::select! {
         () = &mut drain => return server.drain().await,
@@ -119,42 +123,53 @@ fn open(server: &Arc<Server>, listeners: Vec<ProxyListener>) -> Result<Vec<JoinH
     Ok(accepting)
 }
 
-/// Follows changed certificates and new configurations for ever.
-async fn watch_changes(
-    mut reload: mpsc::Receiver<Config>,
-    reloaded: Reloaded,
-    settings: &ArcSwap<ProxySettings>,
-    tls: Option<&Tls>,
-    home: &Home,
-) -> Infallible {
-    let mut look = tokio::time::interval(CERTIFICATE_INTERVAL);
-    loop {
-        tokio::select! {
-            Some(config) = reload.recv() => {
-                let applied = apply_config(&config, settings, tls, home);
-                match &applied {
-                    Ok(()) => tracing::info!("the configuration was reloaded"),
-                    Err(error) => tracing::error!(%error, "the new configuration cannot be used, the old one goes on"),
-                }
-                reloaded(applied.map_err(|error| error.to_string()));
-            }
-            _ = look.tick() => if let Some(tls) = tls { tls.refresh() },
-        }
-    }
+/// What a running proxy takes from a configuration, and exchanges when it gets another.
+struct LiveConfig {
+    home: Home,
+    blob_root: BlobRoot,
+    settings: Arc<ArcSwap<ProxySettings>>,
+    tls: Option<Arc<Tls>>,
 }
 
-fn apply_config(
-    config: &Config,
-    settings: &ArcSwap<ProxySettings>,
-    tls: Option<&Tls>,
-    home: &Home,
-) -> Result<(), RunError> {
-    let new = ProxySettings::new(config, home)?;
-    match tls {
-        Some(tls) if config.http.tls.is_some() => tls.reload(config, home)?,
-        None if config.http.tls.is_none() => {}
-        _ => tracing::warn!("http.tls was added or removed: this takes a restart"),
+impl LiveConfig {
+    fn new(config: &Config, home: Home, blob_root: BlobRoot) -> Result<Self, RunError> {
+        let settings = ProxySettings::new(config, &home, blob_root(config))?;
+        Ok(Self {
+            settings: Arc::new(ArcSwap::from_pointee(settings)),
+            tls: Tls::new(config, &home)?.map(Arc::new),
+            home,
+            blob_root,
+        })
     }
-    settings.store(Arc::new(new.after(&settings.load())));
-    Ok(())
+
+    /// Takes up new configurations, and certificates whose files change, for ever.
+    async fn follow(&self, mut reload: mpsc::Receiver<Config>, reloaded: Reloaded) -> Infallible {
+        let mut look = tokio::time::interval(CERTIFICATE_INTERVAL);
+        loop {
+            tokio::select! {
+                Some(config) = reload.recv() => {
+                    let applied = self.apply(&config);
+                    match &applied {
+                        Ok(()) => tracing::info!("the configuration was reloaded"),
+                        Err(error) => {
+                            tracing::error!(%error, "the new configuration cannot be used, the old one goes on");
+                        }
+                    }
+                    reloaded(applied.map_err(|error| error.to_string()));
+                }
+                _ = look.tick() => if let Some(tls) = &self.tls { tls.refresh() },
+            }
+        }
+    }
+
+    fn apply(&self, config: &Config) -> Result<(), RunError> {
+        let new = ProxySettings::new(config, &self.home, (self.blob_root)(config))?;
+        match &self.tls {
+            Some(tls) if config.http.tls.is_some() => tls.reload(config, &self.home)?,
+            None if config.http.tls.is_none() => {}
+            _ => tracing::warn!("http.tls was added or removed: this takes a restart"),
+        }
+        self.settings.store(Arc::new(new.after(&self.settings.load())));
+        Ok(())
+    }
 }

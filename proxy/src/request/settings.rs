@@ -41,8 +41,8 @@ pub(crate) struct ProxySettings {
 }
 
 impl ProxySettings {
-    /// Takes from `config` what concerns the proxy.
-    pub(crate) fn new(config: &Config, home: &Home) -> Result<Self, RunError> {
+    /// Takes from `config` what concerns the proxy. `blob_root`: where hand-offs are opened.
+    pub(crate) fn new(config: &Config, home: &Home, blob_root: PathBuf) -> Result<Self, RunError> {
         let http = &config.http;
         let source = http.tls.as_ref().map(|tls| &tls.certificate);
         let auto = matches!(source, Some(CertificateSource::Auto { .. }));
@@ -60,7 +60,7 @@ impl ProxySettings {
             trusted_proxies: http.trusted_proxies.clone(),
             host: http.host.clone(),
             access_log: config.log.access,
-            blobs: Arc::new(RootDir::new(config.storage.root.join("docker/registry/v2/blobs"))),
+            blobs: Arc::new(RootDir::new(blob_root)),
             docroot: docroot(config)?,
             authority: auto.then(|| home.ca_certificate()),
             challenges: acme.then(|| home.challenges()),

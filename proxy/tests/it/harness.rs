@@ -84,6 +84,7 @@ impl TestProxy {
         let control = Control {
             leave: Box::pin(std::future::pending()),
             upstream: home.registry_socket(),
+            blob_root: Box::new(|config| config.storage.root.join("docker/registry/v2/blobs")),
             ready: Box::new(move || ready.send(()).unwrap()),
             drain: Box::pin(async { drains.await.unwrap_or(()) }),
             reload: reloads,

@@ -37,9 +37,12 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// What stands between the root and the tree: distribution's own path.
+    pub const TREE: &str = "docker/registry/v2";
+
     /// The tree below `root` (`storage.filesystem.rootdirectory`).
     pub fn new(root: &Path) -> Self {
-        let version = root.join("docker/registry/v2");
+        let version = root.join(Self::TREE);
         Self {
             blobs: version.join("blobs"),
             repositories: version.join("repositories"),

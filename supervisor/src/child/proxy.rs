@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use lockgate_config::{Address, Config};
 use lockgate_proxy::{Control, ProxyListener};
+use lockgate_registry::storage::Layout;
 use tokio::sync::mpsc::Receiver;
 
 use super::{ServeArgs, ServeError, ServingProcess};
@@ -48,6 +49,7 @@ fn serve_process(
     })?;
     let control = Control {
         upstream: way.as_path().to_owned(),
+        blob_root: Box::new(|config| Layout::new(&config.storage.root).blobs().to_owned()),
         ready: process.ready(),
         drain: Box::pin(process.shutdown.drain()),
         leave: Box::pin(process.shutdown.leave()),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lockgate_config::{Config, Home};
+use lockgate_registry::storage::Layout;
 
 use super::served::{History, holds_images};
 use crate::os::shell::shell_word;
@@ -86,10 +87,11 @@ pub(crate) fn images(history: &History, config: &Config, asked: Asked<'_>) -> Re
         return Ok(());
     };
     Err(Absent(format!(
-        "storage.filesystem.rootdirectory = {}: no docker/registry/v2 is there, and this home has served{}\n\
+        "storage.filesystem.rootdirectory = {}: no {} is there, and this home has served{}\n\
          correct the path, or mount the disk\n\
          or begin with no images: lockgate setup --again {}",
         root.display(),
+        Layout::TREE,
         before(record.root(), root, " the images in "),
         asked.places()
     )))
