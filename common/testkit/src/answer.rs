@@ -129,10 +129,15 @@ impl Answer {
         self
     }
 
-    /// The code of an error in the specification's form; fails when it has no message, or another media type.
+    /// The code of an error in the specification's form; fails when it has no message, or is not marked as such.
     #[track_caller]
     pub fn error_code(&self) -> String {
         assert_eq!(self.header("content-type"), "application/json", "{self:?}");
+        assert_eq!(
+            self.header("docker-distribution-api-version"),
+            "registry/2.0",
+            "{self:?}"
+        );
         let error = &self.json()["errors"][0];
         assert!(
             error["message"].as_str().is_some_and(|message| !message.is_empty()),

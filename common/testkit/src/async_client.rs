@@ -6,7 +6,7 @@
 //! # async fn test() {
 //! let mut client = AsyncClient::tcp("127.0.0.1:5000".parse().unwrap()).await;
 //! client.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
-//! client.answer("GET").await.expect(200);
+//! client.answer().await.expect(200);
 //! # }
 //! ```
 
@@ -58,7 +58,7 @@ impl AsyncClient {
     pub async fn request(&mut self, method: &str, target: &str, headers: &str) -> Answer {
         let request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         self.send(request).await;
-        self.answer(method).await
+        self.answer_to(method).await
     }
 
     /// `GET target`.
@@ -66,8 +66,13 @@ impl AsyncClient {
         self.request("GET", target, "").await
     }
 
+    /// Reads an answer, to whatever but HEAD.
+    pub async fn answer(&mut self) -> Answer {
+        self.answer_to("GET").await
+    }
+
     /// Reads the answer to a request of this method.
-    pub async fn answer(&mut self, method: &str) -> Answer {
+    pub async fn answer_to(&mut self, method: &str) -> Answer {
         self.read_whole(|received| Answer::parse(received, method, false)).await
     }
 

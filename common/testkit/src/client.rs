@@ -23,13 +23,20 @@ use crate::{Answer, TIMEOUT};
 #[derive(Debug)]
 pub struct Client<S = TcpStream> {
     stream: S,
+    /// What it says in `Host`.
+    host: String,
     received: Vec<u8>,
 }
 
 impl Client {
     /// Over TCP.
     pub fn tcp(address: impl ToSocketAddrs) -> Self {
-        Self::over(connect(address).unwrap())
+        let stream = connect(address).unwrap();
+        let host = stream.peer_addr().unwrap().to_string();
+        Self {
+            host,
+            ..Self::over(stream)
+        }
     }
 }
 
@@ -45,8 +52,11 @@ impl Client<UnixStream> {
 impl<S: Read + Write> Client<S> {
     /// Over any stream; [`tls::connect`](crate::tls::connect) gives one.
     pub fn over(stream: S) -> Self {
-        let received = Vec::new();
-        Self { stream, received }
+        Self {
+            stream,
+            host: "localhost".to_owned(),
+            received: Vec::new(),
+        }
     }
 
     /// Sends a request and reads the answer.
@@ -64,10 +74,10 @@ impl<S: Read + Write> Client<S> {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Answer> {
-        let request = request(method, target, headers, body);
+        let request = request(&self.host, method, target, headers, body);
         let written = self.write(&request);
         // A server may answer, and end the connection, before it has taken all of a body.
-        match self.answer(method) {
+        match self.answer_to(method) {
             Err(error) => Err(written.err().unwrap_or(error)),
             answer => answer,
         }
@@ -85,8 +95,13 @@ impl<S: Read + Write> Client<S> {
         self.stream.flush()
     }
 
+    /// Reads an answer, to whatever but HEAD.
+    pub fn answer(&mut self) -> io::Result<Answer> {
+        self.answer_to("GET")
+    }
+
     /// Reads the answer to a request of this method.
-    pub fn answer(&mut self, method: &str) -> io::Result<Answer> {
+    pub fn answer_to(&mut self, method: &str) -> io::Result<Answer> {
         let mut ended = false;
         loop {
             if let Some((answer, length)) = Answer::parse(&self.received, method, ended) {
@@ -142,11 +157,11 @@ pub fn basic_auth(login: &str) -> String {
 }
 
 /// A request with `Host`, and with a length where there may be a body, unless `headers` say otherwise.
-pub(crate) fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+fn request(host: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let says = |name: &str| headers.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
     let mut head = format!("{method} {target} HTTP/1.1\r\n");
     if !says("host") {
-        head += "Host: localhost\r\n";
+        let _ = write!(head, "Host: {host}\r\n");
     }
     for (name, value) in headers {
         let _ = write!(head, "{name}: {value}\r\n");
@@ -166,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_request_has_a_host_and_a_length_unless_it_says_so_itself() {
-        let text = |headers: &[(&str, &str)]| String::from_utf8(request("PUT", "/a", headers, b"b")).unwrap();
+        let text =
+            |headers: &[(&str, &str)]| String::from_utf8(request("localhost", "PUT", "/a", headers, b"b")).unwrap();
         assert_eq!(
             text(&[]),
             "PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nb"
@@ -174,7 +190,7 @@ mod tests {
         let own = [("host", "x"), ("content-length", "2")];
         assert_eq!(text(&own), "PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nb");
         assert_eq!(
-            request("GET", "/", &[], b""),
+            request("localhost", "GET", "/", &[], b""),
             b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
         );
     }

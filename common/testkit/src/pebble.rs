@@ -6,7 +6,7 @@
 //! # let config = Config { directory: 14000, management: 15000, http: 5002, tls: 5001, name_server: None };
 //! if is_here() {
 //!     let directory = Path::new("work");
-//!     let trusted = config.write(directory);
+//!     let trusted = config.make_certificate(directory);
 //!     let pebble = Pebble::start(directory, Command::new("pebble"), &config);
 //!     // Clients need SSL_CERT_FILE=trusted, and find its API at config.url().
 //! }
@@ -20,9 +20,6 @@ use std::process::{Child, Command, Stdio};
 use crate::certificates::{Certificates, authority, server};
 use crate::client::Client;
 use crate::{eventually, require, tls};
-
-/// The file that [`Config::write`] makes, which pebble reads.
-const FILE: &str = "pebble.json";
 
 /// Ports of the loopback address.
 #[derive(Debug, Clone, Copy)]
@@ -64,11 +61,15 @@ impl Config {
         format!("https://127.0.0.1:{}/roots/0", self.management)
     }
 
-    /// Writes the configuration and a certificate into `directory`; gives the authority that clients of its API trust.
-    pub fn write(&self, directory: &Path) -> PathBuf {
+    /// Makes the server's own certificate in `directory`; gives the authority that clients of its API trust.
+    pub fn make_certificate(&self, directory: &Path) -> PathBuf {
         let mut certificates = Certificates::new(directory);
         certificates.self_signed("pebble-authority", authority("pebble's authority"));
         certificates.issue("pebble", "pebble-authority", server("pebble", "127.0.0.1"));
+        directory.join("pebble-authority.crt")
+    }
+
+    fn to_json(self, directory: &Path) -> String {
         let config = serde_json::json!({"pebble": {
             "listenAddress": format!("127.0.0.1:{}", self.directory),
             "managementListenAddress": format!("127.0.0.1:{}", self.management),
@@ -79,8 +80,7 @@ impl Config {
             "ocspResponderURL": "",
             "externalAccountBindingRequired": false,
         }});
-        std::fs::write(directory.join(FILE), config.to_string()).unwrap();
-        directory.join("pebble-authority.crt")
+        config.to_string()
     }
 }
 
@@ -91,13 +91,13 @@ pub struct Pebble {
 }
 
 impl Pebble {
-    /// Starts `pebble`, the command of the program, with what was written into `directory`. Its log is `pebble.log`.
+    /// Starts `pebble`, the command of the program, with the certificate that was made in `directory`. Its log is
+    /// `pebble.log` there.
     pub fn start(directory: &Path, mut pebble: Command, config: &Config) -> Self {
+        let file = directory.join("pebble.json");
+        std::fs::write(&file, config.to_json(directory)).unwrap();
         let mut servers = Vec::new();
-        pebble
-            .arg("-config")
-            .arg(directory.join(FILE))
-            .env("PEBBLE_VA_NOSLEEP", "1");
+        pebble.arg("-config").arg(file).env("PEBBLE_VA_NOSLEEP", "1");
         if let Some(NameServer { names, management }) = config.name_server {
             let [names, management] = [names, management].map(|port| format!("127.0.0.1:{port}"));
             let mut name_server = Command::new("pebble-challtestsrv");

@@ -1,4 +1,4 @@
-//! TLS connections of clients that trust one authority.
+//! TLS connections of clients that trust one authority, or take any certificate.
 //!
 //! ```no_run
 //! # use lockgate_testkit::{Client, tls};
@@ -11,9 +11,13 @@ use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, StreamOwned,
+};
 
 use crate::client;
 
@@ -27,9 +31,17 @@ pub fn trusting(authority: &str) -> Arc<ClientConfig> {
     roots
         .add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap())
         .unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     Arc::new(config.unwrap().with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The settings of a client that takes whatever a server shows, as ACME servers take the certificates that answer their
+/// challenges.
+pub fn unverified() -> Arc<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let verifier = Arc::new(AnyCertificate);
+    let config = config.unwrap().dangerous().with_custom_certificate_verifier(verifier);
+    Arc::new(config.with_no_client_auth())
 }
 
 /// Connects to the server at `address`, which has to show a certificate for `host`.
@@ -48,4 +60,38 @@ pub fn chain(stream: &TlsStream) -> Vec<CertificateDer<'static>> {
         .iter()
         .map(|certificate| certificate.clone().into_owned())
         .collect()
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+#[derive(Debug)]
+struct AnyCertificate;
+
+type Signed = Result<HandshakeSignatureValid, Error>;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(&self, _: &[u8], _: &CertificateDer<'_>, _: &DigitallySignedStruct) -> Signed {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(&self, _: &[u8], _: &CertificateDer<'_>, _: &DigitallySignedStruct) -> Signed {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        provider().signature_verification_algorithms.supported_schemes()
+    }
 }

@@ -11,7 +11,7 @@
 use std::time::{Duration, Instant};
 
 /// Nothing that a test waits for may take longer, on a machine that has other things to do.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(10);

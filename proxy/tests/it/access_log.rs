@@ -2,16 +2,15 @@
 
 use std::io;
 use std::sync::{Mutex, Once};
-use std::time::Instant;
 
+use lockgate_testkit::{AsyncClient, eventually_async};
 use serde_json::Value;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::client::{Http1, Http2};
-use crate::harness::{Options, SOON, TestProxy};
+use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::ok;
 
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -46,19 +45,15 @@ pub(crate) fn install() {
 
 /// The lines about `path`, of the access log alone; waits for the first.
 async fn access(path: &str) -> Vec<Value> {
-    let began = Instant::now();
-    loop {
+    let lines = async || {
         let text = String::from_utf8(LINES.lock().unwrap().clone()).unwrap();
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let lines: Vec<Value> = lines
             .filter(|line| line["target"] == "access" && line["fields"]["path"] == path)
             .collect();
-        if !lines.is_empty() {
-            return lines;
-        }
-        assert!(began.elapsed() < SOON, "no line about {path}");
-        tokio::task::yield_now().await;
-    }
+        Some(lines).filter(|lines| !lines.is_empty())
+    };
+    eventually_async(&format!("a line about {path}"), lines).await
 }
 
 /// proves: MAKINA-08
@@ -67,11 +62,11 @@ async fn each_request_is_one_line_without_secrets() {
     let proxy = TestProxy::open().await;
     let registry = proxy.registry(|_| ok("X-Lockgate-User: jo%20hn\r\n", "twelve bytes"));
     let secrets = "Authorization: Basic c2VjcmV0\r\nCookie: secret-cookie\r\n";
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     http1
         .request("GET", "/v2/access/log?password=secret-query", secrets)
         .await;
-    Http2::connect(&proxy).await.get("/v2/access/h2").await;
+    proxy.http2().await.get("/v2/access/h2").await;
 
     let lines = access("/v2/access/log").await;
     assert_eq!(lines.len(), 1);
@@ -102,10 +97,10 @@ async fn each_request_is_one_line_without_secrets() {
 #[tokio::test]
 async fn bodies_of_hand_offs_are_counted_and_failures_have_their_line() {
     let proxy = TestProxy::open_with(Options::http("  limits:\n    backendwait: 100ms\n")).await;
-    assert_eq!(Http1::connect(&proxy).await.get("/v2/access/away").await.status, 503);
+    assert_eq!(proxy.http1().await.get("/v2/access/away").await.status, 503);
     let _registry = proxy.registry(|_| ok("X-Lockgate-Blob: 0 70000 big\r\n", ""));
     proxy.write_blob("big", &[0; 70_000]);
-    Http1::connect(&proxy).await.get("/v2/access/blob").await;
+    proxy.http1().await.get("/v2/access/blob").await;
     assert_eq!(access("/v2/access/away").await[0]["fields"]["status"], 503);
     assert_eq!(access("/v2/access/blob").await[0]["fields"]["bytes"], 70_000);
 }
@@ -113,11 +108,11 @@ async fn bodies_of_hand_offs_are_counted_and_failures_have_their_line() {
 #[tokio::test]
 async fn what_the_registry_never_saw_has_its_line_too() {
     let proxy = TestProxy::open().await;
-    let mut http1 = Http1::connect_plain(proxy.redirect).await;
+    let mut http1 = AsyncClient::tcp(proxy.redirect).await;
     assert_eq!(http1.get("/access/redirected?secret=1").await.status, 301);
     let line = &access("/access/redirected").await[0]["fields"];
     assert_eq!((&line["status"], &line["method"]), (&301.into(), &"GET".into()));
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     http1.send("GET / HTTP/1.1\nHost: a\n\n").await;
     assert_eq!(http1.head().await.status, 400);
     assert!(access("-").await.iter().any(|line| line["fields"]["status"] == 400));
@@ -132,10 +127,10 @@ async fn it_can_be_switched_off() {
     })
     .await;
     let _registry = proxy.registry(|_| ok("", ""));
-    Http1::connect(&proxy).await.get("/v2/access/off").await;
+    proxy.http1().await.get("/v2/access/off").await;
     let loud = TestProxy::open().await;
     let _registry = loud.registry(|_| ok("", ""));
-    Http1::connect(&loud).await.get("/v2/access/on").await;
+    loud.http1().await.get("/v2/access/on").await;
     access("/v2/access/on").await;
     assert!(!String::from_utf8_lossy(&LINES.lock().unwrap()).contains("GET /v2/access/off"));
 }

@@ -1,10 +1,11 @@
 //! What an ACME server sees that verifies a host name, and what everybody else does.
 
 use lockgate_certs::challenge::{clear, put_certificate, put_token};
+use lockgate_testkit::AsyncClient;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::io::AsyncReadExt;
 
-use crate::client::{Http1, tls, untrusting_tls};
+use crate::client::{tls, untrusting_tls};
 use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::ok;
 
@@ -27,12 +28,12 @@ async fn http_challenges_are_answered_before_the_redirect() {
     // Boxed: a client's future is large, and a test's stack is not.
     let ask = |target: &str| {
         let target = target.to_owned();
-        Box::pin(async move { Http1::connect_plain(proxy.redirect).await.get(&target).await })
+        Box::pin(async move { AsyncClient::tcp(proxy.redirect).await.get(&target).await })
     };
 
     let answer = ask("/.well-known/acme-challenge/tok-en_1").await;
     assert_eq!((answer.status, answer.text()), (200, "tok-en_1.thumb"));
-    assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
+    assert_eq!(answer.header("content-type"), "application/octet-stream");
     for target in [
         "other",
         "",
@@ -59,7 +60,7 @@ async fn http_challenges_are_answered_before_the_redirect() {
 
     let other = TestProxy::open().await;
     put_token(&other.home.challenges(), "tok-en_1", "x").unwrap();
-    let mut plain = Http1::connect_plain(other.redirect).await;
+    let mut plain = AsyncClient::tcp(other.redirect).await;
     assert_eq!(plain.get("/.well-known/acme-challenge/tok-en_1").await.status, 301);
 }
 
@@ -91,10 +92,10 @@ async fn tls_challenges_are_shown_to_those_who_ask_for_nothing_else() {
         let session = stream.get_ref().1;
         assert_eq!(session.peer_certificates().unwrap()[0], ordinary);
         assert_ne!(session.alpn_protocol(), Some(&b"acme-tls/1"[..]));
-        assert_eq!(Http1::over(stream).get("/v2/").await.status, 200);
+        assert_eq!(AsyncClient::over(stream).get("/v2/").await.status, 200);
     }
     let trusting = tls(&proxy, "localhost", &[b"http/1.1"]).await.unwrap();
-    assert_eq!(Http1::over(trusting).get("/v2/").await.status, 200);
+    assert_eq!(AsyncClient::over(trusting).get("/v2/").await.status, 200);
 
     let other = TestProxy::open().await;
     put_certificate(&other.home.challenges(), "r.lan", &[1; 32], None).unwrap();

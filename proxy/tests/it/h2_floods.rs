@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::client::{Http1, Http2, tls};
+use crate::client::tls;
 use crate::harness::{SOON, TestProxy};
 use crate::scripted_registry::ok;
 
@@ -46,7 +46,7 @@ async fn a_flood_of_useless_frames_is_answered_goaway() {
         );
         writing.abort();
         // Who did nothing wrong notices nothing.
-        assert_eq!(Http2::connect(&proxy).await.get("/v2/").await.status, 200);
+        assert_eq!(proxy.http2().await.get("/v2/").await.status, 200);
     }
 }
 
@@ -61,12 +61,12 @@ async fn long_pulls_and_pushes_over_h2_are_no_flood() {
         _ => ok("", &seen.body_length.to_string()),
     });
     proxy.write_blob("big", &vec![7; length]);
-    let mut http2 = Http2::connect(&proxy).await;
+    let mut http2 = proxy.http2().await;
     for _ in 0..2 {
         assert_eq!(http2.length("/v2/a/blobs/b").await, length);
     }
     let small = Instant::now();
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     let pull = tokio::spawn(async move { http2.length("/v2/a/blobs/b").await });
     for _ in 0..10 {
         assert_eq!(http1.request("HEAD", "/v2/", "").await.status, 200);

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use lockgate_testkit::Answer;
 
-use crate::client::{Answer, Http1, Http2, request};
+use crate::client::{Http2, request};
 use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::{Registry, Reply, ok};
 
@@ -40,7 +41,7 @@ async fn bodies_that_never_come_take_the_place_of_nobody_else() {
     let registry = registry(&proxy);
     let mut connections = Vec::new();
     for _ in 0..5 {
-        connections.push(Http2::connect_from(&proxy, ATTACKER).await);
+        connections.push(proxy.http2_from(ATTACKER).await);
     }
     let attack: Vec<_> = connections
         .iter()
@@ -50,11 +51,11 @@ async fn bodies_that_never_come_take_the_place_of_nobody_else() {
     // While they wait: other networks are served at once, a token request among them.
     for number in 1..=20 {
         let began = Instant::now();
-        let mut other = Http1::connect_from(&proxy, [127, 0, 0, number]).await;
+        let mut other = proxy.http1_from([127, 0, 0, number]).await;
         other
             .send("POST /auth/token HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=b")
             .await;
-        assert_eq!(other.answer(false).await.status, 200);
+        assert_eq!(other.answer().await.status, 200);
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     }
     assert_eq!(registry.seen().len(), 20);
@@ -68,7 +69,7 @@ async fn bodies_that_never_come_take_the_place_of_nobody_else() {
     while refused < 496 {
         let (answer, _open) = attack.next().await.unwrap().unwrap();
         assert_eq!((answer.status, answer.error_code().as_str()), (503, "UNAVAILABLE"));
-        assert!(answer.header("retry-after").is_some());
+        assert!(answer.has("retry-after"));
         assert!(answer.text().contains("from your network"), "{}", answer.text());
         refused += 1;
     }
@@ -79,7 +80,7 @@ async fn bodies_that_never_come_take_the_place_of_nobody_else() {
 async fn more_requests_than_places_wait_and_are_served() {
     let proxy = TestProxy::open_with(options()).await;
     let _registry = registry(&proxy);
-    let http2 = Http2::connect(&proxy).await;
+    let http2 = proxy.http2().await;
     let answers = join_all((0..60).map(|number| {
         let mut http2 = http2.clone();
         async move { http2.get(&format!("/v2/{number}")).await.status }
@@ -96,28 +97,28 @@ async fn who_is_signed_in_has_a_share_that_strangers_cannot_take() {
     let proxy = TestProxy::open_with(options()).await;
     let _registry = registry(&proxy);
     let signed_in = "Authorization: Bearer good\r\n";
-    let mut owner = Http1::connect_from(&proxy, [127, 0, 0, 1]).await;
+    let mut owner = proxy.http1_from([127, 0, 0, 1]).await;
     assert_eq!(owner.request("GET", "/v2/", signed_in).await.text(), "admin");
     // Strangers of many networks, also of the owner's, each with a request whose body never comes.
     let mut held = Vec::new();
     for number in (1..=8).flat_map(|number| [number; 4]) {
-        let mut stranger = Http1::connect_from(&proxy, [127, 0, 0, number]).await;
+        let mut stranger = proxy.http1_from([127, 0, 0, number]).await;
         stranger
             .send("POST /auth/token HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
             .await;
         held.push(stranger);
     }
-    let mut stranger = Http1::connect_from(&proxy, [127, 0, 0, 99]).await;
+    let mut stranger = proxy.http1_from([127, 0, 0, 99]).await;
     let answer = stranger.get("/v2/").await;
     assert_eq!((answer.status, answer.error_code().as_str()), (503, "UNAVAILABLE"));
     for from in [[127, 0, 0, 1], [127, 0, 0, 100]] {
         let began = Instant::now();
-        let mut owner = Http1::connect_from(&proxy, from).await;
+        let mut owner = proxy.http1_from(from).await;
         assert_eq!(owner.request("GET", "/v2/", signed_in).await.text(), "admin");
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     }
     // Probes wait for nobody.
-    let mut probe = Http1::connect_from(&proxy, [127, 0, 0, 101]).await;
+    let mut probe = proxy.http1_from([127, 0, 0, 101]).await;
     assert_eq!(probe.get("/readyz").await.status, 200);
 }
 
@@ -129,12 +130,12 @@ async fn a_place_is_free_again_when_its_request_is_over() {
         _ => ok("", ""),
     });
     for round in 0..30 {
-        let mut http1 = Http1::connect(&proxy).await;
+        let mut http1 = proxy.http1().await;
         let target = if round % 2 == 0 { "/v2/cut" } else { "/v2/" };
         let answer = http1.request("DELETE", target, "").await;
         assert_eq!(answer.status, if round % 2 == 0 { 503 } else { 200 }, "{round}");
         // And one that leaves before it is answered.
-        let mut gone = Http1::connect(&proxy).await;
+        let mut gone = proxy.http1().await;
         gone.send("POST /auth/token HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
             .await;
     }

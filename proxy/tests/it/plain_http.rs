@@ -6,7 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::client::{Answer, Http1, Http2};
+use lockgate_testkit::{Answer, AsyncClient};
+
 use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::ok;
 
@@ -23,10 +24,10 @@ async fn open(http: &str) -> TestProxy {
 
 /// Sends `request` as it stands; reads the answer, after which the connection must be closed in order.
 async fn ask(proxy: &TestProxy, request: &str) -> Answer {
-    let mut client = Http1::connect_plain(proxy.address).await;
+    let mut client = AsyncClient::tcp(proxy.address).await;
     client.send(request).await;
-    let answer = client.answer(request.starts_with("HEAD ")).await;
-    assert_eq!(answer.header("connection"), Some("close"));
+    let answer = client.answer_to(request.split(' ').next().unwrap()).await;
+    assert_eq!(answer.header("connection"), "close");
     assert!(client.is_closed().await);
     answer
 }
@@ -62,10 +63,7 @@ async fn a_client_of_the_registry_is_told_the_https_url() {
     assert_eq!(message(&old), format!("{SENTENCE}an https:// URL"));
     let head = format!("HEAD /v2/app/manifests/latest HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
     let head = ask(&proxy, &head).await;
-    assert_eq!(
-        (head.status, head.header("content-type")),
-        (400, Some("application/json"))
-    );
+    assert_eq!((head.status, head.header("content-type")), (400, "application/json"));
     assert!(registry.seen().is_empty());
 }
 
@@ -78,8 +76,8 @@ async fn everybody_else_is_told_in_plain_text() {
         let url = if path == "*" { "/" } else { path };
         assert_eq!(answer.text(), format!("{SENTENCE}https://[::1]:{port}{url}\n"));
         assert_eq!(answer.status, 400);
-        assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
     }
     let odd = ask(&proxy, "GET / HTTP/1.1\r\nHost: <script>\r\n\r\n").await;
     assert_eq!(odd.text(), format!("{SENTENCE}an https:// URL\n"));
@@ -108,35 +106,35 @@ async fn the_public_name_and_the_prefix_count() {
 #[tokio::test]
 async fn the_answer_survives_a_body_that_nobody_reads() {
     let proxy = open("").await;
-    let mut client = Http1::connect_plain(proxy.address).await;
+    let mut client = AsyncClient::tcp(proxy.address).await;
     client
         .send("PATCH /v2/app/blobs/uploads/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n\r\n")
         .await;
     for _ in 0..80 {
         client.send(vec![0; 100_000]).await;
     }
-    assert!(message(&client.answer(false).await).starts_with(SENTENCE));
+    assert!(message(&client.answer().await).starts_with(SENTENCE));
     assert!(client.is_closed().await);
 }
 
 #[tokio::test]
 async fn a_head_may_come_in_pieces_and_is_bounded() {
     let proxy = open("").await;
-    let mut client = Http1::connect_plain(proxy.address).await;
+    let mut client = AsyncClient::tcp(proxy.address).await;
     for byte in "GET /v2/ HTTP/1.1\r\nHost: localhost:5443\r\n\r\n".as_bytes() {
         client.send([*byte]).await;
     }
     let expected = format!("{SENTENCE}https://localhost:5443/v2/");
-    assert_eq!(message(&client.answer(false).await), expected);
+    assert_eq!(message(&client.answer().await), expected);
 
-    let mut client = Http1::connect_plain(proxy.address).await;
+    let mut client = AsyncClient::tcp(proxy.address).await;
     client
         .send(format!("GET /v2/ HTTP/1.1\r\nX: {}", "x".repeat(70_000)))
         .await;
-    assert_eq!(client.answer(false).await.status, 431);
-    let mut client = Http1::connect_plain(proxy.address).await;
+    assert_eq!(client.answer().await.status, 431);
+    let mut client = AsyncClient::tcp(proxy.address).await;
     client.send("HELO registry\r\n").await;
-    assert_eq!(client.answer(false).await.status, 400);
+    assert_eq!(client.answer().await.status, 400);
 }
 
 #[tokio::test]
@@ -164,14 +162,8 @@ async fn who_never_ends_the_head_is_answered_408_in_the_time_of_a_handshake() {
 async fn tls_is_spoken_as_before() {
     let proxy = open("").await;
     let _registry = proxy.registry(|_| ok("", "from the registry"));
-    assert_eq!(
-        Http1::connect(&proxy).await.get("/v2/").await.text(),
-        "from the registry"
-    );
-    assert_eq!(
-        Http2::connect(&proxy).await.get("/v2/").await.text(),
-        "from the registry"
-    );
+    assert_eq!(proxy.http1().await.get("/v2/").await.text(), "from the registry");
+    assert_eq!(proxy.http2().await.get("/v2/").await.text(), "from the registry");
     // What is neither gets what TLS has for it.
     let mut stream = TcpStream::connect(proxy.address).await.unwrap();
     stream.write_all(&[0x80, 0x2e, 1, 0, 2, 0, 0, 0]).await.unwrap();

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use crate::client::{Http1, Http2, request};
+use lockgate_testkit::eventually_async;
+
+use crate::client::request;
 use crate::harness::{Options, SOON, TestProxy};
 use crate::scripted_registry::ok;
 
@@ -41,9 +43,9 @@ async fn ambiguous_requests_never_reach_the_registry() {
         "GET /v2/ HTTP/1.2\r\nHost: a\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
-        let mut http1 = Http1::connect(&proxy).await;
+        let mut http1 = proxy.http1().await;
         http1.send(attack).await;
-        let answer = http1.answer(false).await;
+        let answer = http1.answer().await;
         assert_eq!(
             (answer.status, answer.error_code().as_str()),
             (400, "UNSUPPORTED"),
@@ -53,7 +55,7 @@ async fn ambiguous_requests_never_reach_the_registry() {
         assert!(!rest.contains("HTTP/1.1"), "a second answer to {attack:?}: {rest}");
     }
     // A chunk size that two parsers may read differently ends the request.
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     http1
         .send("POST /v2/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n")
         .await;
@@ -66,15 +68,15 @@ async fn sizes_are_bounded_with_their_own_statuses() {
     let proxy = TestProxy::open().await;
     let registry = proxy.registry(|_| ok("", ""));
     let long = "a".repeat(17 * 1024);
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     let answer = http1.get(&format!("/v2/{long}")).await;
     assert_eq!((answer.status, answer.error_code().as_str()), (414, "UNSUPPORTED"));
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     let answer = http1
         .request("GET", "/v2/", &format!("X: {}\r\n", "a".repeat(70 * 1024)))
         .await;
     assert_eq!((answer.status, answer.error_code().as_str()), (431, "UNSUPPORTED"));
-    let mut http2 = Http2::connect(&proxy).await;
+    let mut http2 = proxy.http2().await;
     let answer = http2.get(&format!("/v2/{long}")).await;
     assert_eq!((answer.status, answer.error_code().as_str()), (414, "UNSUPPORTED"));
     let builder = request("/v2/").header("x", "a".repeat(70 * 1024));
@@ -92,7 +94,7 @@ async fn sizes_are_bounded_with_their_own_statuses() {
             .iter()
             .map(|(name, value)| format!("{name}: {value}\r\n"))
             .collect();
-        let mut http1 = Http1::connect(&proxy).await;
+        let mut http1 = proxy.http1().await;
         let answer = http1
             .request("POST", "/v2/fields", &format!("Content-Length: 0\r\n{lines}"))
             .await;
@@ -102,7 +104,8 @@ async fn sizes_are_bounded_with_their_own_statuses() {
             .fold(request("/v2/fields"), |builder, (name, value)| {
                 builder.method("POST").header(name, *value)
             });
-        let answer = Http2::connect(&proxy)
+        let answer = proxy
+            .http2()
             .await
             .stream(builder.body(()).unwrap(), &["x".into()])
             .await;
@@ -119,7 +122,7 @@ async fn sizes_are_bounded_with_their_own_statuses() {
         "{seen:?}"
     );
     // What is common passes: a token of 8 KiB and a long query.
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     let token = format!("Authorization: Bearer {}\r\n", &long[..8192]);
     assert_eq!(
         http1
@@ -134,18 +137,18 @@ async fn sizes_are_bounded_with_their_own_statuses() {
 async fn connections_are_used_again() {
     let proxy = TestProxy::open().await;
     let registry = proxy.registry(|seen| ok("", &seen.target));
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     for number in 0..5 {
         let answer = http1.get(&format!("/v2/{number}")).await;
         assert_eq!(answer.text(), format!("/v2/{number}"));
-        assert_eq!(answer.header("connection"), Some("keep-alive"));
+        assert_eq!(answer.header("connection"), "keep-alive");
     }
     assert!(
         registry.seen().iter().all(|seen| seen.connection == 0),
         "one connection to the registry"
     );
     let last = http1.request("GET", "/v2/", "Connection: close\r\n").await;
-    assert_eq!(last.header("connection"), Some("close"));
+    assert_eq!(last.header("connection"), "close");
     assert!(http1.is_closed().await);
 }
 
@@ -153,15 +156,15 @@ async fn connections_are_used_again() {
 async fn pipelined_requests_are_answered_in_order() {
     let proxy = TestProxy::open().await;
     let _registry = proxy.registry(|seen| ok("", &seen.target));
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     let request = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
     http1
         .send(format!("{}{}{}", request("/1"), request("/2"), &request("/3")[..20]))
         .await;
-    assert_eq!(http1.answer(false).await.text(), "/1");
-    assert_eq!(http1.answer(false).await.text(), "/2");
+    assert_eq!(http1.answer().await.text(), "/1");
+    assert_eq!(http1.answer().await.text(), "/2");
     http1.send(&request("/3")[20..]).await;
-    assert_eq!(http1.answer(false).await.text(), "/3");
+    assert_eq!(http1.answer().await.text(), "/3");
 }
 
 #[tokio::test]
@@ -170,16 +173,16 @@ async fn silent_and_slow_clients_end() {
     let _registry = proxy.registry(|_| ok("", ""));
     let began = Instant::now();
     // Never speaks; speaks once; stalls in its body; takes nothing.
-    let mut silent = Http1::connect(&proxy).await;
-    let mut idle = Http1::connect(&proxy).await;
+    let mut silent = proxy.http1().await;
+    let mut idle = proxy.http1().await;
     idle.get("/v2/").await;
-    let mut stalled = Http1::connect(&proxy).await;
+    let mut stalled = proxy.http1().await;
     stalled
         .send("PUT /v2/a/manifests/b HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
         .await;
     assert!(silent.is_closed().await);
     assert!(idle.is_closed().await);
-    let answer = stalled.answer(false).await;
+    let answer = stalled.answer().await;
     assert_eq!((answer.status, answer.error_code().as_str()), (408, "UNAVAILABLE"));
     assert!(began.elapsed() < SOON);
 }
@@ -194,7 +197,7 @@ async fn a_client_that_takes_nothing_ends() {
         ))
     });
     proxy.write_blob("big", &vec![7; length]);
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     http1.send("GET /v2/a/blobs/b HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(http1.head().await.status, 200);
     // The proxy's descriptors tell: it closes the file when it gives up. Nothing is read meanwhile.
@@ -205,12 +208,8 @@ async fn a_client_that_takes_nothing_ends() {
             .flatten()
             .any(|fd| std::fs::read_link(fd.path()).is_ok_and(|path| path == big))
     };
-    let began = Instant::now();
     assert!(is_open());
-    while is_open() {
-        assert!(began.elapsed() < SOON, "the transfer is still open");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    eventually_async("the end of the transfer", async || !is_open()).await;
     assert!(http1.rest().await.len() < length);
     drop(registry);
 }
@@ -219,13 +218,13 @@ async fn a_client_that_takes_nothing_ends() {
 async fn a_head_that_drips_in_is_answered_408() {
     let proxy = TestProxy::open_with(Options::http("  limits:\n    idletimeout: 2s\n")).await;
     let _registry = proxy.registry(|_| ok("", ""));
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     http1.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n").await;
     let began = Instant::now();
     let answer = loop {
         // A field now and then keeps every idle timer happy.
         match tokio::time::timeout(std::time::Duration::from_millis(300), http1.peek()).await {
-            Ok(()) => break http1.answer(false).await,
+            Ok(()) => break http1.answer().await,
             Err(_) => http1.send("X: a\r\n").await,
         }
         assert!(began.elapsed() < SOON, "never answered");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::client::{Http1, Http2, request};
+use crate::client::request;
 use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::{Registry, Reply, ok};
 
@@ -17,14 +17,14 @@ fn impatient() -> Options {
 #[tokio::test]
 async fn a_registry_that_stays_away_is_a_503() {
     let proxy = TestProxy::open_with(impatient()).await;
-    let (mut http1, mut http2) = (Http1::connect(&proxy).await, Http2::connect(&proxy).await);
+    let (mut http1, mut http2) = (proxy.http1().await, proxy.http2().await);
     // First there is no socket; then nobody accepts on it, as when the supervisor holds it.
     for round in 0..2 {
         let _held = (round == 1).then(|| UnixListener::bind(&proxy.socket).unwrap());
         let began = Instant::now();
         let answer = http2.get("/v2/").await;
         assert_eq!((answer.status, answer.error_code().as_str()), (503, "UNAVAILABLE"));
-        assert!(answer.header("retry-after").is_some());
+        assert!(answer.has("retry-after"));
         assert!(
             began.elapsed() >= Duration::from_millis(450),
             "it waited {:?}",
@@ -32,10 +32,10 @@ async fn a_registry_that_stays_away_is_a_503() {
         );
         let answer = http1.get("/v2/").await;
         assert_eq!((answer.status, answer.error_code().as_str()), (503, "UNAVAILABLE"));
-        http1 = Http1::connect(&proxy).await;
+        http1 = proxy.http1().await;
         let answer = http1.request("HEAD", "/v2/", "").await;
         assert_eq!((answer.status, answer.body.len()), (503, 0));
-        http1 = Http1::connect(&proxy).await;
+        http1 = proxy.http1().await;
     }
 }
 
@@ -47,7 +47,7 @@ async fn requests_wait_for_a_registry_that_comes_back() {
     for round in 0..2 {
         let _ = std::fs::remove_file(&proxy.socket);
         let held = (round == 1).then(|| UnixListener::bind(&proxy.socket).unwrap());
-        let (mut get, mut send) = (Http1::connect(&proxy).await, Http1::connect(&proxy).await);
+        let (mut get, mut send) = (proxy.http1().await, proxy.http1().await);
         get.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
         send.send(patch).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -59,8 +59,8 @@ async fn requests_wait_for_a_registry_that_comes_back() {
                 Registry::on(tokio::net::UnixListener::from_std(held).unwrap(), |_| None, handler)
             }
         };
-        assert_eq!(get.answer(false).await.text(), "GET 0");
-        assert_eq!(send.answer(false).await.text(), "PATCH 5");
+        assert_eq!(get.answer().await.text(), "GET 0");
+        assert_eq!(send.answer().await.text(), "PATCH 5");
     }
 }
 
@@ -99,13 +99,13 @@ async fn what_was_cut_is_sent_again_where_that_is_harmless() {
         for (method, target, length, status) in cases {
             let target = format!("{target}{suffix}");
             let answer = if protocol == 1 {
-                let mut http1 = Http1::connect(&proxy).await;
+                let mut http1 = proxy.http1().await;
                 let head = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
                 http1.send(head).await;
                 http1.send(vec![b'x'; length]).await;
-                http1.answer(method == "HEAD").await
+                http1.answer_to(method).await
             } else {
-                let mut http2 = Http2::connect(&proxy).await;
+                let mut http2 = proxy.http2().await;
                 let request = request(&target).method(method).body(()).unwrap();
                 http2.request(request, Bytes::from(vec![b'x'; length])).await
             };
@@ -113,7 +113,7 @@ async fn what_was_cut_is_sent_again_where_that_is_harmless() {
             match status {
                 503 => {
                     assert_eq!(answer.error_code(), "UNAVAILABLE");
-                    assert!(answer.header("retry-after").is_some());
+                    assert!(answer.has("retry-after"));
                 }
                 _ if method == "HEAD" => {}
                 _ => assert_eq!(answer.text(), length.to_string(), "{method} {target} over {protocol}"),
@@ -148,11 +148,11 @@ async fn an_upload_goes_on_when_the_registry_dies_before_its_first_byte() {
             _ => Reply::Raw("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".to_owned()),
         },
     );
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     http1
         .send("PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
         .await;
-    let answer = http1.answer(false).await;
+    let answer = http1.answer().await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     // What died with the registry, what was missing, and the rest of the request.
     let bodies: Vec<_> = registry.seen().into_iter().map(|seen| seen.body).collect();
@@ -163,7 +163,7 @@ async fn an_upload_goes_on_when_the_registry_dies_before_its_first_byte() {
 async fn a_request_that_kills_the_registry_does_so_a_few_times_only() {
     let proxy = TestProxy::open().await;
     let registry = proxy.registry(|_| Reply::Cut);
-    let answer = Http1::connect(&proxy).await.get("/v2/").await;
+    let answer = proxy.http1().await.get("/v2/").await;
     assert_eq!((answer.status, answer.error_code().as_str()), (503, "UNAVAILABLE"));
     assert_eq!(registry.seen().len(), 4);
 }
@@ -172,7 +172,7 @@ async fn a_request_that_kills_the_registry_does_so_a_few_times_only() {
 async fn a_pooled_connection_that_died_is_replaced() {
     let proxy = TestProxy::open().await;
     let registry = proxy.registry(|_| ok("", ""));
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     for _ in 0..3 {
         assert_eq!(http1.get("/v2/").await.status, 200);
     }
@@ -181,7 +181,7 @@ async fn a_pooled_connection_that_died_is_replaced() {
     let patch = "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
     assert_eq!(http1.get("/v2/").await.status, 200);
     http1.send(patch).await;
-    assert_eq!(http1.answer(false).await.status, 200);
+    assert_eq!(http1.answer().await.status, 200);
     assert_eq!(again.seen().len(), 2);
 }
 
@@ -197,7 +197,7 @@ async fn nothing_is_asked_on_a_connection_after_an_answer_that_ends_it() {
         ),
         _ => ok("", &seen.connection.to_string()),
     });
-    let mut http2 = Http2::connect(&proxy).await;
+    let mut http2 = proxy.http2().await;
     assert_eq!(http2.get("/v2/").await.text(), "0");
     assert_eq!(http2.get("/v2/wrong").await.status, 400);
     assert_eq!(
@@ -226,11 +226,11 @@ async fn a_request_that_was_never_read_is_sent_again_on_a_new_connection() {
         ("POST", "/v2/a/blobs/uploads/", 0),
         ("PATCH", "/v2/a/blobs/uploads/1", 0),
     ] {
-        let mut http1 = Http1::connect(&proxy).await;
+        let mut http1 = proxy.http1().await;
         assert_eq!(http1.get("/v2/").await.status, 200);
         let head = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
         http1.send([head.as_bytes(), &vec![b'x'; length]].concat()).await;
-        let answer = http1.answer(false).await;
+        let answer = http1.answer().await;
         assert_eq!(
             (answer.status, answer.text()),
             (200, length.to_string().as_str()),
@@ -256,14 +256,14 @@ async fn an_answer_that_breaks_off_is_not_completed() {
             _ => Reply::Last("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_owned()),
         }
     });
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     http1.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(http1.head().await.status, 200);
     assert_eq!(http1.rest().await, b"half");
-    let mut http2 = Http2::connect(&proxy).await;
+    let mut http2 = proxy.http2().await;
     let broken = http2.try_request(request("/v2/").body(()).unwrap(), Bytes::new()).await;
     assert!(broken.is_err(), "{broken:?}");
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     let answer = http1.get("/garbage").await;
     assert_eq!((answer.status, answer.error_code().as_str()), (502, "UNKNOWN"));
 }

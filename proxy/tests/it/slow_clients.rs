@@ -1,8 +1,8 @@
 //! Slow clients by the hundred: they end by themselves, and nobody else waits for them.
 
 use futures_util::future::join_all;
+use lockgate_testkit::AsyncClient;
 
-use crate::client::Http1;
 use crate::harness::{Options, TestProxy};
 use crate::scripted_registry::ok;
 
@@ -21,12 +21,12 @@ async fn slow_heads_and_bodies_by_the_hundred_hinder_nobody() {
     let mut slow = connected(&proxy).await;
     for number in 0..20 {
         let target = format!("/v2/{number}");
-        assert_eq!(Http1::connect(&proxy).await.get(&target).await.text(), target);
+        assert_eq!(proxy.http1().await.get(&target).await.text(), target);
     }
     // The slow ones are still there: what they began, they may end.
     let mut body = slow.swap_remove(1);
     body.send(vec![0; 995]).await;
-    assert_eq!(body.answer(false).await.status, 200);
+    assert_eq!(body.answer().await.status, 200);
 }
 
 #[tokio::test]
@@ -34,19 +34,19 @@ async fn slow_heads_and_bodies_by_the_hundred_are_answered_408() {
     let proxy = TestProxy::open_with(Options::http("  limits:\n    idletimeout: 2s\n")).await;
     let registry = proxy.registry(|_| ok("", ""));
     let slow = connected(&proxy).await;
-    let answers = join_all(slow.into_iter().map(async |mut client| client.answer(false).await)).await;
+    let answers = join_all(slow.into_iter().map(async |mut client| client.answer().await)).await;
     for answer in answers {
         assert_eq!((answer.status, answer.error_code().as_str()), (408, "UNAVAILABLE"));
     }
     assert!(registry.seen().is_empty(), "no request was whole");
-    assert_eq!(Http1::connect(&proxy).await.get("/v2/").await.status, 200);
+    assert_eq!(proxy.http1().await.get("/v2/").await.status, 200);
 }
 
 /// A hundred, half of each kind.
-async fn connected(proxy: &TestProxy) -> Vec<Http1> {
+async fn connected(proxy: &TestProxy) -> Vec<AsyncClient> {
     let mut slow = Vec::new();
     for number in 0..HUNDRED {
-        let mut client = Http1::connect(proxy).await;
+        let mut client = proxy.http1().await;
         client.send(SLOW[number % 2]).await;
         slow.push(client);
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::client::{Http1, Http2, request};
+use crate::client::request;
 use crate::harness::TestProxy;
 use crate::scripted_registry::{Registry, Reply, Seen, ok};
 
@@ -15,14 +15,14 @@ async fn bodies_of_any_framing_arrive_whole() {
     let proxy = TestProxy::open().await;
     let registry = proxy.registry(|seen| ok("", &seen.body_length.to_string()));
     let length = 20 * 1024 * 1024 + 7;
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     http1
         .send(format!(
             "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
         ))
         .await;
     http1.send(vec![1; length]).await;
-    assert_eq!(http1.answer(false).await.text(), length.to_string());
+    assert_eq!(http1.answer().await.text(), length.to_string());
     // Chunked, on the same connection.
     http1
         .send("PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -33,8 +33,8 @@ async fn bodies_of_any_framing_arrive_whole() {
         http1.send("\r\n").await;
     }
     http1.send("0\r\n\r\n").await;
-    assert_eq!(http1.answer(false).await.text(), "4000000");
-    let mut http2 = Http2::connect(&proxy).await;
+    assert_eq!(http1.answer().await.text(), "4000000");
+    let mut http2 = proxy.http2().await;
     let patch = request("/v2/a/blobs/uploads/1").method("PATCH").body(()).unwrap();
     assert_eq!(
         http2.request(patch, Bytes::from(vec![3; length])).await.text(),
@@ -51,7 +51,7 @@ async fn bodies_of_any_framing_arrive_whole() {
 async fn a_last_byte_that_comes_alone_is_not_waited_for_in_vain() {
     let proxy = TestProxy::open().await;
     let _registry = proxy.registry(|seen| ok("", &seen.body_length.to_string()));
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     for length in [1, 2, 3, 1000, 64 * 1024 + 1] {
         // Each piece is a record of its own, and has time to be read as one.
         for _ in 0..4 {
@@ -64,7 +64,7 @@ async fn a_last_byte_that_comes_alone_is_not_waited_for_in_vain() {
             http1.send(vec![1; length - 1]).await;
             tokio::task::yield_now().await;
             http1.send([1]).await;
-            assert_eq!(http1.answer(false).await.text(), length.to_string());
+            assert_eq!(http1.answer().await.text(), length.to_string());
         }
     }
 }
@@ -79,7 +79,7 @@ async fn a_small_body_that_never_set_out_arrives_whole() {
         Reply::Silence
     };
     let first = Registry::start_with_uploads(&proxy.socket, asks, |_| Reply::Silence);
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     http1
         .send("PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
         .await;
@@ -87,7 +87,7 @@ async fn a_small_body_that_never_set_out_arrives_whole() {
     first.end().await;
     let stands = |_: &Seen| Reply::Raw("HTTP/1.1 204 No Content\r\nX-Lockgate-Offset: 0\r\n\r\n".to_owned());
     let second = Registry::start_with_uploads(&proxy.socket, stands, |seen| ok("", &seen.body_length.to_string()));
-    assert_eq!(http1.answer(false).await.text(), "5");
+    assert_eq!(http1.answer().await.text(), "5");
     assert_eq!(second.seen().last().unwrap().body, b"hello");
 }
 
@@ -96,7 +96,7 @@ async fn a_small_body_that_never_set_out_arrives_whole() {
 async fn a_body_that_ends_with_an_empty_frame_ends_once() {
     let proxy = TestProxy::open().await;
     let registry = proxy.registry(|seen| ok("", &seen.body_length.to_string()));
-    let mut http2 = Http2::connect(&proxy).await;
+    let mut http2 = proxy.http2().await;
     for number in 1..=3 {
         let patch = request("/v2/a/blobs/uploads/1").method("PATCH").body(()).unwrap();
         let pieces = [Bytes::from_static(b"01234"), Bytes::from_static(b"56789")];
@@ -128,14 +128,14 @@ async fn expect_100_continue_is_answered_by_the_registry() {
     );
     let head =
         |target: &str| format!("PUT {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     http1.send(head("/v2/a/manifests/b")).await;
     assert_eq!(http1.head().await.status, 100);
     http1.send("hello").await;
-    assert_eq!(http1.answer(false).await.text(), "5");
+    assert_eq!(http1.answer().await.text(), "5");
     // Without a 100 the client need not send anything. The connection was kept.
     http1.send(head("/v2/refused/manifests/b")).await;
-    assert_eq!(http1.answer(false).await.status, 401);
+    assert_eq!(http1.answer().await.status, 401);
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() {
         |_| Reply::Cut,
     );
     let length = 512 * 1024 * 1024;
-    let mut http1 = Http1::connect(&proxy).await;
+    let mut http1 = proxy.http1().await;
     http1
         .send(format!(
             "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
@@ -159,9 +159,9 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() {
     while sent < 16 && http1.try_send(&piece).await.is_ok() {
         sent += 1;
     }
-    let answer = http1.answer(false).await;
+    let answer = http1.answer().await;
     assert_eq!((answer.status, answer.error_code().as_str()), (401, "UNAUTHORIZED"));
-    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(answer.header("connection"), "close");
     // And the proxy does not take the rest for ever.
     let began = std::time::Instant::now();
     while sent < 512 && http1.try_send(&piece).await.is_ok() {
@@ -170,7 +170,7 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() {
     assert!(sent < 512, "the whole body was taken in {:?}", began.elapsed());
     assert_eq!(registry.seen().len(), 1);
 
-    let mut http2 = Http2::connect(&proxy).await;
+    let mut http2 = proxy.http2().await;
     let patch = request("/v2/a/blobs/uploads/1").method("PATCH").body(()).unwrap();
     let answer = http2.request(patch, Bytes::from(vec![3; 8 * 1024 * 1024])).await;
     assert_eq!((answer.status, answer.error_code().as_str()), (401, "UNAUTHORIZED"));

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use lockgate_registry::{Frontend, accounts};
+use lockgate_testkit::sha256;
 
-use crate::harness::{Served, sha256};
+use crate::harness::Served;
 
 const WITH_ACCOUNTS: &str = "\
 storage: {filesystem: {rootdirectory: data}, delete: {enabled: true}}

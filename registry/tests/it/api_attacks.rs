@@ -8,10 +8,11 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use lockgate_registry::{Frontend, accounts};
+use lockgate_testkit::{Answer, sha256};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::harness::{Answer, Served, sha256};
+use crate::harness::Served;
 
 const CONFIG: &str = "\
 storage: {filesystem: {rootdirectory: data}, delete: {enabled: true}}

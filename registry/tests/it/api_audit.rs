@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use lockgate_registry::{ConfirmedLog, Frontend};
+use lockgate_testkit::Answer;
 
-use crate::harness::{Answer, OPEN, Served};
+use crate::harness::{OPEN, Served};
 
 /// A log that takes audit lines, or does not.
 #[derive(Default)]
@@ -45,7 +46,7 @@ fn without_its_audit_line_nothing_is_removed() {
         format!("/v2/a/blobs/{blob}"),
         "/v2/a/manifests/v1".to_owned(),
         format!("/v2/a/manifests/{manifest}"),
-        begun.expect(202).header("location").to_owned(),
+        begun.expect(202).location().to_owned(),
     ];
     log.is_full.store(true, Ordering::Relaxed);
     for path in &things {

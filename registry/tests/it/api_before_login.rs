@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use lockgate_registry::{Frontend, accounts};
+use lockgate_testkit::Answer;
 
-use crate::harness::{Answer, Served};
+use crate::harness::Served;
 
 const TOKENS: &str = "\
 storage: {filesystem: {rootdirectory: data}, delete: {enabled: true}}
@@ -24,11 +25,8 @@ fn served(http: &str, front: Frontend) -> Served {
 fn asked(served: &Served, method: &str, target: &str) -> (u16, String) {
     let request = format!("{method} {target} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n");
     let answer = served.exchange(&request);
-    let status = answer.split(' ').nth(1).expect(&answer).parse().expect(&answer);
-    let location = answer
-        .split_once("location: ")
-        .and_then(|(_, rest)| rest.split("\r\n").next());
-    (status, location.unwrap_or_default().to_owned())
+    let (answer, _) = Answer::parse(answer.as_bytes(), method, true).expect(&answer);
+    (answer.status, answer.header("location").to_owned())
 }
 
 #[test]
@@ -122,11 +120,7 @@ fn preflights_are_answered_before_a_login_with_the_configured_headers() {
             "https://ui.example",
             "{path}"
         );
-        assert_eq!(
-            answer.headers.get_all("access-control-allow-methods").iter().count(),
-            3,
-            "{path}"
-        );
+        assert_eq!(answer.values("access-control-allow-methods").count(), 3, "{path}");
         assert_eq!(answer.header("access-control-allow-credentials"), "true", "{path}");
     }
     // A page may read every answer, the one that asks for a login too.

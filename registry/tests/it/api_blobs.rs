@@ -1,8 +1,9 @@
 //! Blobs over HTTP: whole, in part, conditionally; handed off in three ways.
 
 use lockgate_registry::Frontend;
+use lockgate_testkit::{Answer, sha256, sha512};
 
-use crate::harness::{Answer, OPEN, Served, sha256, sha512};
+use crate::harness::{OPEN, Served};
 
 const CONTENT: &[u8] = b"0123456789";
 
@@ -293,17 +294,12 @@ fn sha512_is_verified_and_served() {
     let served = Served::open();
     let digest = sha512(CONTENT);
     let begun = served.send("POST", "/v2/a/b/blobs/uploads/?digest-algorithm=sha512", &[], b"");
-    let location = begun.expect(202).header("location").to_owned();
+    let location = begun.expect(202).location().to_owned();
     let wrong = sha512(b"other");
     let refused = served.send("PUT", &format!("{location}?digest={wrong}"), &[], CONTENT);
     refused.expect_error(400, "DIGEST_INVALID");
     let begun = served.send("POST", "/v2/a/b/blobs/uploads/?digest-algorithm=sha512", &[], b"");
-    let put = served.send(
-        "PUT",
-        &format!("{}?digest={digest}", begun.header("location")),
-        &[],
-        CONTENT,
-    );
+    let put = served.send("PUT", &begun.location_with(&digest), &[], CONTENT);
     assert_eq!(put.expect(201).header("docker-content-digest"), digest);
     assert_eq!(get(&served, &digest, &[]).expect(200).body, CONTENT);
 }

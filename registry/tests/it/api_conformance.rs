@@ -1,9 +1,10 @@
 //! What the OCI distribution specification's main branch asks for and no other module shows; docs/CONFORMANCE.md is the map.
 
 use lockgate_registry::Frontend;
+use lockgate_testkit::{Answer, sha256, sha512};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, OPEN, Served, sha256, sha512};
+use crate::harness::{OPEN, Served};
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -39,7 +40,7 @@ fn pulled(served: &Served, reference: &str, manifest: &Value) {
 
 fn begin(served: &Served, query: &str) -> String {
     let begun = served.send("POST", &format!("/v2/a/b/blobs/uploads/{query}"), &[], b"");
-    begun.expect(202).header("location").to_owned()
+    begun.expect(202).location().to_owned()
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn the_first_chunk_begins_at_zero_and_the_last_one_at_the_end() {
     }
     let status = served.get(&location);
     assert_eq!(status.expect(204).header("range"), "0-3");
-    let go_on = status.header("location").to_owned();
+    let go_on = status.location().to_owned();
     let put = format!("{go_on}?digest={}", sha256(b"012345"));
     served.send("PUT", &put, &[("Content-Range", "4-5")], b"45").expect(201);
 }
@@ -122,7 +123,7 @@ fn a_mount_says_where_and_what_in_any_algorithm() {
     let served = Served::open();
     let location = served.send("POST", "/v2/source/blobs/uploads/?digest-algorithm=sha512", &[], b"");
     let digest = sha512(b"shared");
-    let put = format!("{}?digest={digest}", location.header("location"));
+    let put = location.location_with(&digest);
     served.send("PUT", &put, &[], b"shared").expect(201);
     let mounted = served.send(
         "POST",
@@ -132,7 +133,7 @@ fn a_mount_says_where_and_what_in_any_algorithm() {
     );
     assert_eq!(mounted.expect(201).header("docker-content-digest"), digest);
     assert_eq!(mounted.header("location"), format!("/v2/a/b/blobs/{digest}"));
-    assert_eq!(served.get(mounted.header("location")).expect(200).body, b"shared");
+    assert_eq!(served.get(mounted.location()).expect(200).body, b"shared");
     // Neither source nor blob are there: an upload begins, of the algorithm that was asked for.
     let other = sha512(b"other");
     let location = begin(&served, &format!("?mount={other}&from=not/there"));
@@ -149,7 +150,7 @@ fn ten_tags_and_more_are_set_by_one_push() {
     let tags: Vec<String> = (0..32).map(|number| format!("tag-{number:02}")).collect();
     let query: Vec<String> = tags.iter().map(|tag| format!("tag={tag}")).collect();
     let put = served.put_manifest("a/b", &format!("{digest}?{}", query.join("&")), manifest.as_bytes());
-    assert_eq!(put.expect(201).headers.get_all("oci-tag").iter().count(), 32);
+    assert_eq!(put.expect(201).values("oci-tag").count(), 32);
     assert_eq!(served.get("/v2/a/b/tags/list").json()["tags"], json!(tags));
     let last = served.get("/v2/a/b/manifests/tag-31");
     assert_eq!(last.expect(200).header("docker-content-digest"), digest);
@@ -426,7 +427,7 @@ fn warnings_are_not_sent() {
         "/v2/a/b/tags/list",
         "/v2/no/manifests/v1",
     ] {
-        assert!(!served.get(path).headers.contains_key("warning"), "{path}");
+        assert!(!served.get(path).has("warning"), "{path}");
     }
 }
 

@@ -3,8 +3,9 @@
 use std::fs;
 
 use lockgate_registry::Frontend;
+use lockgate_testkit::sha256;
 
-use crate::harness::{Served, sha256};
+use crate::harness::Served;
 use crate::storage_full::Disk;
 
 /// Where a blob's content lies.

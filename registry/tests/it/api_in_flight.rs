@@ -82,7 +82,7 @@ fn nobody_but_the_own_proxy_asks_before_a_body() {
 fn an_upload_that_stalls_ends_and_can_be_gone_on_with() {
     let served = Served::start(&format!("{OPEN}{LIMITS}"), Frontend::Other, |_| {});
     let begun = served.send("POST", "/v2/a/blobs/uploads/", &[], b"");
-    let location = begun.expect(202).header("location").to_owned();
+    let location = begun.expect(202).location().to_owned();
     let mut stream = connect_from(served.address(), [127, 0, 0, 1]);
     let head =
         format!("PATCH {location} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1000\r\n\r\nhello");

@@ -1,8 +1,9 @@
 //! Manifests of the largest size, whose layers nobody has: answers stay short, and so does what the registry keeps.
 
-use std::process::Command;
+use lockgate_testkit::process::memory_kib;
+use lockgate_testkit::{Answer, own_process, sha256};
 
-use crate::harness::{Answer, Served, sha256};
+use crate::harness::Served;
 
 const SIZE: usize = 4 * 1024 * 1024;
 const AT_ONCE: usize = 16;
@@ -79,21 +80,7 @@ fn what_is_wrong_is_quoted_in_part() {
 /// Runs [`sixteen_large_manifests`] in a process of its own, whose memory is then the registry's and a client's.
 #[test]
 fn sixteen_large_manifests_at_once_leave_no_memory_behind() {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "api_large_manifests::sixteen_large_manifests",
-            "--ignored",
-            "--nocapture",
-        ])
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && told.contains("1 passed"),
-        "{told}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    own_process::run("api_large_manifests::sixteen_large_manifests", &[]);
 }
 
 #[test]
@@ -104,7 +91,7 @@ fn sixteen_large_manifests() {
         .map(|number| with_unknown_layers(&served, MOST, &number.to_string()))
         .collect();
     put(&served, &with_unknown_layers(&served, 20, "small")).expect(400);
-    let before = memory_kib("VmRSS:");
+    let before = memory_kib("self", "VmRSS");
     std::thread::scope(|scope| {
         for manifest in &manifests {
             scope.spawn(|| {
@@ -115,14 +102,11 @@ fn sixteen_large_manifests() {
             });
         }
     });
-    let (kept, peak) = (memory_kib("VmRSS:") - before, memory_kib("VmHWM:") - before);
+    let (kept, peak) = (
+        memory_kib("self", "VmRSS") - before,
+        memory_kib("self", "VmHWM") - before,
+    );
     println!("{kept} KiB are kept, {peak} KiB were held at most");
     assert!(peak < PEAK_KIB, "{peak} KiB more than before were held");
     assert!(kept < KEPT_KIB, "{kept} KiB more than before are kept");
-}
-
-fn memory_kib(what: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

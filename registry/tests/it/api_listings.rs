@@ -1,8 +1,9 @@
 //! Tags, the catalog and referrers over HTTP.
 
+use lockgate_testkit::sha256;
 use serde_json::json;
 
-use crate::harness::{Served, sha256};
+use crate::harness::Served;
 
 const ARTIFACT: &str = "application/vnd.oci.image.manifest.v1+json";
 

@@ -1,14 +1,13 @@
 //! Many wrong logins at once: who is in stays in, and memory has a bound.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::ErrorKind;
 use std::path::Path;
-use std::process::Command;
 
-use base64::Engine as _;
 use lockgate_registry::{Frontend, accounts};
+use lockgate_testkit::process::memory_kib;
+use lockgate_testkit::{Client, basic_auth, own_process, sha256};
 
-use crate::harness::{Served, sha256};
+use crate::harness::Served;
 
 const WITH_ACCOUNTS: &str = "\
 storage: {filesystem: {rootdirectory: data}}
@@ -23,35 +22,21 @@ const OTHER_MEMORY_KIB: u64 = 64 * 1024;
 /// Runs [`a_pull_amid_wrong_logins`] in a process of its own, whose memory is then the registry's and a client's.
 #[test]
 fn wrong_logins_by_the_dozen_hinder_nobody_and_take_bounded_memory() {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "api_login_memory::a_pull_amid_wrong_logins",
-            "--ignored",
-            "--nocapture",
-        ])
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && told.contains("1 passed"),
-        "{told}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    own_process::run("api_login_memory::a_pull_amid_wrong_logins", &[]);
 }
 
 #[test]
 #[ignore = "measures the whole process; run by wrong_logins_by_the_dozen_hinder_nobody_and_take_bounded_memory"]
 fn a_pull_amid_wrong_logins() {
     let served = Served::start(WITH_ACCOUNTS, Frontend::Other, prepare);
-    let alice = format!("Basic {}", base64("alice:wonderland"));
+    let alice = basic_auth("alice:wonderland");
     let alice = [("Authorization", alice.as_str())];
     let digest = sha256(b"layer");
     let push = format!("/v2/a/blobs/uploads/?digest={digest}");
     served.send("POST", &push, &alice, b"layer").expect(201);
     let pull = || served.send("GET", &format!("/v2/a/blobs/{digest}"), &alice, b"");
     assert_eq!(pull().expect(200).body, b"layer");
-    let before = peak_memory_kib();
+    let before = memory_kib("self", "VmHWM");
 
     let wrong: Vec<WrongLogin> = (0..WRONG_LOGINS)
         .map(|number| WrongLogin::send(&served, number))
@@ -71,7 +56,7 @@ fn a_pull_amid_wrong_logins() {
         .map_or(1, usize::from)
         .saturating_sub(1)
         .max(1) as u64;
-    let grown = peak_memory_kib() - before;
+    let grown = memory_kib("self", "VmHWM") - before;
     assert!(
         grown < checks * HASH_MEMORY_KIB + OTHER_MEMORY_KIB,
         "{grown} KiB more than before"
@@ -87,38 +72,26 @@ fn prepare(home: &Path) {
 }
 
 /// A login on a connection of its own, whose answer nobody waits for yet.
-struct WrongLogin(TcpStream);
+struct WrongLogin(Client);
 
 impl WrongLogin {
     fn send(served: &Served, number: usize) -> Self {
-        let mut stream = TcpStream::connect(served.address()).unwrap();
-        let credentials = base64(&format!("mallory:guess {number}"));
-        let request =
-            format!("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\nAuthorization: Basic {credentials}\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        Self(stream)
+        let mut client = served.client();
+        let login = basic_auth(&format!("mallory:guess {number}"));
+        let request = format!("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\nAuthorization: {login}\r\n\r\n");
+        client.write(request).unwrap();
+        Self(client)
     }
 
     fn is_answered(&self) -> bool {
-        self.0.set_nonblocking(true).unwrap();
-        let peeked = self.0.peek(&mut [0]);
-        self.0.set_nonblocking(false).unwrap();
+        let stream = self.0.stream();
+        stream.set_nonblocking(true).unwrap();
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).unwrap();
         !matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
     fn status(mut self) -> u16 {
-        let mut answer = String::new();
-        self.0.read_to_string(&mut answer).unwrap();
-        answer.split(' ').nth(1).unwrap().parse().unwrap()
+        self.0.answer().unwrap().status
     }
-}
-
-fn base64(text: &str) -> String {
-    base64::engine::general_purpose::STANDARD.encode(text)
-}
-
-fn peak_memory_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -1,13 +1,14 @@
 //! Requests that cannot be read, by the registry alone: each answer says why, in the form of every error.
 
-use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use crate::harness::{Served, exchange, sha256};
+use lockgate_testkit::{Answer, client, exchange, sha256};
+
+use crate::harness::Served;
 
 /// The registry over TCP and at a Unix socket.
-fn doors() -> [(Served, Option<std::path::PathBuf>); 2] {
+fn registries() -> [(Served, Option<std::path::PathBuf>); 2] {
     let (at_socket, path) = Served::at_unix_socket();
     [(Served::open(), None), (at_socket, Some(path))]
 }
@@ -15,31 +16,24 @@ fn doors() -> [(Served, Option<std::path::PathBuf>); 2] {
 fn ask(served: &Served, socket: Option<&Path>, request: &str) -> String {
     match socket {
         Some(path) => exchange(UnixStream::connect(path).unwrap(), request),
-        None => exchange(TcpStream::connect(served.address()).unwrap(), request),
+        None => exchange(client::connect(served.address()).unwrap(), request),
     }
 }
 
 /// Fails unless `answer` is one error in the specification's form; gives its message.
 #[track_caller]
 fn message(answer: &str, status: u16) -> String {
-    let (head, body) = answer.split_once("\r\n\r\n").expect(answer);
-    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-    for field in [
-        "content-type: application/json",
-        "docker-distribution-api-version: registry/2.0",
-        "connection: close",
-    ] {
-        assert!(head.to_ascii_lowercase().contains(field), "{field}: {answer}");
-    }
-    let body: serde_json::Value = serde_json::from_str(body).expect(answer);
-    assert_eq!(body["errors"][0]["code"], "UNSUPPORTED", "{answer}");
-    body["errors"][0]["message"].as_str().unwrap().to_owned()
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    let answer = Answer::of(answer);
+    answer.expect_error(status, "UNSUPPORTED");
+    assert_eq!(answer.header("connection"), "close", "{answer:?}");
+    answer.json()["errors"][0]["message"].as_str().unwrap().to_owned()
 }
 
 #[test]
 fn whatever_is_refused_says_why() {
     let post = "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: r\r\n";
-    for (served, socket) in doors() {
+    for (served, socket) in registries() {
         for (request, status, why) in [
             (
                 format!("GET /v2/ HTTP/1.1\r\nHost: r\r\n{}\r\n", "X: y\r\n".repeat(96)),
@@ -114,7 +108,7 @@ fn whatever_is_refused_says_why() {
 #[test]
 fn what_came_before_is_answered_first() {
     let get = "GET /v2/ HTTP/1.1\r\nHost: r\r\n\r\n";
-    for (served, socket) in doors() {
+    for (served, socket) in registries() {
         let answer = ask(
             &served,
             socket.as_deref(),
@@ -128,7 +122,7 @@ fn what_came_before_is_answered_first() {
 /// Every nginx without `proxy_http_version` sends it so.
 #[test]
 fn a_post_of_http_1_0_without_a_length_has_an_empty_body() {
-    for (served, socket) in doors() {
+    for (served, socket) in registries() {
         for head in [
             "",
             "Host: r\r\n",
@@ -153,7 +147,7 @@ fn a_post_of_http_1_0_without_a_length_has_an_empty_body() {
 
 #[test]
 fn a_body_that_cannot_be_read_is_cut_and_says_so() {
-    for (served, socket) in doors() {
+    for (served, socket) in registries() {
         for chunks in [
             "x\r\n",
             "5\r\nhello\r\n0x0\r\n\r\n",
@@ -166,18 +160,16 @@ fn a_body_that_cannot_be_read_is_cut_and_says_so() {
                 socket.as_deref(),
                 "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n",
             );
-            let location = begun.split_once("location: ").unwrap().1.split("\r\n").next().unwrap();
+            let begun = Answer::of(&begun);
+            let location = begun.location();
             let patch = format!("PATCH {location} HTTP/1.1\r\nHost: r\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
             let answer = ask(&served, socket.as_deref(), &patch);
             assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{chunks}: {answer}");
-            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-            assert!(head.starts_with("HTTP/1.1 400 "), "{chunks}: {answer}");
-            let body: serde_json::Value = serde_json::from_str(body).expect(&answer);
-            assert_eq!(body["errors"][0]["code"], "BLOB_UPLOAD_INVALID");
-            assert!(
-                body["errors"][0]["message"].as_str().unwrap().contains("chunk"),
-                "{answer}"
-            );
+            let answer = Answer::of(&answer);
+            answer.expect_error(400, "BLOB_UPLOAD_INVALID");
+            let json = answer.json();
+            let message = json["errors"][0]["message"].as_str().unwrap();
+            assert!(message.contains("chunk"), "{answer:?}");
         }
     }
 }

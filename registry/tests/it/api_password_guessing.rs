@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
 use lockgate_registry::{Frontend, accounts};
+use lockgate_testkit::{Answer, basic_auth};
 
-use crate::harness::{Answer, Served};
+use crate::harness::Served;
 
 const YAML: &str = "\
 storage: {filesystem: {rootdirectory: data}}
@@ -29,8 +29,7 @@ fn served() -> Served {
 }
 
 fn basic(account: &str, password: &str) -> String {
-    let text = base64::engine::general_purpose::STANDARD.encode(format!("{account}:{password}"));
-    format!("Basic {text}")
+    basic_auth(&format!("{account}:{password}"))
 }
 
 /// As the proxy tells of a client at `address`.
@@ -63,7 +62,7 @@ fn content(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
         .headers
         .iter()
         .filter(|(name, _)| !["date", "x-request-id"].contains(&name.as_str()))
-        .map(|(name, value)| (name.to_string(), format!("{value:?}")))
+        .cloned()
         .collect();
     headers.sort();
     (

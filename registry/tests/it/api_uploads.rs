@@ -3,8 +3,9 @@
 use std::io::Write as _;
 
 use lockgate_registry::Frontend;
+use lockgate_testkit::{Answer, sha256};
 
-use crate::harness::{Answer, OPEN, Served, sha256};
+use crate::harness::{OPEN, Served};
 
 const START: &str = "/v2/a/b/blobs/uploads/";
 
@@ -13,7 +14,7 @@ fn begin(served: &Served) -> String {
     begun.expect(202);
     assert_eq!(begun.header("range"), "0-0");
     assert!(begun.header("location").ends_with(begun.header("docker-upload-uuid")));
-    begun.header("location").to_owned()
+    begun.location().to_owned()
 }
 
 fn patch(served: &Served, location: &str, range: Option<&str>, piece: &[u8]) -> Answer {
@@ -29,7 +30,7 @@ fn chunks_follow_on() {
     assert_eq!(first.expect(202).header("range"), "0-4");
     let second = patch(&served, first.header("location"), Some("5-7"), b"567");
     assert_eq!(second.expect(202).header("range"), "0-7");
-    let status = served.get(second.header("location"));
+    let status = served.get(second.location());
     assert_eq!(status.expect(204).header("range"), "0-7");
     let digest = sha256(b"0123456789");
     let put = served.send(
@@ -39,7 +40,7 @@ fn chunks_follow_on() {
         b"89",
     );
     assert_eq!(put.expect(201).header("location"), format!("/v2/a/b/blobs/{digest}"));
-    assert_eq!(served.get(put.header("location")).expect(200).body, b"0123456789");
+    assert_eq!(served.get(put.location()).expect(200).body, b"0123456789");
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn one_post_is_enough() {
     let digest = sha256(b"whole");
     let posted = served.send("POST", &format!("{START}?digest={digest}"), &[], b"whole");
     assert_eq!(posted.expect(201).header("docker-content-digest"), digest);
-    assert_eq!(served.get(posted.header("location")).expect(200).body, b"whole");
+    assert_eq!(served.get(posted.location()).expect(200).body, b"whole");
     let refused = served.send("POST", &format!("{START}?digest={}", sha256(b"other")), &[], b"whole");
     refused.expect_error(400, "DIGEST_INVALID");
 }
@@ -146,7 +147,7 @@ fn a_blob_is_mounted_from_another_repository() {
         mounted.expect(201).header("location"),
         format!("/v2/a/b/blobs/{digest}")
     );
-    assert_eq!(served.get(mounted.header("location")).expect(200).body, b"shared");
+    assert_eq!(served.get(mounted.location()).expect(200).body, b"shared");
     // Without `from` any repository that may be read will do.
     served
         .send("POST", &format!("/v2/c/blobs/uploads/?mount={digest}"), &[], b"")

@@ -1,12 +1,10 @@
 //! Tokens that are made here, taken by CNCF distribution as its `auth.token`.
 //!
-//! Runs against every distribution that is installed: `docker-registry` (Debian, 2.8) and `registry` (3.x, `go install`).
+//! Runs against every distribution that is installed.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use lockgate_config::Config;
 use lockgate_registry::accounts;
@@ -14,7 +12,7 @@ use lockgate_registry::auth::{AccessController, TokenRequest};
 use lockgate_testkit::certificates;
 use rcgen::KeyPair;
 
-use crate::storage_interchange::installed_distributions;
+use crate::distribution::{Distribution, installed_distributions};
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// anna:secret
@@ -32,8 +30,12 @@ async fn distribution_takes_tokens_made_here() {
         .unwrap()
         .to_owned();
     for (program, trust) in distributions() {
-        let distribution = Distribution::serve(program, home.path(), trust);
-        let status = |target: &str, token: &str| distribution.status(target, token);
+        let there = Distribution::serve(program, &configuration(home.path(), trust));
+        let status = |target: &str, token: &str| {
+            let authorization = format!("Bearer {token}");
+            let headers = [("Authorization", authorization.as_str())];
+            there.request("GET", target, &headers, b"").status
+        };
         assert_eq!(status("/v2/", &token), 200, "{program} {trust}");
         assert_eq!(
             status("/v2/mine/tags/list", &token),
@@ -73,56 +75,6 @@ fn distributions() -> Vec<(&'static str, &'static str)> {
         .into_iter()
         .filter(|(program, _)| installed.contains(program))
         .collect()
-}
-
-/// A distribution that trusts our tokens, until dropped.
-struct Distribution {
-    process: Child,
-    address: String,
-}
-
-impl Distribution {
-    fn serve(program: &str, home: &Path, trust: &str) -> Self {
-        let mut process = Command::new(program)
-            .arg("serve")
-            .arg(configuration(home, trust))
-            .current_dir(home)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            let read = log.read_line(&mut line).unwrap();
-            assert_ne!(read, 0, "{program} ended before it listened");
-            if let Some((_, rest)) = line.split_once("listening on ") {
-                break rest.split(['"', ' ', '\n']).next().unwrap().to_owned();
-            }
-        };
-        // Read on, so that it never waits for its log.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self { process, address }
-    }
-
-    fn status(&self, target: &str, token: &str) -> u16 {
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let request = agent.get(format!("http://{}{target}", self.address));
-        request
-            .header("Authorization", format!("Bearer {token}"))
-            .call()
-            .unwrap()
-            .status()
-            .as_u16()
-    }
-}
-
-impl Drop for Distribution {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 fn configuration(home: &Path, trust: &str) -> PathBuf {

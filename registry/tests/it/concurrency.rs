@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::harness::{Answer, Served, sha256};
+use lockgate_testkit::{Answer, sha256};
+
+use crate::harness::Served;
 
 const CLIENTS: usize = 64;
 

@@ -1,14 +1,13 @@
 //! A registry of its own for each test: a temporary directory, a free port, drained and joined on drop.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use lockgate_config::Config;
 use lockgate_registry::{ConfirmedLog, Control, Frontend, Listener};
-use sha2::Digest as _;
+use lockgate_testkit::{Answer, Client, client, exchange, sha256};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,16 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) struct Served {
     pub(crate) home: TempDir,
     address: SocketAddr,
-    agent: ureq::Agent,
     drain: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// An answer, read whole.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: ureq::http::HeaderMap,
-    pub(crate) body: Vec<u8>,
 }
 
 /// A configuration without accounts, with deletes.
@@ -64,15 +55,9 @@ impl Served {
         socket.set_nonblocking(true).expect("non-blocking");
         let address = socket.local_addr().expect("its address");
         let (drain, thread) = serve_until_drained(config, Listener::Tcp(socket), frontend, audit);
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .build()
-            .into();
         Self {
             home,
             address,
-            agent,
             drain: Some(drain),
             thread: Some(thread),
         }
@@ -101,34 +86,14 @@ impl Served {
         self.address
     }
 
-    /// Any request. `target` is a path, or what a `Location` said.
+    /// A connection.
+    pub(crate) fn client(&self) -> Client {
+        Client::tcp(self.address)
+    }
+
+    /// Any request, on a connection of its own.
     pub(crate) fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let url = if target.starts_with('/') {
-            format!("{}{target}", self.base())
-        } else {
-            target.to_owned()
-        };
-        let mut request = ureq::http::Request::builder().method(method).uri(url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answered = if matches!(method, "GET" | "HEAD") || (body.is_empty() && method == "DELETE") {
-            self.agent.run(request.body(()).expect("a request"))
-        } else {
-            self.agent.run(request.body(body).expect("a request"))
-        };
-        let response = answered.expect("an answer");
-        let (parts, mut content) = response.into_parts();
-        let body = content
-            .with_config()
-            .limit(u64::MAX)
-            .read_to_vec()
-            .expect("a whole body");
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body,
-        }
+        self.client().send(method, target, headers, body)
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -137,7 +102,7 @@ impl Served {
 
     /// What is answered to bytes as they are written: no client tidies them. Reads until the registry ends the connection.
     pub(crate) fn exchange(&self, request: &str) -> String {
-        exchange(TcpStream::connect(self.address).expect("a connection"), request)
+        exchange(client::connect(self.address).expect("a connection"), request)
     }
 
     /// Pushes `content` as a blob, in one PUT.
@@ -145,12 +110,7 @@ impl Served {
         let begun = self.send("POST", &format!("/v2/{repository}/blobs/uploads/"), &[], b"");
         begun.expect(202);
         let digest = sha256(content);
-        let put = self.send(
-            "PUT",
-            &format!("{}?digest={digest}", begun.header("location")),
-            &[],
-            content,
-        );
+        let put = self.send("PUT", &begun.location_with(&digest), &[], content);
         put.expect(201);
         digest
     }
@@ -206,66 +166,6 @@ impl Drop for Served {
     fn drop(&mut self) {
         self.join();
     }
-}
-
-impl Answer {
-    /// Fails with the body when the status is another.
-    #[track_caller]
-    pub(crate) fn expect(&self, status: u16) -> &Self {
-        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
-        self
-    }
-
-    /// A header's text; empty when it is absent.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
-    }
-
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).expect("JSON")
-    }
-
-    /// Fails unless it is an error of this status and code, in the specification's form, with a message.
-    #[track_caller]
-    pub(crate) fn expect_error(&self, status: u16, code: &str) -> &Self {
-        self.expect(status);
-        assert_eq!(self.header("content-type"), "application/json");
-        assert_eq!(self.json()["errors"][0]["code"], code);
-        assert!(
-            self.json()["errors"][0]["message"]
-                .as_str()
-                .is_some_and(|message| !message.is_empty())
-        );
-        self
-    }
-}
-
-/// What is answered to `request` until the connection ends.
-pub(crate) fn exchange(mut stream: impl Read + Write, request: &str) -> String {
-    // It may be refused before all of it was taken.
-    let _ = stream.write_all(request.as_bytes());
-    let mut answer = Vec::new();
-    // A reset after the answer is an end, too.
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-/// `sha256:…` of `content`.
-pub(crate) fn sha256(content: &[u8]) -> String {
-    let hex: String = sha2::Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("sha256:{hex}")
-}
-
-/// `sha512:…` of `content`.
-pub(crate) fn sha512(content: &[u8]) -> String {
-    let hex: String = sha2::Sha512::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("sha512:{hex}")
 }
 
 /// A log that takes every line.

@@ -19,6 +19,7 @@ mod api_password_guessing;
 mod api_uploads;
 mod auth_interchange;
 mod concurrency;
+mod distribution;
 mod harness;
 mod maintenance;
 mod put_blob;

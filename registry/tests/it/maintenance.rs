@@ -1,21 +1,15 @@
 //! What runs beside the requests of a registry that serves: the storage's health, abandoned uploads.
 
-use std::time::{Duration, Instant};
-
 use lockgate_registry::Frontend;
+use lockgate_testkit::{Answer, eventually, sha256};
 
-use crate::harness::{Answer, OPEN, Served, sha256};
+use crate::harness::{OPEN, Served};
 
 /// Asks `path` until it answers `status`.
 fn until(served: &Served, path: &str, status: u16) -> Answer {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let answer = served.get(path);
-        if answer.status == status {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "{path} stays {}", answer.status);
-    }
+    eventually(&format!("{status} of {path}"), || {
+        Some(served.get(path)).filter(|answer| answer.status == status)
+    })
 }
 
 // proves: HOMELAB-07
@@ -79,7 +73,7 @@ fn an_abandoned_upload_is_removed_and_a_young_one_goes_on() {
     let served = Served::start(yaml, Frontend::Other, |_| {});
     let begin = || {
         let begun = served.send("POST", "/v2/a/b/blobs/uploads/", &[], b"");
-        let location = begun.expect(202).header("location").to_owned();
+        let location = begun.expect(202).location().to_owned();
         served.send("PATCH", &location, &[], b"first ").expect(202);
         (location, begun.header("docker-upload-uuid").to_owned())
     };

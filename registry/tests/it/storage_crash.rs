@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use lockgate_registry::storage::filesystem::{FilesystemSettings, failpoint};
 use lockgate_registry::storage::{
     BlobStore as _, Catalog as _, Error, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
 };
+use lockgate_testkit::own_process;
 use tempfile::TempDir;
 
 use crate::storage_suite::{content, manifest, name, put, read, sha256, tag, upload};
@@ -115,8 +115,7 @@ fn directory() -> TempDir {
 }
 
 fn run_child(root: &Path, round: &str, at: &str) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "storage_crash::child", "--ignored", "--nocapture"])
+    let output = own_process::command("storage_crash::child")
         .env("CRASH_ROOT", root)
         .env("CRASH_ROUND", round)
         .env("CRASH_AT", at)

@@ -10,7 +10,7 @@ use lockgate_registry::storage::filesystem::FilesystemSettings;
 use lockgate_registry::storage::{
     BlobStore as _, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
 };
-use lockgate_testkit::{require, skip};
+use lockgate_testkit::{own_process, require, skip};
 use tempfile::TempDir;
 
 use crate::storage_suite::{content, manifest, name, put, sha256, tag};
@@ -257,13 +257,7 @@ fn trace(test: &str, root: &Path, options: &[&str]) -> Option<String> {
         .args(options)
         .arg("-o")
         .arg(output.path())
-        .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            &format!("storage_durability::{test}"),
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(own_process::command_line(&format!("storage_durability::{test}")))
         .env("TRACE_ROOT", root)
         .output()
         .unwrap();

@@ -1,21 +1,24 @@
 //! The same directory, served by CNCF distribution and by us: what either wrote, the other reads.
 //!
-//! Runs against every distribution that is installed: `docker-registry` (Debian, 2.8) and `registry` (3.x, `go install`).
+//! Runs against every distribution that is installed.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
 use lockgate_registry::oci::{Algorithm, Digest};
 use lockgate_registry::storage::filesystem::{FilesystemSettings, InstanceId, RootLock};
 use lockgate_registry::storage::{
     BlobStore as _, Catalog as _, FilesystemStorage, ManifestStore as _, ReferrerStore as _, TagStore as _, UploadId,
     UploadStore as _,
 };
-use lockgate_testkit::require;
+use tempfile::TempDir;
 
+use crate::distribution::{Distribution, installed_distributions};
 use crate::storage_suite::{content, manifest, name, put, read, sha256, tag, upload};
 
 const SECRET: &str = "shared by the two in this test";
@@ -27,9 +30,7 @@ const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 #[tokio::test]
 async fn an_upload_begun_here_is_finished_there() {
     for distribution in installed_distributions() {
-        let root = tempfile::tempdir().unwrap();
-        let storage = open(root.path());
-        let there = Distribution::serve(distribution, root.path());
+        let (root, storage, there) = both(distribution);
         let content = content(300_001);
         let digest = sha256(&content);
 
@@ -39,7 +40,7 @@ async fn an_upload_begun_here_is_finished_there() {
         let target = there.upload_url("a/b", &id, 200_003);
         let answer = there.request("PATCH", &target, &[], &content[200_003..300_000]);
         assert_eq!(answer.status, 202, "{answer:?}");
-        let target = format!("{}&digest={digest}", answer.location());
+        let target = answer.location_with(&digest.to_string());
         let answer = there.request("PUT", &target, &[], &content[300_000..]);
         assert_eq!(answer.status, 201, "{answer:?}");
         assert_eq!(storage.blob(&name("a/b"), &digest).await.unwrap().size, 300_001);
@@ -50,9 +51,7 @@ async fn an_upload_begun_here_is_finished_there() {
 #[tokio::test]
 async fn an_upload_begun_there_is_finished_here() {
     for distribution in installed_distributions() {
-        let root = tempfile::tempdir().unwrap();
-        let storage = open(root.path());
-        let there = Distribution::serve(distribution, root.path());
+        let (root, storage, there) = both(distribution);
         let content = content(300_001);
         let digest = sha256(&content);
 
@@ -60,7 +59,7 @@ async fn an_upload_begun_there_is_finished_here() {
         assert_eq!(begun.status, 202, "{begun:?}");
         let id: UploadId = begun.header("docker-upload-uuid").parse().unwrap();
         assert_eq!(storage.upload(&name("a/b"), &id).await.unwrap().offset, 0);
-        let answer = there.request("PATCH", &begun.location(), &[], &content[..200_003]);
+        let answer = there.request("PATCH", begun.location(), &[], &content[..200_003]);
         assert_eq!(answer.status, 202, "{answer:?}");
         let status = storage.upload(&name("a/b"), &id).await.unwrap();
         assert_eq!(status.offset, 200_003);
@@ -78,9 +77,7 @@ async fn an_upload_begun_there_is_finished_here() {
 #[tokio::test]
 async fn an_image_pushed_here_is_pulled_there() {
     for distribution in installed_distributions() {
-        let root = tempfile::tempdir().unwrap();
-        let storage = open(root.path());
-        let there = Distribution::serve(distribution, root.path());
+        let (_root, storage, there) = both(distribution);
         let image = image(put(&storage, "a/b", b"{}").await, put(&storage, "a/b", b"layer").await);
         let digest = manifest(&storage, "a/b", &image, None, &["v1", "v2"]).await;
 
@@ -113,9 +110,7 @@ async fn an_image_pushed_here_is_pulled_there() {
 #[tokio::test]
 async fn an_image_pushed_there_is_pulled_here() {
     for distribution in installed_distributions() {
-        let root = tempfile::tempdir().unwrap();
-        let storage = open(root.path());
-        let there = Distribution::serve(distribution, root.path());
+        let (_root, storage, there) = both(distribution);
         let (config, layer) = (there.push_blob("a/b", b"{}"), there.push_blob("a/b", b"layer"));
         let image = image(config, layer.clone());
         let digest = there.push_manifest("a/b", "v1", &image);
@@ -189,6 +184,14 @@ async fn its_garbage_collector_keeps_what_is_referenced() {
     }
 }
 
+/// A directory that both serve.
+fn both(distribution: &str) -> (TempDir, FilesystemStorage, Distribution) {
+    let root = tempfile::tempdir().unwrap();
+    let storage = open(root.path());
+    let there = Distribution::serve(distribution, &configuration(root.path()));
+    (root, storage, there)
+}
+
 fn open(root: &Path) -> FilesystemStorage {
     // What a running instance leaves in the root is in nobody's way.
     let instance = InstanceId::of_process(std::process::id());
@@ -223,20 +226,6 @@ fn descriptor(media_type: &str, digest: &Digest, size: u64) -> String {
     format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}}}"#)
 }
 
-/// Executables of distribution that are installed.
-pub(crate) fn installed_distributions() -> Vec<&'static str> {
-    let is_distribution = |program: &str| {
-        let version = Command::new(program).arg("--version").output();
-        version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("distribution"))
-    };
-    let programs = ["docker-registry", "registry"];
-    require(&programs);
-    programs
-        .into_iter()
-        .filter(|program| is_distribution(program))
-        .collect()
-}
-
 fn configuration(root: &Path) -> PathBuf {
     let text = format!(
         "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
@@ -259,39 +248,7 @@ fn collect(program: &str, root: &Path, options: &[&str]) {
     assert!(output.status.success(), "{program}: {output:?}");
 }
 
-/// A distribution that serves a directory until dropped.
-struct Distribution {
-    process: Child,
-    address: String,
-}
-
 impl Distribution {
-    fn serve(program: &str, root: &Path) -> Self {
-        let mut process = Command::new(program)
-            .arg("serve")
-            .arg(configuration(root))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            assert_ne!(
-                log.read_line(&mut line).unwrap(),
-                0,
-                "{program} ended before it listened"
-            );
-            if let Some((_, rest)) = line.split_once("listening on ") {
-                break rest.split(['"', ' ', '\n']).next().unwrap().to_owned();
-            }
-        };
-        // Read on, so that it never waits for its log.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self { process, address }
-    }
-
     fn push_blob(&self, repository: &str, content: &[u8]) -> Digest {
         let digest = sha256(content);
         self.push_blob_as(repository, content, &digest);
@@ -300,7 +257,7 @@ impl Distribution {
 
     fn push_blob_as(&self, repository: &str, content: &[u8], digest: &Digest) {
         let begun = self.request("POST", &format!("/v2/{repository}/blobs/uploads/"), &[], b"");
-        let answer = self.request("PUT", &format!("{}&digest={digest}", begun.location()), &[], content);
+        let answer = self.request("PUT", &begun.location_with(&digest.to_string()), &[], content);
         assert_eq!(answer.status, 201, "{answer:?}");
     }
 
@@ -315,102 +272,8 @@ impl Distribution {
     fn upload_url(&self, repository: &str, id: &UploadId, offset: u64) -> String {
         let state =
             format!(r#"{{"Name":"{repository}","UUID":"{id}","Offset":{offset},"StartedAt":"2024-01-01T00:00:00Z"}}"#);
-        let mut token = hmac_sha256(SECRET.as_bytes(), state.as_bytes()).to_vec();
-        token.extend(state.as_bytes());
-        format!("/v2/{repository}/blobs/uploads/{id}?_state={}", base64url(&token))
+        let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), state.as_bytes());
+        let token = [signature.as_ref(), state.as_bytes()].concat();
+        format!("/v2/{repository}/blobs/uploads/{id}?_state={}", URL_SAFE.encode(token))
     }
-
-    fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let mut head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
-            self.address
-        );
-        head += "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json\r\n";
-        for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += &format!("Content-Length: {}\r\n\r\n", body.len());
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        Answer::parse(&answer)
-    }
-}
-
-impl Drop for Distribution {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn parse(answer: &[u8]) -> Self {
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-        let head = std::str::from_utf8(&answer[..end]).unwrap();
-        let mut lines = head.lines();
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers = lines
-            .map(|line| line.split_once(": ").unwrap())
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        Self {
-            status,
-            headers,
-            body: answer[end + 4..].to_vec(),
-        }
-    }
-
-    fn header(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(known, _)| known == name);
-        &found.unwrap_or_else(|| panic!("no {name} in {self:?}")).1
-    }
-
-    /// Path and query.
-    fn location(&self) -> String {
-        let location = self.header("location");
-        location[location.find("/v2/").unwrap()..].to_owned()
-    }
-}
-
-/// RFC 2104, for a key that is no longer than a block.
-fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
-    use sha2::Digest as _;
-    let padded = |pad: u8| {
-        let mut block = [pad; 64];
-        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
-        block
-    };
-    let inner = sha2::Sha256::new().chain_update(padded(0x36)).chain_update(message);
-    let outer = sha2::Sha256::new()
-        .chain_update(padded(0x5c))
-        .chain_update(inner.finalize());
-    outer.finalize().into()
-}
-
-/// RFC 4648, section 5, with padding.
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let word = three.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for digit in 0..4 {
-            let value = usize::try_from(word >> (18 - 6 * digit) & 63).unwrap();
-            text.push(if digit <= three.len() {
-                char::from(ALPHABET[value])
-            } else {
-                '='
-            });
-        }
-    }
-    text
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use lockgate_files::flock::{self, Kind};
@@ -12,6 +12,7 @@ use lockgate_registry::storage::filesystem::FilesystemSettings;
 use lockgate_registry::storage::{
     Error, FilesystemStorage, ManifestStore as _, TagStore as _, UploadId, UploadStore as _,
 };
+use lockgate_testkit::own_process;
 
 use crate::storage_suite::{content, manifest, name, read, sha256, tag};
 
@@ -28,8 +29,7 @@ struct Other {
 
 impl Other {
     fn start(root: &Path) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "storage_processes::other", "--ignored", "--nocapture"])
+        let mut process = own_process::command("storage_processes::other")
             .env("OTHER_ROOT", root)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,75 +1,99 @@
 //! `http.tls.letsencrypt` against a real ACME server.
 
+use std::path::PathBuf;
+use std::process::Command;
+
+use lockgate_testkit::pebble::{self, NameServer, Pebble};
+use lockgate_testkit::{Client, TIMEOUT, address, eventually, tls};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
-use crate::harness::{PATIENCE, Running, Workdir, eventually, status};
-use crate::pebble::{HOST, Pebble, Ports};
-use crate::tls;
+use crate::harness::{Running, Workdir, status};
+
+/// A name that leads to the loopback address, at pebble's name server alone.
+const HOST: &str = "registry.lockgate.lan";
 
 /// A registry whose certificate is ordered from pebble.
 struct Site {
     workdir: Workdir,
-    ports: Ports,
+    pebble: pebble::Config,
+    /// The authority of pebble's own certificate.
+    trusted: PathBuf,
 }
 
 impl Site {
     fn new() -> Self {
         let workdir = Workdir::new();
-        Pebble::prepare(&workdir);
+        let [directory, management, http, tls, names, names_management] = address::free_ports();
+        let pebble = pebble::Config {
+            directory,
+            management,
+            http,
+            tls,
+            name_server: Some(NameServer {
+                names,
+                management: names_management,
+            }),
+        };
+        let trusted = pebble.make_certificate(&workdir.path(""));
         Self {
             workdir,
-            ports: Ports::free(),
+            pebble,
+            trusted,
         }
     }
 
     /// `http`: further lines below `http:`.
     fn configure(&self, http: &str) {
-        let Ports { directory, tls, .. } = self.ports;
+        let (tls, url) = (self.pebble.tls, self.pebble.url());
         let text = format!(
             "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: data\nhttp:\n  addr: 127.0.0.1:{tls}\n  \
              tls:\n    letsencrypt:\n      cachefile: cache\n      hosts: [{HOST}]\n      \
-             directoryurl: https://127.0.0.1:{directory}/dir\n{http}"
+             directoryurl: {url}\n{http}"
         );
         self.workdir.write("config.yml", &text);
     }
 
     fn start(&self) -> Running {
         let mut command = self.workdir.command(&["start", "--config", "config.yml"]);
-        command.env("SSL_CERT_FILE", self.workdir.path("trusted.pem"));
+        command.env("SSL_CERT_FILE", &self.trusted);
         Running::of(command, &self.workdir.path("stderr"))
     }
 
     fn pebble(&self) -> Pebble {
-        Pebble::start(&self.workdir, &self.ports)
+        Pebble::start(&self.workdir.path(""), Command::new("pebble"), &self.pebble).wait(&self.pebble)
+    }
+
+    /// The certificate that whoever trusts pebble's certificates trusts.
+    fn root(&self) -> String {
+        Pebble::root(&self.pebble, &self.trusted)
     }
 
     /// What a client says that trusts `root` alone: the status, or why it went away.
-    fn ask(&self, root: &str) -> Result<String, String> {
-        let address = format!("127.0.0.1:{}", self.ports.tls);
-        let answer = tls::get(&address, HOST, "/v2/", root)?;
-        Ok(answer.split(' ').nth(1).unwrap_or_default().to_owned())
+    fn ask(&self, root: &str) -> std::io::Result<u16> {
+        let stream = tls::connect(("127.0.0.1", self.pebble.tls), HOST, &tls::trusting(root))?;
+        Ok(Client::over(stream).try_send("GET", "/v2/", &[], b"")?.status)
     }
 
     /// Waits until that client is answered.
-    fn is_trusted(&self, pebble: &Pebble, running: &Running) {
-        let root = pebble.root();
+    fn is_trusted(&self, running: &Running) {
+        let root = self.root();
         let began = std::time::Instant::now();
         let status = eventually("a certificate", || match self.ask(&root) {
             Ok(status) => Some(status),
             // Before `eventually` gives up, which cannot say why.
-            Err(why) if began.elapsed() > PATIENCE * 9 / 10 => {
+            Err(why) if began.elapsed() > TIMEOUT * 9 / 10 => {
                 let (log, pebble) = (running.log(), self.workdir.read("pebble.log"));
                 panic!("{why}; {}\n{log}\n{pebble}", self.problem())
             }
             Err(_) => None,
         });
-        assert_eq!(status, "200");
+        assert_eq!(status, 200);
     }
 
     fn cached(&self, file: &str) -> String {
-        format!("cache/127.0.0.1-{}-dir/{file}", self.ports.directory)
+        format!("cache/127.0.0.1-{}-dir/{file}", self.pebble.directory)
     }
 
     fn attempt(&self) -> Value {
@@ -102,17 +126,17 @@ fn answers_left(site: &Site) -> usize {
 
 #[test]
 fn the_first_certificate_is_ordered_over_tls_and_kept() {
-    if !Pebble::is_here() {
+    if !pebble::is_here() {
         return;
     }
     let site = Site::new();
     site.configure("");
-    let pebble = site.pebble();
+    let _pebble = site.pebble();
     let running = site.start();
     // Nobody waits for the order; whoever looks is told.
     assert!(running.banner.contains("Certificate: "), "{}", running.banner);
-    site.is_trusted(&pebble, &running);
-    eventually("a status without a problem", || site.problem().is_empty().then_some(()));
+    site.is_trusted(&running);
+    eventually("a status without a problem", || site.problem().is_empty());
     let log = running.log();
     assert!(log.contains("tls-alpn-01") && !log.contains("ERROR"), "{log}");
     for file in ["account.json", "registry.pem"] {
@@ -128,36 +152,36 @@ fn the_first_certificate_is_ordered_over_tls_and_kept() {
     std::fs::remove_dir_all(site.workdir.path("lockgate/tls")).unwrap();
     let running = site.start();
     assert!(!running.banner.contains("Certificate: "), "{}", running.banner);
-    assert_eq!(site.ask(&pebble.root()).unwrap(), "200");
+    assert_eq!(site.ask(&site.root()).unwrap(), 200);
     assert_eq!(site.workdir.read("lockgate/tls/registry.crt"), shown);
     assert!(!running.log().contains("ordering"), "{}", running.log());
 }
 
 #[test]
 fn the_first_certificate_is_ordered_over_plain_http() {
-    if !Pebble::is_here() {
+    if !pebble::is_here() {
         return;
     }
     let site = Site::new();
-    site.configure(&format!("  redirecthttps: 127.0.0.1:{}\n", site.ports.http));
-    let pebble = site.pebble();
+    site.configure(&format!("  redirecthttps: 127.0.0.1:{}\n", site.pebble.http));
+    let _pebble = site.pebble();
     let running = site.start();
-    site.is_trusted(&pebble, &running);
+    site.is_trusted(&running);
     let log = running.log();
     assert!(log.contains("http-01") && !log.contains("tls-alpn-01"), "{log}");
-    eventually("no answers left", || (answers_left(&site) == 0).then_some(()));
+    eventually("no answers left", || answers_left(&site) == 0);
 }
 
 #[test]
 fn a_certificate_is_renewed_in_its_last_third_without_a_restart() {
-    if !Pebble::is_here() {
+    if !pebble::is_here() {
         return;
     }
     let site = Site::new();
     site.configure("");
     let old = site.keep_certificate(31);
     let running = site.start();
-    assert_eq!(site.ask(&old).unwrap(), "200");
+    assert_eq!(site.ask(&old).unwrap(), 200);
     assert!(
         !running.log().contains("ordering"),
         "31 of 90 days are more than a third"
@@ -165,17 +189,17 @@ fn a_certificate_is_renewed_in_its_last_third_without_a_restart() {
     drop(running);
 
     let old = site.keep_certificate(29);
-    let pebble = site.pebble();
+    let _pebble = site.pebble();
     let running = site.start();
     assert!(!running.banner.contains("Certificate: "), "{}", running.banner);
-    site.is_trusted(&pebble, &running);
+    site.is_trusted(&running);
     assert_ne!(site.workdir.read("lockgate/tls/registry.crt"), old);
     assert!(running.log().contains("a third of its time"), "{}", running.log());
 }
 
 #[test]
 fn a_failure_keeps_the_present_certificate_and_waits_longer_each_time() {
-    if !Pebble::is_here() {
+    if !pebble::is_here() {
         return;
     }
     let site = Site::new();
@@ -193,7 +217,7 @@ fn a_failure_keeps_the_present_certificate_and_waits_longer_each_time() {
     );
     let table = site.workdir.run(&["status"]).expect(3).stdout;
     assert!(table.contains("certificate: "), "{table}");
-    assert_eq!(site.ask(&old).unwrap(), "200");
+    assert_eq!(site.ask(&old).unwrap(), 200);
     let attempt = site.attempt();
     let wait = attempt["not_before"].as_u64().unwrap() - attempt["began"].as_u64().unwrap();
     assert!((120..=144).contains(&wait), "{attempt}");
@@ -201,27 +225,27 @@ fn a_failure_keeps_the_present_certificate_and_waits_longer_each_time() {
     // Starting again is no way round the wait.
     drop(running);
     let running = site.start();
-    assert_eq!(site.ask(&old).unwrap(), "200");
+    assert_eq!(site.ask(&old).unwrap(), 200);
     assert_eq!(site.attempt(), attempt);
     assert!(!running.log().contains("ordering"), "{}", running.log());
 
     // A person who mended it is.
-    let pebble = site.pebble();
+    let _pebble = site.pebble();
     site.workdir.run(&["reload"]).expect(0);
-    site.is_trusted(&pebble, &running);
-    eventually("a status without a problem", || site.problem().is_empty().then_some(()));
+    site.is_trusted(&running);
+    eventually("a status without a problem", || site.problem().is_empty());
 }
 
 #[test]
 fn a_new_name_takes_no_certificate_from_the_others() {
-    if !Pebble::is_here() {
+    if !pebble::is_here() {
         return;
     }
     let site = Site::new();
     site.configure("");
     let old = site.keep_certificate(60);
     let _running = site.start();
-    assert_eq!(site.ask(&old).unwrap(), "200");
+    assert_eq!(site.ask(&old).unwrap(), 200);
     // Nobody listens where the server should be.
     let more = site
         .workdir
@@ -232,21 +256,21 @@ fn a_new_name_takes_no_certificate_from_the_others() {
         Some(site.problem()).filter(|problem| problem.contains("attempt 1"))
     });
     assert!(problem.contains("goes on, without all names"), "{problem}");
-    assert_eq!(site.ask(&old).unwrap(), "200");
+    assert_eq!(site.ask(&old).unwrap(), 200);
 }
 
 #[test]
 fn a_name_that_leads_elsewhere_is_told_with_the_servers_reason() {
-    if !Pebble::is_here() {
+    if !pebble::is_here() {
         return;
     }
     let mut site = Site::new();
     site.configure("");
-    let serving = site.ports.tls;
+    let serving = site.pebble.tls;
     // The server looks at a port where nobody is.
-    site.ports.tls = site.ports.http;
+    site.pebble.tls = site.pebble.http;
     let _pebble = site.pebble();
-    site.ports.tls = serving;
+    site.pebble.tls = serving;
     let running = site.start();
     let problem = eventually("a failure", || {
         Some(site.problem()).filter(|problem| problem.contains("attempt 1"))
@@ -260,12 +284,12 @@ fn a_name_that_leads_elsewhere_is_told_with_the_servers_reason() {
     running.logged("no certificate could be had", 1);
     // What was shown to nobody who mattered is served on.
     let makeshift = site.workdir.read("lockgate/tls/registry.crt");
-    assert_eq!(site.ask(&makeshift).unwrap(), "200");
+    assert_eq!(site.ask(&makeshift).unwrap(), 200);
 }
 
 #[test]
 fn a_server_of_an_unknown_authority_is_not_believed() {
-    if !Pebble::is_here() {
+    if !pebble::is_here() {
         return;
     }
     let site = Site::new();
@@ -289,10 +313,10 @@ fn an_order_that_is_stopped_does_not_count_as_a_failed_one() {
     let site = Site::new();
     site.configure("");
     // A server that never says a word.
-    let _silent = std::net::TcpListener::bind(("127.0.0.1", site.ports.directory)).unwrap();
+    let _silent = std::net::TcpListener::bind(("127.0.0.1", site.pebble.directory)).unwrap();
     let mut running = site.start();
     let path = site.workdir.path(&site.cached("attempt.json"));
-    eventually("an attempt", || path.exists().then_some(()));
+    eventually("an attempt", || path.exists());
     assert!(site.problem().contains("being ordered"), "{}", site.problem());
     site.workdir.run(&["stop"]).expect(0);
     assert_eq!(running.wait().code(), Some(0));

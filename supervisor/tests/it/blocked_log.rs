@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use lockgate_testkit::{NotifySocket, TIMEOUT, eventually};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
@@ -17,7 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::harness::{PATIENCE, PLAIN, Running, Workdir, eventually, ready_pid, status};
+use crate::harness::{PLAIN, Running, Workdir, ready_pid, status};
 
 /// No request waits for a log; much is left for a machine that has other things to do.
 const AT_ONCE: Duration = Duration::from_secs(3);
@@ -124,7 +124,7 @@ fn a_reader_that_hangs_stops_no_request_and_what_it_missed_is_counted() {
         // Whether it serves, and whether others find room.
         asked += 2;
         let status = workdir.run(&["status"]);
-        (status.code == Some(3) && status.stdout.contains("the log of the proxy takes nothing")).then_some(())
+        status.code == Some(3) && status.stdout.contains("the log of the proxy takes nothing")
     });
 
     let text = read_on(reader);
@@ -170,7 +170,7 @@ fn a_terminal_that_stands_still_stops_no_request() {
     master.write_all(b"\x13").unwrap();
     eventually("a terminal that stands still", || {
         let mut slave = [PollFd::new(pty.slave.as_fd(), PollFlags::POLLOUT)];
-        (poll(&mut slave, PollTimeout::ZERO).unwrap() == 0).then_some(())
+        poll(&mut slave, PollTimeout::ZERO).unwrap() == 0
     });
     let running = Running::with_stderr(command(&workdir, ""), pty.slave, &workdir.path("stderr"));
     for _ in 0..50 {
@@ -180,9 +180,7 @@ fn a_terminal_that_stands_still_stops_no_request() {
     // Ctrl-Q.
     master.write_all(b"\x11").unwrap();
     let text = read_on(master);
-    eventually("every line", || {
-        (lines_with(&text, "GET /v2/ 200").len() == 50).then_some(())
-    });
+    eventually("every line", || lines_with(&text, "GET /v2/ 200").len() == 50);
     assert!(lines_with(&text, "were lost").is_empty());
     assert!(delete(&running).starts_with("HTTP/1.1 404"));
 }
@@ -222,9 +220,7 @@ fn a_frozen_file_stops_no_request_and_is_written_when_it_thaws() {
     workdir.run(&["status"]).expect(0);
 
     let [proxy, registry] = frozen.map(read_on);
-    eventually("every line", || {
-        (lines_with(&proxy, "GET /v2/ 200").len() == 51).then_some(())
-    });
+    eventually("every line", || lines_with(&proxy, "GET /v2/ 200").len() == 51);
     assert!(delete(&running).starts_with("HTTP/1.1 404"));
     assert_eq!(lines_with(&registry, "audit: removing the tag a:v1").len(), 1);
 }
@@ -236,7 +232,7 @@ fn with_a_log_that_takes_nothing_children_are_replaced_and_binaries_too() {
     for process in ["registry", "proxy"] {
         let before = ready_pid(&workdir, process);
         kill(before, Signal::SIGKILL).unwrap();
-        eventually("another one", || (ready_pid(&workdir, process) != before).then_some(()));
+        eventually("another one", || ready_pid(&workdir, process) != before);
         assert_eq!(get_at_once(&running, "/v2/"), "200");
     }
     workdir.run(&["upgrade"]).expect(0);
@@ -264,17 +260,13 @@ fn what_waits_is_written_at_the_end() {
 #[test]
 fn what_waits_is_written_before_another_binary_takes_over() {
     let workdir = Workdir::new();
-    let manager = UnixDatagram::bind(workdir.path("manager")).unwrap();
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let manager = NotifySocket::bind(&workdir.path("manager"));
     let (reader, writer) = full_pipe();
     let mut command = command(&workdir, "");
     command.env("NOTIFY_SOCKET", workdir.path("manager"));
     let running = Running::with_stderr(command, writer, &workdir.path("stderr"));
     running.signal(Signal::SIGUSR2);
-    let mut message = [0; 256];
-    while !message.starts_with(b"RELOADING=1") {
-        manager.recv(&mut message).unwrap();
-    }
+    manager.wait_for("RELOADING=1");
     // Time for another binary to begin, and less than a log is waited for that takes nothing.
     std::thread::sleep(Duration::from_millis(300));
     let text = read_on(reader);
@@ -319,12 +311,10 @@ fn who_hangs_up_on_the_banner_hinders_nobody() {
     let mut child = command.stdout(writer).stderr(Stdio::from(stderr)).spawn().unwrap();
     let before = ready_pid(&workdir, "registry");
     kill(before, Signal::SIGKILL).unwrap();
-    eventually("another one", || {
-        (ready_pid(&workdir, "registry") != before).then_some(())
-    });
+    eventually("another one", || ready_pid(&workdir, "registry") != before);
     let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
     kill(pid, Signal::SIGTERM).unwrap();
     let began = Instant::now();
-    assert!(child.wait().unwrap().success() && began.elapsed() < PATIENCE);
+    assert!(child.wait().unwrap().success() && began.elapsed() < TIMEOUT);
     drop((command, reader));
 }

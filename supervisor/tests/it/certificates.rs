@@ -1,12 +1,12 @@
 //! `lockgate cert`
 
 use lockgate_testkit::certificates::{Certificates, authority, server};
+use lockgate_testkit::tls;
 use x509_parser::extensions::GeneralName;
 use x509_parser::pem::parse_x509_pem;
 use x509_parser::public_key::PublicKey;
 
 use crate::harness::{PLAIN, Workdir};
-use crate::tls;
 
 #[test]
 fn a_certificate_is_made_with_every_wish_and_overwritten_with_consent_only() {
@@ -146,6 +146,7 @@ fn what_an_authority_sent_is_bundled_and_shown_whole() {
     let tls = "  tls:\n    certificate: made/registry.crt\n    key: leaf.key\n";
     let config = workdir.write("config.yml", &format!("{PLAIN}{tls}"));
     let running = workdir.start(&["--config", config.to_str().unwrap()]);
-    let chain = tls::chain(&running.address, "r.example", &workdir.read("root.crt")).unwrap();
+    let trusting = tls::trusting(&workdir.read("root.crt"));
+    let chain = tls::chain(&tls::connect(&running.address, "r.example", &trusting).unwrap());
     assert_eq!(chain.len(), 2, "{chain:?}");
 }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 
-use lockgate_testkit::require_root;
+use lockgate_testkit::{process, require_root};
 
 use crate::harness::{PLAIN, Ran, Workdir, ready_pid};
 
@@ -419,7 +419,7 @@ fn an_accounts_file_of_roots_own_in_the_home_is_its_readers() {
     assert!(!told.stdout.contains("closed to"), "{}", told.stdout);
     let running = workdir.start(&[]);
     assert_eq!(running.get("/v2/"), "401");
-    let registry = crate::harness::process_status(ready_pid(&workdir, "registry"), "Uid");
+    let registry = process::status(ready_pid(&workdir, "registry"), "Uid");
     let owner = fs::metadata(workdir.path("lockgate/htpasswd")).unwrap();
     assert_ne!(owner.uid(), 0);
     assert!(registry.starts_with(&owner.uid().to_string()), "{registry}");

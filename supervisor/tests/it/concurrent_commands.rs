@@ -6,12 +6,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 
+use lockgate_testkit::{eventually, process};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use crate::hand_over::pids;
-use crate::harness::{PLAIN, Running, Workdir, eventually, status};
+use crate::harness::{PLAIN, Running, Workdir, status};
 
 /// Takes the place of the program, and thinks about it until it is told to go on when it is asked whether it can take
 /// over.
@@ -53,7 +54,7 @@ impl Hesitant {
     /// SIGUSR2, until it has been asked.
     fn hesitate(&self, running: &Running) {
         running.signal(Signal::SIGUSR2);
-        eventually("the question", || self.asked.exists().then_some(()));
+        eventually("the question", || self.asked.exists());
         std::fs::remove_file(&self.asked).unwrap();
     }
 
@@ -72,7 +73,7 @@ fn reload_later(workdir: &Workdir, running: &Running) -> Child {
     let heard = || running.log().matches("as soon as that is over").count();
     let before = heard();
     let reload = workdir.command(&["reload"]).spawn().unwrap();
-    eventually("the reload", || (heard() > before).then_some(()));
+    eventually("the reload", || heard() > before);
     assert_eq!(status(workdir)["reloading"], true);
     reload
 }
@@ -89,7 +90,7 @@ fn unfinished(running: &Running) -> std::net::TcpStream {
         .unwrap();
     eventually("the request", || {
         // Answered: so the one before it has been taken, too.
-        (running.get("/healthz") == "200").then_some(())
+        running.get("/healthz") == "200"
     });
     request
 }
@@ -102,9 +103,7 @@ fn finish(mut request: std::net::TcpStream) {
 }
 
 fn draining(workdir: &Workdir) {
-    eventually("the drain", || {
-        (status(workdir)["processes"][0]["state"] == "draining").then_some(())
-    });
+    eventually("the drain", || status(workdir)["processes"][0]["state"] == "draining");
 }
 
 #[test]
@@ -137,7 +136,7 @@ fn nothing_is_begun_while_the_end_is_near() {
     let upgrade = workdir.run(&["upgrade"]).expect(1);
     assert!(upgrade.stderr.contains("is being stopped"), "{}", upgrade.stderr);
     finish(request);
-    eventually("the end", || (!crate::harness::is_alive(running.pid())).then_some(()));
+    eventually("the end", || !process::is_alive(running.pid()));
     assert!(!workdir.path("elsewhere").exists());
     drop(running);
 }
@@ -161,7 +160,7 @@ fn a_reload_while_a_binary_is_asked_is_done_afterwards() {
         binary.go_on();
         eventually("new processes", || {
             let status = status(&workdir);
-            (status["generation"] == generation && status["replacing"] == false).then_some(())
+            status["generation"] == generation && status["replacing"] == false
         });
         assert!(
             workdir.path(&root).join("docker/registry/v2").exists(),
@@ -173,7 +172,7 @@ fn a_reload_while_a_binary_is_asked_is_done_afterwards() {
     }
     assert!(pids(&workdir).iter().all(|pid| !old.contains(pid)));
     // Nobody is left that nobody knows of.
-    eventually("the end of the others", || (children_of(&running) == 2).then_some(()));
+    eventually("the end of the others", || children_of(&running) == 2);
 }
 
 fn children_of(running: &Running) -> usize {
@@ -193,9 +192,7 @@ fn what_is_mended_while_it_is_tried_is_taken_up() {
     let broken = format!("{PLAIN}auth: {{htpasswd: {{realm: r, path: {}}}}}\n", pipe.display());
     workdir.write("config.yml", &broken);
     running.signal(Signal::SIGHUP);
-    eventually("new processes", || {
-        (status(&workdir)["replacing"] == true).then_some(())
-    });
+    eventually("new processes", || status(&workdir)["replacing"] == true);
     workdir.write("config.yml", &(PLAIN.to_owned() + "  headers: {X-Told: [once]}\n"));
     let mut reload = reload_later(&workdir, &running);
 

@@ -2,9 +2,10 @@
 
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 
+use lockgate_testkit::eventually;
 use nix::sys::signal::Signal;
 
-use crate::harness::{PLAIN, Running, Workdir, eventually, ready_pid, status};
+use crate::harness::{PLAIN, Running, Workdir, ready_pid, status};
 
 #[test]
 fn a_broken_configuration_is_refused_with_its_place_and_left_alone() {
@@ -104,7 +105,7 @@ fn a_reload_takes_a_good_configuration_and_refuses_a_bad_one() {
     assert!(!told(&running));
     workdir.write("config.yml", &(PLAIN.to_owned() + header));
     workdir.run(&["reload"]).expect(0);
-    eventually("the new header", || told(&running).then_some(()));
+    eventually("the new header", || told(&running));
 
     workdir.write("config.yml", &(PLAIN.to_owned() + "  nonsense: 1\n"));
     let ran = workdir.run(&["reload"]).expect(78);
@@ -120,14 +121,12 @@ fn a_reload_takes_a_good_configuration_and_refuses_a_bad_one() {
     // A child that comes back while the file is broken runs with what the others run with.
     let registry = ready_pid(&workdir, "registry");
     nix::sys::signal::kill(registry, Signal::SIGKILL).unwrap();
-    eventually("a new registry", || {
-        (ready_pid(&workdir, "registry") != registry).then_some(())
-    });
+    eventually("a new registry", || ready_pid(&workdir, "registry") != registry);
     assert!(told(&running));
 
     workdir.write("config.yml", PLAIN);
     running.signal(Signal::SIGHUP);
-    eventually("the old headers", || (!told(&running)).then_some(()));
+    eventually("the old headers", || !told(&running));
     assert!(status(&workdir)["reload_error"].is_null());
 }
 

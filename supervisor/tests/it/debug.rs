@@ -1,13 +1,12 @@
 //! `http.debug`: health and metrics on a listener of their own, and on no other.
 
-use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use lockgate_testkit::{Client, eventually};
 use nix::sys::signal::{Signal, kill};
 
-use crate::harness::{PATIENCE, PLAIN, Workdir, eventually, ready_pid};
+use crate::harness::{PLAIN, Workdir, ready_pid};
 
 const DEBUG: &str = "  debug: {addr: \"unix:debug.sock\", prometheus: {enabled: true}}\n";
 const OTHERS: [&str; 12] = [
@@ -25,17 +24,11 @@ const OTHERS: [&str; 12] = [
     "/v2/%2e%2e/debug/health",
 ];
 
-/// Status and body.
-fn ask(socket: &Path, request: &str) -> (String, String) {
-    let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "{request} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .unwrap_or_else(|| panic!("{request}: {answer}"));
-    (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+/// Status and body of the answer to method and target.
+fn ask(socket: &Path, request: &str) -> (u16, String) {
+    let (method, target) = request.split_once(' ').unwrap();
+    let answer = Client::unix(socket).send(method, target, &[], b"");
+    (answer.status, answer.text().to_owned())
 }
 
 #[test]
@@ -46,12 +39,12 @@ fn health_and_metrics_are_told_there_and_nowhere_else() {
     let config = workdir.write("config.yml", &(PLAIN.to_owned() + DEBUG + "  docroot: site\n"));
     let running = workdir.start(&["--config", config.to_str().unwrap()]);
     let debug = workdir.path("debug.sock");
-    assert_eq!(ask(&debug, "GET /debug/health"), ("200".into(), "{}".into()));
+    assert_eq!(ask(&debug, "GET /debug/health"), (200, "{}".into()));
     assert_eq!(running.get("/v2/"), "200");
     assert_eq!(running.get("/v2/a/manifests/b"), "404");
 
     let (status, metrics) = ask(&debug, "GET /metrics");
-    assert_eq!(status, "200");
+    assert_eq!(status, 200);
     for line in [
         "# TYPE registry_http_requests_total counter",
         "registry_http_requests_total{code=\"200\",handler=\"base\",method=\"get\"} 1",
@@ -66,7 +59,7 @@ fn health_and_metrics_are_told_there_and_nowhere_else() {
         );
     }
     for request in ["POST /debug/health", "GET /v2/", "GET /", "GET /debug/vars"] {
-        assert_eq!(ask(&debug, request).0, "404", "{request}");
+        assert_eq!(ask(&debug, request).0, 404, "{request}");
     }
 
     for path in OTHERS {
@@ -77,10 +70,7 @@ fn health_and_metrics_are_told_there_and_nowhere_else() {
             let status = public.split(' ').nth(1).unwrap_or_default();
             assert!(["400", "404", "405"].contains(&status), "{method} {path}: {public}");
             let (status, body) = ask(&workdir.path("lockgate/run/registry.sock"), &format!("{method} {path}"));
-            assert!(
-                ["400", "404", "405"].contains(&status.as_str()),
-                "{method} {path}: {status} {body}"
-            );
+            assert!([400, 404, 405].contains(&status), "{method} {path}: {status} {body}");
         }
     }
     assert_eq!(running.get("/"), "200", "the docroot is served all the same");
@@ -93,7 +83,7 @@ fn a_registry_that_dies_leaves_the_debug_listener_open() {
     let _running = workdir.start(&["--config", config.to_str().unwrap()]);
     kill(ready_pid(&workdir, "registry"), Signal::SIGKILL).unwrap();
     // Waits where the supervisor keeps it, and is answered by the next one.
-    assert_eq!(ask(&workdir.path("debug.sock"), "GET /debug/health").0, "200");
+    assert_eq!(ask(&workdir.path("debug.sock"), "GET /debug/health").0, 200);
 }
 
 #[test]
@@ -107,11 +97,11 @@ fn a_storage_that_fails_is_told_with_its_reason() {
     std::fs::rename(workdir.path("data"), workdir.path("away")).unwrap();
     let body = eventually("503", || {
         let (status, body) = ask(&debug, "GET /debug/health");
-        (status == "503").then_some(body)
+        (status == 503).then_some(body)
     });
     assert!(body.starts_with("{\"storagedriver_filesystem\":\""), "{body}");
     std::fs::rename(workdir.path("away"), workdir.path("data")).unwrap();
-    eventually("200", || (ask(&debug, "GET /debug/health").0 == "200").then_some(()));
+    eventually("200", || ask(&debug, "GET /debug/health").0 == 200);
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lockgate_config::Config;
 use lockgate_registry::auth::{AccessController, Decision, Scope, TokenRequest};
+use lockgate_testkit::basic_auth;
 use serde_json::Value;
 
 use crate::harness::{PLAIN, Ran, Workdir};
@@ -65,7 +66,7 @@ fn who(row: &str) -> (Option<String>, IpAddr, Option<String>) {
         .map_or((row, None), |(row, service)| (row, Some(service.to_owned())));
     let (row, address) = row.split_once('#').unwrap_or((row, "192.0.2.7"));
     let (name, password) = row.split_once(':').unwrap_or((row, "secret"));
-    let basic = || format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
+    let basic = || basic_auth(&format!("{name}:{password}"));
     ((name != "anonymous").then(basic), address.parse().unwrap(), service)
 }
 
@@ -209,7 +210,7 @@ fn a_running_registry_has_the_rules_before_it_has_the_accounts() {
     let ran = workdir.run(&import).expect(0);
     let (reloaded, added) = (ran.stdout.find("reloaded"), ran.stdout.find("added account anna"));
     assert!(reloaded.is_some() && reloaded < added, "{}", ran.stdout);
-    let basic = format!("Authorization: Basic {}", STANDARD.encode("anna:secret"));
+    let basic = format!("Authorization: {}", basic_auth("anna:secret"));
     let begin = |authorization: &str| {
         let request = format!(
             "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: r\r\n{authorization}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

@@ -1,16 +1,17 @@
 //! Processes are replaced under load, by an upgrade and by a reload, and nobody notices.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
+use lockgate_testkit::{Client, address, client, eventually, process, sha256};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::harness::{PATIENCE, PLAIN, Running, Workdir, eventually, is_alive, process_status, ready_pid, status};
+use crate::harness::{PLAIN, Running, Workdir, ready_pid, status};
 
 /// What the issue of a hand-over without loss asks for.
 const REQUESTS: u64 = 20_000;
@@ -54,7 +55,7 @@ impl Load {
     /// Until that many more were answered.
     fn go_on_for(&self, requests: u64) {
         let goal = self.answered() + requests;
-        eventually("the load", || (self.answered() >= goal).then_some(()));
+        eventually("the load", || self.answered() >= goal);
     }
 
     /// Stops; every request was answered with 200.
@@ -72,30 +73,14 @@ impl Load {
 
 /// One connection, until the server says that it is the last answer. A connection that ends otherwise is a failure.
 fn keep_alive(address: &str, answered: &AtomicU64, enough: &AtomicBool) -> std::io::Result<()> {
-    let stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_nodelay(true)?;
-    let mut reader = BufReader::new(stream);
+    let mut client = Client::over(client::connect(address)?);
     loop {
-        reader.get_mut().write_all(b"GET /v2/ HTTP/1.1\r\nHost: r\r\n\r\n")?;
-        let (mut head, mut length, mut is_last) = (String::new(), 0, false);
-        while !head.ends_with("\r\n\r\n") {
-            let start = head.len();
-            if reader.read_line(&mut head)? == 0 {
-                return Err(std::io::Error::other(format!("closed after {head:?}")));
-            }
-            let line = head[start..].to_lowercase();
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().map_err(std::io::Error::other)?;
-            }
-            is_last |= line.starts_with("connection: close");
-        }
-        std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink())?;
-        if !head.starts_with("HTTP/1.1 200 ") {
-            return Err(std::io::Error::other(head));
+        let answer = client.try_send("GET", "/v2/", &[], b"")?;
+        if answer.status != 200 {
+            return Err(std::io::Error::other(format!("{answer:?}")));
         }
         answered.fetch_add(1, Ordering::Relaxed);
-        if is_last || enough.load(Ordering::Relaxed) {
+        if answer.header("connection") == "close" || enough.load(Ordering::Relaxed) {
             return Ok(());
         }
     }
@@ -128,14 +113,12 @@ fn upgrades_under_load_fail_no_request_and_keep_the_pid() {
             let said = workdir.run(&["upgrade"]).expect(0).stdout;
             assert!(said.contains(&format!("pid {}", running.pid())), "{said}");
         }
-        eventually("the next generation", || {
-            (status(&workdir)["generation"] == round + 1).then_some(())
-        });
+        eventually("the next generation", || status(&workdir)["generation"] == round + 1);
         let new = pids(&workdir);
         assert!(new.iter().all(|pid| !old.contains(pid)), "{old:?} {new:?}");
         load.go_on_for(REQUESTS / 8);
         nothing_leaves(&workdir);
-        assert!(old.into_iter().all(|pid| !is_alive(pid)));
+        assert!(old.into_iter().all(|pid| !process::is_alive(pid)));
         old = new;
     }
     let sent = load.end() - before;
@@ -169,29 +152,14 @@ fn an_upload_in_progress_is_finished_by_the_old_processes() {
     assert_eq!(leaving, 2, "both wait for the upload");
 
     upload.write_all(&[b'a'; 100_000]).unwrap();
-    let mut answer = String::new();
-    upload.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
-    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    let answer = Client::over(upload).answer().unwrap();
+    assert_eq!(answer.expect(202).header("connection"), "close");
     nothing_leaves(&workdir);
-    assert!(old.into_iter().all(|pid| !is_alive(pid)));
+    assert!(old.into_iter().all(|pid| !process::is_alive(pid)));
 
     // The new registry goes on with what the old one wrote.
-    let location = answer
-        .lines()
-        .find_map(|line| {
-            line.to_lowercase()
-                .starts_with("location:")
-                .then(|| line[9..].trim().to_owned())
-        })
-        .unwrap();
-    let digest = sha256(&[b'a'; 200_000]);
-    let separator = if location.contains('?') { '&' } else { '?' };
-    let put = format!(
-        "PUT {location}{separator}digest=sha256:{digest} HTTP/1.1\r\nHost: r\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    );
-    let answer = running.http(&put);
-    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    let put = answer.location_with(&sha256([b'a'; 200_000]));
+    running.client().send("PUT", &put, &[], b"").expect(201);
     assert!(!running.log().contains("ERROR"), "{}", running.log());
 }
 
@@ -205,27 +173,19 @@ fn old_processes_have_a_deadline_and_what_they_received_is_kept() {
     let head = format!("PATCH {path} HTTP/1.1\r\nHost: r\r\nContent-Length: 600000\r\n\r\n");
     upload.write_all(head.as_bytes()).unwrap();
     upload.write_all(&[7; 300_000]).unwrap();
-    eventually("some of it on the disk", || (running.received(&path) > 0).then_some(()));
+    eventually("some of it on the disk", || running.received(&path) > 0);
 
     let old = pids(&workdir);
     workdir.run(&["upgrade"]).expect(0);
     // Nobody sends the rest.
     nothing_leaves(&workdir);
-    assert!(old.into_iter().all(|pid| !is_alive(pid)));
+    assert!(old.into_iter().all(|pid| !process::is_alive(pid)));
     let mut answer = String::new();
     let _ = upload.read_to_string(&mut answer);
     assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
     let kept = running.received(&path);
     assert!((1..=300_000).contains(&kept), "{kept}");
     assert_eq!(running.get("/v2/"), "200");
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    sha2::Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 #[test]
@@ -252,9 +212,7 @@ fn the_binary_that_lies_there_takes_over_and_one_that_cannot_is_refused() {
         symlink(&wrong, &link).unwrap();
         let before = running.log().matches("not upgraded").count();
         running.signal(Signal::SIGUSR2);
-        eventually("the refusal", || {
-            (running.log().matches("not upgraded").count() > before).then_some(())
-        });
+        eventually("the refusal", || running.log().matches("not upgraded").count() > before);
         assert!(running.log().contains(said), "{said}: {}", running.log());
         assert_eq!(pids(&workdir), old);
         assert_eq!(running.get("/v2/"), "200");
@@ -287,24 +245,27 @@ fn the_binary_that_lies_there_takes_over_and_one_that_cannot_is_refused() {
     std::fs::remove_file(&link).unwrap();
     symlink(workdir.script("tells", &text), &link).unwrap();
     running.signal(Signal::SIGUSR2);
-    eventually("its children", || (status(&workdir)["generation"] == 2).then_some(()));
+    eventually("its children", || status(&workdir)["generation"] == 2);
     assert_eq!(workdir.read("told"), "upgrade\nstart\n", "asked first, then started");
     assert!(pids(&workdir).iter().all(|pid| !old.contains(pid)));
     assert!(status(&workdir)["upgrade_error"].is_null());
     assert_eq!(running.get("/v2/"), "200");
 }
 
+/// Starts it with this configuration, whose address counts.
+fn start_as_written(workdir: &Workdir, text: &str) -> Running {
+    workdir.write("config.yml", text);
+    let start = workdir.command(&["start", "--config", "config.yml"]);
+    Running::of(start, &workdir.path("stderr"))
+}
+
 #[test]
 fn a_reload_that_needs_new_processes_gets_them_without_a_failure() {
     // proves: MAKINA-16
     let workdir = Workdir::new();
-    let (here, there) = (free_address(), free_address());
+    let (here, there) = (address::free_address(), address::free_address());
     let plain = PLAIN.replace("127.0.0.1:0", &here);
-    let config = workdir.write("config.yml", &plain);
-    let running = Running::of(
-        workdir.command(&["start", "--config", config.to_str().unwrap()]),
-        &workdir.path("stderr"),
-    );
+    let running = start_as_written(&workdir, &plain);
     let old = pids(&workdir);
     let load = Load::start(&running.address);
     load.go_on_for(100);
@@ -315,11 +276,11 @@ fn a_reload_that_needs_new_processes_gets_them_without_a_failure() {
     );
     let said = workdir.run(&["reload"]).expect(0).stderr;
     assert!(said.contains("storage.filesystem.rootdirectory"), "{said}");
-    eventually("new processes", || (status(&workdir)["generation"] == 2).then_some(()));
+    eventually("new processes", || status(&workdir)["generation"] == 2);
     load.go_on_for(100);
     load.end();
     nothing_leaves(&workdir);
-    assert!(old.into_iter().all(|pid| !is_alive(pid)));
+    assert!(old.into_iter().all(|pid| !process::is_alive(pid)));
     assert!(workdir.path("elsewhere/docker/registry/v2").exists());
 
     // Another address: the new one is served, the old one is no longer.
@@ -356,9 +317,7 @@ fn new_processes_that_do_not_become_ready_leave_the_old_ones_serving() {
         let pid = ready_pid(&workdir, process);
         nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
         assert_eq!(running.get("/v2/"), "200", "{}", running.log());
-        eventually("another process", || {
-            (ready_pid(&workdir, process) != pid).then_some(())
-        });
+        eventually("another process", || ready_pid(&workdir, process) != pid);
     }
     workdir.write("config.yml", PLAIN);
     workdir.run(&["reload"]).expect(0);
@@ -368,13 +327,9 @@ fn new_processes_that_do_not_become_ready_leave_the_old_ones_serving() {
 #[test]
 fn a_binary_that_can_start_nothing_new_goes_on_with_the_old_processes() {
     let workdir = Workdir::new();
-    let here = free_address();
+    let here = address::free_address();
     let plain = PLAIN.replace("127.0.0.1:0", &here);
-    let config = workdir.write("config.yml", &plain);
-    let running = Running::of(
-        workdir.command(&["start", "--config", config.to_str().unwrap()]),
-        &workdir.path("stderr"),
-    );
+    let running = start_as_written(&workdir, &plain);
     let old = pids(&workdir);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -396,12 +351,9 @@ fn a_changed_file_is_taken_up_by_itself_and_a_broken_one_is_not() {
     // proves: MAKINA-16
     let workdir = Workdir::new();
     let running = workdir.start_plain();
-    let told = || {
-        let answer = running.http("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n");
-        answer.to_lowercase().contains("x-told: once")
-    };
+    let told = || running.client().get("/v2/").header("x-told") == "once";
     workdir.write("config.yml", &(PLAIN.to_owned() + "  headers: {X-Told: [once]}\n"));
-    eventually("the new header", || told().then_some(()));
+    eventually("the new header", told);
     workdir.write("config.yml", &(PLAIN.to_owned() + "  nonsense: 1\n"));
     eventually("the refusal", || {
         let status = status(&workdir);
@@ -410,7 +362,7 @@ fn a_changed_file_is_taken_up_by_itself_and_a_broken_one_is_not() {
     assert!(running.log().contains("http.nonsense"), "{}", running.log());
     assert!(told(), "the old one goes on");
     workdir.write("config.yml", PLAIN);
-    eventually("the old headers", || (!told()).then_some(()));
+    eventually("the old headers", || !told());
     assert!(status(&workdir)["reload_error"].is_null());
 }
 
@@ -427,15 +379,11 @@ impl Possessions {
             // Each is root's to see; to others, a power of two that has room for all.
             descriptors: match std::fs::read_dir(format!("/proc/{pid}/fd")) {
                 Ok(descriptors) => descriptors.count(),
-                Err(_) => process_status(pid, "FDSize").parse().unwrap(),
+                Err(_) => process::status(pid, "FDSize").parse().unwrap(),
             },
-            threads: process_status(pid, "Threads"),
+            threads: process::status(pid, "Threads"),
         }
     }
-}
-
-fn own_memory_kib(pid: Pid) -> u64 {
-    process_status(pid, "RssAnon").trim_end_matches(" kB").parse().unwrap()
 }
 
 #[test]
@@ -453,22 +401,23 @@ fn replacing_processes_again_and_again_leaks_nothing() {
             workdir.write("config.yml", &PLAIN.replace("rootdirectory: data", &root));
         }
         workdir.run(&[command]).expect(0);
-        eventually("the next generation", || {
-            (status(&workdir)["generation"] == generation).then_some(())
-        });
+        eventually("the next generation", || status(&workdir)["generation"] == generation);
         nothing_leaves(&workdir);
     };
     // What is allocated once is there after one of each.
     replaced_by("upgrade");
     replaced_by("reload");
-    let (before, memory) = (Possessions::of(running.pid()), own_memory_kib(running.pid()));
+    let (before, memory) = (
+        Possessions::of(running.pid()),
+        process::memory_kib(running.pid(), "RssAnon"),
+    );
     (0..UPGRADES).for_each(|_| replaced_by("upgrade"));
     // Counted from the last upgrade, which begins with a fresh memory.
     replaced_by("reload");
-    let memory = memory.max(own_memory_kib(running.pid()));
+    let memory = memory.max(process::memory_kib(running.pid(), "RssAnon"));
     (0..RELOADS).for_each(|_| replaced_by("reload"));
     assert_eq!(Possessions::of(running.pid()), before);
-    let now = own_memory_kib(running.pid());
+    let now = process::memory_kib(running.pid(), "RssAnon");
     assert!(now <= memory + 512, "{memory} KiB, then {now} KiB");
     assert!(!running.log().contains("ERROR"), "{}", running.log());
 }
@@ -484,16 +433,10 @@ fn a_stop_during_a_hand_over_ends_old_and_new() {
     let old = pids(&workdir);
     workdir.run(&["upgrade"]).expect(0);
     let new = pids(&workdir);
-    assert!(is_alive(old[0]));
+    assert!(process::is_alive(old[0]));
     // Twice: the request in flight never ends.
     running.signal(Signal::SIGTERM);
-    eventually("the drain", || running.log().contains("draining").then_some(()));
+    eventually("the drain", || running.log().contains("draining"));
     assert_eq!(running.insist(Signal::SIGTERM).code(), Some(0));
-    assert!(old.into_iter().chain(new).all(|pid| !is_alive(pid)));
-}
-
-/// An address that nobody listens on. Another program may be faster; then the test says so.
-pub(crate) fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+    assert!(old.into_iter().chain(new).all(|pid| !process::is_alive(pid)));
 }

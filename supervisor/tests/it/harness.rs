@@ -12,12 +12,10 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use lockgate_testkit::{Client, TIMEOUT, client, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-
-/// Nothing that is waited for may take longer, on a machine that has other things to do.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A configuration without TLS and without accounts.
 pub(crate) const PLAIN: &str = "\
@@ -243,7 +241,7 @@ impl Running {
             address: String::new(),
         };
         while !running.banner.contains("Ctrl-C") {
-            match receive.recv_timeout(PATIENCE) {
+            match receive.recv_timeout(TIMEOUT) {
                 Ok(line) => running.banner += &(line + "\n"),
                 Err(_) => panic!("never ready; printed {:?}, logged:\n{}", running.banner, running.log()),
             }
@@ -293,11 +291,14 @@ impl Running {
         end
     }
 
-    /// Connects to the proxy.
+    /// A connection to the proxy.
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
+        client::connect(&self.address).unwrap()
+    }
+
+    /// A client of it, over plain HTTP.
+    pub(crate) fn client(&self) -> Client {
+        Client::over(self.connect())
     }
 
     /// Sends a request over plain HTTP; gives status line, head and body.
@@ -309,7 +310,7 @@ impl Running {
         answer
     }
 
-    /// `GET path`, status only.
+    /// `GET path`, status only; nothing where the connection ends without an answer.
     pub(crate) fn get(&self, path: &str) -> String {
         let answer = self.http(&format!("GET {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"));
         answer.split(' ').nth(1).unwrap_or_default().to_owned()
@@ -317,26 +318,18 @@ impl Running {
 
     /// The path of a new upload.
     pub(crate) fn begin_upload(&self) -> String {
-        let begun = self
-            .http("POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: r\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        let location = begun
-            .lines()
-            .find(|line| line.to_lowercase().starts_with("location: "))
-            .and_then(|line| line.find("/v2/").map(|path| line[path..].trim()));
-        location.unwrap_or_else(|| panic!("{begun}")).to_owned()
+        let begun = self.client().send("POST", "/v2/a/blobs/uploads/", &[], b"");
+        begun.expect(202).location().to_owned()
     }
 
     /// How many bytes of the upload at `path` are kept, as the registry says.
     pub(crate) fn received(&self, path: &str) -> usize {
-        let answer = self.http(&format!("GET {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"));
-        let range = answer
-            .lines()
-            .find_map(|line| line.to_lowercase().strip_prefix("range: 0-").map(str::to_owned));
+        let answer = self.client().get(path);
         // `0-0` stands for nothing as well as for one byte.
-        range.map_or(0, |last| match last.trim().parse::<usize>() {
-            Ok(0) | Err(_) => 0,
-            Ok(last) => last + 1,
-        })
+        match answer.header("range").strip_prefix("0-").map(str::parse) {
+            Some(Ok(last @ 1_usize..)) => last + 1,
+            _ => 0,
+        }
     }
 }
 
@@ -372,37 +365,4 @@ pub(crate) fn ready_pid(workdir: &Workdir, process: &str) -> Pid {
             .find(|found| found["name"] == process)?;
         (found["state"] == "ready").then(|| Pid::from_raw(found["pid"].as_i64().unwrap() as i32))
     })
-}
-
-/// A field of `/proc/PID/status`.
-pub(crate) fn process_status(pid: Pid, field: &str) -> String {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with(&format!("{field}:")))
-        .unwrap();
-    line.split_once(':')
-        .unwrap()
-        .1
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// Whether a process with this pid is there; a zombie is not.
-pub(crate) fn is_alive(pid: Pid) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
-}
-
-/// Asks again and again until there is an answer.
-#[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

@@ -1,16 +1,15 @@
 //! Homes in odd places: deep down, with a name that is no text, on a system without /proc.
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
-use lockgate_testkit::{require, require_root};
+use lockgate_testkit::{Client, eventually, require, require_root};
 use nix::sys::signal::{Signal, kill};
 
-use crate::harness::{PLAIN, Ran, Running, Workdir, eventually};
+use crate::harness::{PLAIN, Ran, Running, Workdir};
 
 /// `sha256` of nothing.
 const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -117,13 +116,10 @@ fn each_process_alone_speaks_over_a_socket_deep_down() {
             // By way of the directory: the name is too long for an address.
             let directory = std::fs::File::open(socket.parent()?).ok()?;
             let way = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&directory));
-            let mut stream = UnixStream::connect(PathBuf::from(way).join(socket.file_name()?)).ok()?;
-            write!(stream, "GET {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n").ok()?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).ok()?;
-            Some(answer)
+            let stream = UnixStream::connect(PathBuf::from(way).join(socket.file_name()?)).ok()?;
+            Client::over(stream).try_send("GET", path, &[], b"").ok()
         });
-        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        answer.expect(200);
     }
     kill(nix::unistd::Pid::from_raw(registry.id().cast_signed()), Signal::SIGTERM).unwrap();
     assert_eq!(registry.wait().unwrap().code(), Some(0));

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use lockgate_testkit::eventually;
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -33,7 +34,7 @@ impl Inside {
     /// Stops the main thread of `pid`; it goes on when this is dropped.
     pub(crate) fn of(pid: Pid) -> Self {
         // A thread that runs has no system call to come back from: try again until it waits.
-        crate::harness::eventually("a process that waits in a system call", || {
+        eventually("a process that waits in a system call", || {
             ptrace::attach(pid).unwrap();
             assert!(matches!(wait(pid), WaitStatus::Stopped(..)));
             let saved = ptrace::getregs(pid).unwrap();

@@ -1,9 +1,10 @@
 //! Where log lines go, and what they look like.
 
+use lockgate_testkit::eventually;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{PLAIN, Workdir, eventually};
+use crate::harness::{PLAIN, Workdir};
 
 #[test]
 fn lines_are_json_when_asked_with_the_fields_and_the_process_on_each() {
@@ -48,10 +49,7 @@ fn each_sink_has_a_level_of_its_own_and_files_are_opened_again() {
     let running = workdir.start(&["--config", config.to_str().unwrap()]);
     assert_eq!(running.get("/v2/"), "200");
     eventually("the access line", || {
-        workdir
-            .read("lockgate/log/proxy.log")
-            .contains("GET /v2/ 200")
-            .then_some(())
+        workdir.read("lockgate/log/proxy.log").contains("GET /v2/ 200")
     });
     for process in ["supervisor", "proxy", "registry"] {
         assert!(
@@ -68,15 +66,10 @@ fn each_sink_has_a_level_of_its_own_and_files_are_opened_again() {
 
     std::fs::rename(workdir.path("lockgate/log/proxy.log"), workdir.path("moved")).unwrap();
     running.signal(Signal::SIGUSR1);
-    eventually("a new file", || {
-        workdir.path("lockgate/log/proxy.log").exists().then_some(())
-    });
+    eventually("a new file", || workdir.path("lockgate/log/proxy.log").exists());
     assert_eq!(running.get("/v2/"), "200");
     eventually("a line in it", || {
-        workdir
-            .read("lockgate/log/proxy.log")
-            .contains("GET /v2/ 200")
-            .then_some(())
+        workdir.read("lockgate/log/proxy.log").contains("GET /v2/ 200")
     });
 }
 
@@ -88,9 +81,7 @@ fn each_process_reopens_its_file_and_each_sink_can_be_silent() {
     let config = workdir.write("config.yml", &(PLAIN.to_owned() + log));
     let running = workdir.start(&["--config", config.to_str().unwrap()]);
     assert_eq!(running.get("/v2/"), "200");
-    eventually("the access line", || {
-        running.log().contains("GET /v2/ 200").then_some(())
-    });
+    eventually("the access line", || running.log().contains("GET /v2/ 200"));
     let logs = |name: &str| workdir.path(&format!("lockgate/log/{name}.log"));
     let processes = ["supervisor", "proxy", "registry"];
     for process in processes {
@@ -107,21 +98,19 @@ fn each_process_reopens_its_file_and_each_sink_can_be_silent() {
     );
     workdir.run(&["reload"]).expect(0);
     for process in processes {
-        eventually("a line of each", || {
-            (!std::fs::read(logs(process)).unwrap().is_empty()).then_some(())
-        });
+        eventually("a line of each", || !std::fs::read(logs(process)).unwrap().is_empty());
         std::fs::rename(logs(process), workdir.path(process)).unwrap();
     }
     let said = running.log();
     running.signal(Signal::SIGUSR1);
     for process in processes {
-        eventually("a new file of each", || logs(process).exists().then_some(()));
+        eventually("a new file of each", || logs(process).exists());
     }
     workdir.run(&["reload"]).expect(0);
     assert_eq!(running.get("/v2/"), "200");
     for process in processes {
         eventually("lines in the new file of each", || {
-            (!std::fs::read(logs(process)).unwrap().is_empty()).then_some(())
+            !std::fs::read(logs(process)).unwrap().is_empty()
         });
     }
     assert_eq!(running.log(), said, "the console is silent");

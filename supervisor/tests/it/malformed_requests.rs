@@ -1,11 +1,11 @@
 //! Requests that the registry's HTTP layer would refuse and hang up on: they fail for whoever sent them, and for nobody
 //! else, although all share the proxy's connections to the registry.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::harness::{Running, Workdir};
+use lockgate_testkit::Answer;
+
+use crate::harness::Workdir;
 
 /// Requests of the other client, half of them POST and half DELETE.
 const ROUNDS: usize = 1500;
@@ -45,39 +45,6 @@ fn odd_requests() -> Vec<(String, &'static str)> {
     ]
 }
 
-fn status(running: &Running, request: &str) -> String {
-    let answer = running.http(request);
-    answer.split(' ').nth(1).unwrap_or_default().to_owned()
-}
-
-/// One connection that is used again and again.
-struct Client(TcpStream);
-
-impl Client {
-    fn ask(&mut self, method: &str, target: &str) -> (String, String) {
-        let request = format!("{method} {target} HTTP/1.1\r\nHost: r\r\nContent-Length: 0\r\n\r\n");
-        self.0.write_all(request.as_bytes()).unwrap();
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") {
-            if self.0.read(&mut byte).unwrap() == 0 {
-                break;
-            }
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8(head).unwrap().to_lowercase();
-        let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
-        let length = field("content-length: ").map_or(0, |length| length.parse().unwrap());
-        self.0.read_exact(&mut vec![0; length]).unwrap();
-        let location = field("location: ").unwrap_or_default();
-        let path = location.find("/v2/").map(|at| location[at..].to_owned());
-        (
-            head.split(' ').nth(1).unwrap_or_default().to_owned(),
-            path.unwrap_or_default(),
-        )
-    }
-}
-
 #[test]
 fn an_odd_request_is_refused_with_the_reason() {
     let workdir = Workdir::new();
@@ -90,9 +57,7 @@ fn an_odd_request_is_refused_with_the_reason() {
             "{shown:?}: {answer}"
         );
         if expected != "200" {
-            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-            let body: serde_json::Value =
-                serde_json::from_str(body).unwrap_or_else(|error| panic!("{shown:?}: {error}: {answer}"));
+            let body = Answer::of(&answer).json();
             let message = body["errors"][0]["message"].as_str().unwrap();
             assert_ne!(message, "the request cannot be served", "{shown:?}");
         }
@@ -110,25 +75,25 @@ fn odd_requests_of_one_client_fail_no_other() {
                 let odd = odd_requests();
                 while !done.load(Ordering::Relaxed) {
                     for (request, _) in &odd {
-                        status(&running, request);
+                        running.http(request);
                         sent.fetch_add(1, Ordering::Relaxed);
                     }
                 }
             });
         }
-        let mut client = Client(running.connect());
+        let mut client = running.client();
         let mut failed = Vec::new();
         for _ in 0..ROUNDS / 2 {
-            let (status, upload) = client.ask("POST", "/v2/a/blobs/uploads/");
-            if status != "202" {
-                failed.push(format!("POST {status}"));
-                client = Client(running.connect());
-                continue;
-            }
-            let (status, _) = client.ask("DELETE", &upload);
-            if status != "204" {
-                failed.push(format!("DELETE {status}"));
-                client = Client(running.connect());
+            let mut ask = |method: &str, target: &str, expected: u16| {
+                let asked = client.try_send(method, target, &[], b"");
+                let answer = asked.map_err(|error| format!("{method} {error}"))?;
+                let is_right = answer.status == expected;
+                is_right.then_some(answer).ok_or_else(|| format!("{method} {expected}"))
+            };
+            let begun = ask("POST", "/v2/a/blobs/uploads/", 202);
+            if let Err(failure) = begun.and_then(|begun| ask("DELETE", begun.location(), 204)) {
+                failed.push(failure);
+                client = running.client();
             }
         }
         done.store(true, Ordering::Relaxed);

@@ -4,16 +4,15 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Command;
 
-use lockgate_testkit::{require, require_root};
+use lockgate_testkit::{eventually, process, require, require_root, tls};
 
 use crate::docker_auth::SECRET;
-use crate::harness::{PLAIN, Ran, Workdir, eventually, process_status, ready_pid};
-use crate::tls;
+use crate::harness::{PLAIN, Ran, Workdir, ready_pid};
 
 /// Where the system's database has no accounts of ours; a machine may have them.
 fn users(workdir: &Workdir) -> (u32, u32, u32) {
     let number = |process: &str, field| {
-        process_status(ready_pid(workdir, process), field)
+        process::status(ready_pid(workdir, process), field)
             .split(' ')
             .next()
             .unwrap()
@@ -179,7 +178,7 @@ fn a_tree_of_somebody_else_is_served_as_its_owner_or_given_away() {
     assert_eq!(registry, 0);
     assert_ne!(proxy, 0);
     assert_eq!(
-        process_status(ready_pid(&workdir, "registry"), "CapEff"),
+        process::status(ready_pid(&workdir, "registry"), "CapEff"),
         "0000000000000000"
     );
     let log = running.logged("belongs to user 0", 1);
@@ -222,7 +221,7 @@ fn a_place_that_only_root_may_enter_is_served_by_root_without_its_capabilities()
     assert_eq!((proxy, registry), (0, 0));
     for process in ["proxy", "registry"] {
         assert_eq!(
-            process_status(ready_pid(&workdir, process), "CapEff"),
+            process::status(ready_pid(&workdir, process), "CapEff"),
             "0000000000000000"
         );
     }
@@ -321,10 +320,17 @@ fn a_key_that_only_root_reads_is_served_and_followed() {
     let pair = "  tls:\n    certificate: mine/registry.crt\n    key: mine/registry.key\n";
     let config = workdir.write("config.yml", &format!("{PLAIN}{pair}"));
     let running = workdir.start(&["--config", config.to_str().unwrap()]);
-    let shown = |name: &str| tls::chain(&running.address, name, &workdir.read("mine/registry.crt")).is_ok();
+    let shown = |name: &str| {
+        tls::connect(
+            &running.address,
+            name,
+            &tls::trusting(&workdir.read("mine/registry.crt")),
+        )
+        .is_ok()
+    };
     assert!(shown("first.example"));
     make("second.example");
-    eventually("the new certificate", || shown("second.example").then_some(()));
+    eventually("the new certificate", || shown("second.example"));
     let (proxy, _, group) = users(&workdir);
     assert_eq!(
         owner(&workdir, "lockgate/tls/handed/default.key"),

@@ -2,10 +2,10 @@
 
 use std::process::{Command, Stdio};
 
-use lockgate_testkit::{require, require_root};
+use lockgate_testkit::{eventually, require, require_root};
 use nix::sys::signal::{Signal, kill};
 
-use crate::harness::{PLAIN, Ran, Running, Workdir, eventually, ready_pid};
+use crate::harness::{PLAIN, Ran, Running, Workdir, ready_pid};
 
 /// The program as PID 1 of a PID namespace, after `before` in a shell that it replaces.
 fn as_pid_one(workdir: &Workdir, before: &str) -> Command {
@@ -32,15 +32,13 @@ fn it_reaps_orphans_and_hears_signals() {
     assert_eq!(running.get("/v2/"), "200");
     assert!(workdir.path("orphan").exists());
     let one = children_of(running.pid().as_raw())[0];
-    eventually("only the two processes below PID 1", || {
-        (children_of(one).len() == 2).then_some(())
-    });
+    eventually("only the two processes below PID 1", || children_of(one).len() == 2);
 
     // Its own children are still told apart, restarted, and ended in order.
     let proxy = children_of(one)[0];
     kill(nix::unistd::Pid::from_raw(proxy), Signal::SIGKILL).unwrap();
     eventually("another proxy", || {
-        (children_of(one).len() == 2 && !children_of(one).contains(&proxy)).then_some(())
+        children_of(one).len() == 2 && !children_of(one).contains(&proxy)
     });
     ready_pid(&workdir, "proxy");
     kill(nix::unistd::Pid::from_raw(one), Signal::SIGTERM).unwrap();

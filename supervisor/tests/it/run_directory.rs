@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::{Running, Workdir, eventually, ready_pid, status};
+use lockgate_testkit::eventually;
+
+use crate::harness::{Running, Workdir, ready_pid, status};
 
 fn is_served(running: &Running) {
     for _ in 0..20 {
@@ -14,7 +16,7 @@ fn is_served(running: &Running) {
 }
 
 fn is_back(path: &Path) {
-    eventually(&format!("{} again", path.display()), || path.exists().then_some(()));
+    eventually(&format!("{} again", path.display()), || path.exists());
 }
 
 #[test]
@@ -27,7 +29,7 @@ fn the_registry_s_socket_comes_back_and_no_request_fails() {
         is_served(&running);
         is_back(&socket);
         eventually("the next pair of processes", || {
-            (status(&workdir)["generation"] == generation).then_some(())
+            status(&workdir)["generation"] == generation
         });
         is_served(&running);
     }
@@ -65,9 +67,7 @@ fn the_whole_directory_comes_back() {
     is_back(&workdir.path("lockgate/run/registry.sock"));
     is_back(&workdir.path("lockgate/run/lockgate.pid"));
     assert_eq!(workdir.mode("lockgate/run"), before);
-    eventually("a ready registry", || {
-        (workdir.run(&["status"]).code == Some(0)).then_some(())
-    });
+    eventually("a ready registry", || workdir.run(&["status"]).code == Some(0));
     is_served(&running);
     workdir.run(&["stop"]).expect(0);
 }

@@ -9,12 +9,12 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use lockgate_testkit::{require, require_root};
+use lockgate_testkit::{eventually, process, require, require_root};
 use nix::errno::Errno;
 use nix::libc::{O_CREAT, O_RDONLY, O_WRONLY};
 use nix::unistd::Pid;
 
-use crate::harness::{Running, Workdir, eventually, process_status, ready_pid};
+use crate::harness::{Running, Workdir, ready_pid};
 use crate::inside::Inside;
 
 const BLOBS: &str = "lockgate/data/docker/registry/v2/blobs";
@@ -145,7 +145,7 @@ fn a_normal_user_has_the_same_walls() {
     let running = start_as(&workdir, 4_242);
     for process in ["proxy", "registry"] {
         assert_eq!(
-            process_status(ready_pid(&workdir, process), "Uid"),
+            process::status(ready_pid(&workdir, process), "Uid"),
             "4242 4242 4242 4242"
         );
     }
@@ -175,33 +175,31 @@ fn each_process_runs_as_a_user_of_its_own_and_can_gain_nothing() {
     // Also by another binary: what was given up does not come back with it.
     let before = ready_pid(&workdir, "proxy");
     workdir.run(&["upgrade"]).expect(0);
-    eventually("the new proxy", || {
-        (ready_pid(&workdir, "proxy") != before).then_some(())
-    });
+    eventually("the new proxy", || ready_pid(&workdir, "proxy") != before);
     assert_confined(&workdir, &running);
 }
 
 fn assert_confined(workdir: &Workdir, running: &Running) {
     let (proxy, registry) = (ready_pid(workdir, "proxy"), ready_pid(workdir, "registry"));
-    assert_eq!(process_status(running.pid(), "Uid"), "0 0 0 0");
-    let (one, other) = (process_status(proxy, "Uid"), process_status(registry, "Uid"));
+    assert_eq!(process::status(running.pid(), "Uid"), "0 0 0 0");
+    let (one, other) = (process::status(proxy, "Uid"), process::status(registry, "Uid"));
     assert_ne!(one, other);
     assert!(!one.contains("0 0") && !other.contains("0 0"), "{one}, {other}");
-    assert_eq!(process_status(proxy, "Gid"), process_status(registry, "Gid"));
+    assert_eq!(process::status(proxy, "Gid"), process::status(registry, "Gid"));
     for pid in [proxy, registry] {
-        assert_eq!(process_status(pid, "Groups"), "");
-        assert_eq!(process_status(pid, "CapEff"), "0000000000000000");
-        assert_eq!(process_status(pid, "CapPrm"), "0000000000000000");
+        assert_eq!(process::status(pid, "Groups"), "");
+        assert_eq!(process::status(pid, "CapEff"), "0000000000000000");
+        assert_eq!(process::status(pid, "CapPrm"), "0000000000000000");
     }
     // CHOWN 0, DAC_READ_SEARCH 2, KILL 5, SETGID 6, SETUID 7, NET_BIND_SERVICE 10, and no way to get another.
     for set in ["CapEff", "CapPrm", "CapBnd"] {
-        assert_eq!(process_status(running.pid(), set), "00000000000004e5", "{set}");
+        assert_eq!(process::status(running.pid(), set), "00000000000004e5", "{set}");
     }
     for pid in [running.pid(), proxy, registry] {
-        assert_eq!(process_status(pid, "NoNewPrivs"), "1");
-        assert_eq!(process_status(pid, "Umask"), "0077");
-        assert_eq!(process_status(pid, "CapInh"), "0000000000000000");
-        assert_eq!(process_status(pid, "CapAmb"), "0000000000000000");
+        assert_eq!(process::status(pid, "NoNewPrivs"), "1");
+        assert_eq!(process::status(pid, "Umask"), "0077");
+        assert_eq!(process::status(pid, "CapInh"), "0000000000000000");
+        assert_eq!(process::status(pid, "CapAmb"), "0000000000000000");
         let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
         let core = limits
             .lines()
@@ -241,7 +239,7 @@ fn new_processes_are_confined_to_the_directories_of_a_new_configuration() {
     )
     .unwrap();
     workdir.run(&["reload"]).expect(0);
-    eventually("new processes", || (pids().1 != before.1).then_some(()));
+    eventually("new processes", || pids().1 != before.1);
     Inside::of(pids().1).open(&accounts, O_RDONLY).unwrap();
     running.connect();
 }
@@ -373,7 +371,7 @@ fn a_kernel_without_landlock_is_told_of_and_served_on() {
     running.connect();
     // Users of their own keep them apart all the same.
     assert_ne!(
-        process_status(ready_pid(&workdir, "proxy"), "Uid"),
-        process_status(ready_pid(&workdir, "registry"), "Uid")
+        process::status(ready_pid(&workdir, "proxy"), "Uid"),
+        process::status(ready_pid(&workdir, "registry"), "Uid")
     );
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::harness::{PLAIN, Ran, Running, Workdir, eventually};
+use lockgate_testkit::eventually;
+
+use crate::harness::{PLAIN, Ran, Running, Workdir};
 
 /// Of a password in a docker_auth configuration.
 const BCRYPT: &str = "$2y$04$LYnVGvdTXngm6uDRqpRHPePecbOCz/V9WcMxsRkmZljkubx9O1L1u";
@@ -211,7 +213,7 @@ fn a_reload_makes_nothing() {
     }
     workdir.run(&["reload"]).expect(0);
     eventually("the record", || {
-        workdir.read("lockgate/home.json").contains("auth/more").then_some(())
+        workdir.read("lockgate/home.json").contains("auth/more")
     });
     drop(running);
 }

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::harness::{PLAIN, Workdir, eventually, status};
+use lockgate_testkit::eventually;
+
+use crate::harness::{PLAIN, Workdir, status};
 
 #[test]
 fn storage_that_fails_is_told_with_exit_1_until_it_is_back() {
@@ -15,7 +17,7 @@ fn storage_that_fails_is_told_with_exit_1_until_it_is_back() {
 
     let (volume, elsewhere) = (workdir.path("data/docker"), workdir.path("elsewhere"));
     fs::rename(&volume, &elsewhere).unwrap();
-    eventually("503", || (running.get("/v2/") == "503").then_some(()));
+    eventually("503", || running.get("/v2/") == "503");
     let told = workdir.run(&["status"]).expect(1);
     assert!(
         told.stdout.contains("clients are not served: ") && told.stdout.contains("/readyz answers 503: the storage"),
@@ -33,7 +35,7 @@ fn storage_that_fails_is_told_with_exit_1_until_it_is_back() {
     workdir.run(&["status", "--probe", "live"]).expect(0);
 
     fs::rename(&elsewhere, &volume).unwrap();
-    eventually("200", || (running.get("/v2/") == "200").then_some(()));
+    eventually("200", || running.get("/v2/") == "200");
     workdir.run(&["status"]).expect(0);
     assert_eq!(status(&workdir)["serving"], true);
 }
@@ -133,7 +135,5 @@ fn limits_that_are_reached_are_told_with_exit_3() {
     );
     workdir.run(&["status", "--probe", "ready"]).expect(0);
     drop(idle);
-    eventually("room again", || {
-        (workdir.run(&["status"]).code == Some(0)).then_some(())
-    });
+    eventually("room again", || workdir.run(&["status"]).code == Some(0));
 }

@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Instant;
 
+use lockgate_testkit::{eventually, process};
 use nix::sys::signal::{Signal, kill, killpg};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{PLAIN, Ran, Running, Workdir, eventually, is_alive, ready_pid, status};
+use crate::harness::{PLAIN, Ran, Running, Workdir, ready_pid, status};
 
 #[test]
 fn status_tells_of_each_process_and_stop_ends_them() {
@@ -34,7 +35,7 @@ fn status_tells_of_each_process_and_stop_ends_them() {
     let pids = ["proxy", "registry"].map(|process| ready_pid(&workdir, process));
     workdir.run(&["stop"]).expect(0);
     assert_eq!(running.wait().code(), Some(0));
-    assert!(pids.into_iter().all(|pid| !is_alive(pid)));
+    assert!(pids.into_iter().all(|pid| !process::is_alive(pid)));
     workdir.run(&["status"]).expect(1);
 }
 
@@ -49,9 +50,7 @@ fn a_killed_process_comes_back_and_no_connection_is_refused() {
             kill(pid, Signal::SIGKILL).unwrap();
             // Waits where the socket keeps it, and is answered.
             assert_eq!(running.get("/v2/"), "200", "{}", running.log());
-            eventually("another process", || {
-                (ready_pid(&workdir, process) != pid).then_some(())
-            });
+            eventually("another process", || ready_pid(&workdir, process) != pid);
             let status = status(&workdir);
             let found = status["processes"]
                 .as_array()
@@ -89,9 +88,7 @@ fn a_hung_process_is_noticed_and_replaced() {
     let running = workdir.start_plain();
     let pid = ready_pid(&workdir, "registry");
     kill(pid, Signal::SIGSTOP).unwrap();
-    eventually("another process", || {
-        (ready_pid(&workdir, "registry") != pid).then_some(())
-    });
+    eventually("another process", || ready_pid(&workdir, "registry") != pid);
     assert!(running.log().contains("watchdog"), "{}", running.log());
     assert_eq!(running.get("/v2/"), "200");
 }
@@ -151,9 +148,7 @@ fn a_drain_finishes_the_upload_in_flight() {
 
 /// No more connections are taken, and what is in flight is finished.
 fn drains(running: &mut Running, mut upload: TcpStream) {
-    eventually("a closed door", || {
-        TcpStream::connect(&running.address).is_err().then_some(())
-    });
+    eventually("a closed door", || TcpStream::connect(&running.address).is_err());
     upload.write_all(b"world").unwrap();
     let mut answer = String::new();
     upload.read_to_string(&mut answer).unwrap();
@@ -181,9 +176,7 @@ fn a_second_signal_ends_at_once() {
     let mut running = workdir.start_plain();
     let _upload = half_an_upload(&running);
     running.signal(Signal::SIGINT);
-    eventually("a closed door", || {
-        TcpStream::connect(&running.address).is_err().then_some(())
-    });
+    eventually("a closed door", || TcpStream::connect(&running.address).is_err());
     assert_eq!(running.insist(Signal::SIGINT).code(), Some(0));
 }
 
@@ -215,9 +208,7 @@ fn an_upload_that_the_end_cut_off_is_resumed_after_the_next_start() {
     )
     .unwrap();
     cut.write_all(&body[..SENT]).unwrap();
-    eventually("some of it on the disk", || {
-        (running.received(&upload) > 0).then_some(())
-    });
+    eventually("some of it on the disk", || running.received(&upload) > 0);
     running.signal(Signal::SIGTERM);
     assert_eq!(running.insist(Signal::SIGTERM).code(), Some(0));
 
@@ -256,7 +247,7 @@ fn half_an_upload(running: &Running) -> TcpStream {
     // The registry counts the bytes once it has the request.
     eventually("the first half", || {
         let status = running.http(&format!("GET {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"));
-        (!status.starts_with("HTTP/1.1 404")).then_some(())
+        !status.starts_with("HTTP/1.1 404")
     });
     upload
 }
@@ -274,7 +265,7 @@ fn children_do_not_outlive_a_killed_supervisor_and_the_next_start_is_at_once() {
     let next = Running::of(next, &workdir.path("stderr"));
     assert_eq!(next.address, address);
     eventually("the end of the orphans", || {
-        pids.into_iter().all(|pid| !is_alive(pid)).then_some(())
+        pids.into_iter().all(|pid| !process::is_alive(pid))
     });
     assert_eq!(next.get("/v2/"), "200");
 }
@@ -292,7 +283,7 @@ fn a_push_outlives_a_killed_supervisor_and_the_next_one_waits_for_it() {
     )
     .unwrap();
     push.write_all(&[7; SIZE / 2]).unwrap();
-    eventually("some of it on the disk", || (running.received(&path) > 0).then_some(()));
+    eventually("some of it on the disk", || running.received(&path) > 0);
     running.signal(Signal::SIGKILL);
     assert_eq!(running.wait().signal(), Some(9));
 
@@ -315,7 +306,7 @@ fn a_push_outlives_a_killed_supervisor_and_the_next_one_waits_for_it() {
             "waiting for processes of a killed instance to finish killed={}",
             running.pid()
         );
-        (log.contains(&waits) || next.is_finished()).then_some(())
+        log.contains(&waits) || next.is_finished()
     });
     push.write_all(&[7; SIZE / 2]).unwrap();
     let mut answer = String::new();

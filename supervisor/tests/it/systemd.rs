@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use lockgate_testkit::{require, require_root};
+use lockgate_testkit::{eventually, require, require_root};
 
-use crate::harness::{Ran, Workdir, eventually};
+use crate::harness::{Ran, Workdir};
 
 /// Nothing of the machine's own is started, and nothing of it can be changed: its files are read-only in here, `/etc` is
 /// a copy, what else is written is empty, and the only units are stubs. Booting the machine's units would clear `/tmp`.
@@ -83,7 +83,7 @@ impl Systemd {
             .unwrap();
         let systemd = Self { workdir, child, groups };
         eventually("systemd, which says why in systemd.log", || {
-            (systemd.inside(&["systemctl", "is-system-running"]).stdout == "running\n").then_some(())
+            systemd.inside(&["systemctl", "is-system-running"]).stdout == "running\n"
         });
         Some(systemd)
     }
@@ -216,7 +216,7 @@ fn installed_started_watched_reloaded_and_removed_by_a_real_systemd() {
     systemd.inside(&["kill", "-9", &pid]).expect(0);
     eventually("another supervisor", || {
         let other = systemd.property("MainPID");
-        (other != pid && other != "0" && systemd.property("ActiveState") == "active").then_some(())
+        other != pid && other != "0" && systemd.property("ActiveState") == "active"
     });
     assert_eq!(systemd.answer(), "401");
     systemd.inside(&["sh", "-c", "echo '{' >>\"$0\"", &config]).expect(0);
@@ -259,7 +259,7 @@ fn a_hung_supervisor_is_replaced_and_one_that_is_upgraded_is_not() {
     systemd.inside(&["kill", "-STOP", &pid]).expect(0);
     eventually("another supervisor", || {
         let other = systemd.property("MainPID");
-        (other != pid && other != "0" && systemd.property("ActiveState") == "active").then_some(())
+        other != pid && other != "0" && systemd.property("ActiveState") == "active"
     });
     assert_eq!(systemd.answer(), "401");
 }

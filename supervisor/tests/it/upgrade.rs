@@ -3,11 +3,11 @@
 use lockgate_certs::leaf::{LeafRequest, self_signed};
 use lockgate_certs::load::Pair;
 use lockgate_files::Existing;
-use lockgate_testkit::require_root;
+use lockgate_testkit::{address, eventually, require_root};
 use nix::sys::signal::{Signal, kill};
 
-use crate::hand_over::{free_address, pids};
-use crate::harness::{PLAIN, Running, Workdir, eventually, ready_pid, status};
+use crate::hand_over::pids;
+use crate::harness::{PLAIN, Running, Workdir, ready_pid, status};
 
 /// What `status` says of the last upgrade, once it says so.
 fn refusal(workdir: &Workdir, about: &str) -> String {
@@ -124,13 +124,11 @@ fn a_certificate_that_is_gone_or_does_not_fit_ends_nobody() {
     std::fs::rename(workdir.path("away"), workdir.path("own.crt")).unwrap();
     problem("own.key: does not belong to the certificate");
     kill(old[0], Signal::SIGKILL).unwrap();
-    eventually("another proxy", || {
-        (ready_pid(&workdir, "proxy") != old[0]).then_some(())
-    });
+    eventually("another proxy", || ready_pid(&workdir, "proxy") != old[0]);
 
     write_pair(&workdir);
     eventually("a status without a problem", || {
-        status(&workdir)["certificate_problem"].is_null().then_some(())
+        status(&workdir)["certificate_problem"].is_null()
     });
     workdir.run(&["upgrade"]).expect(0);
 }
@@ -144,7 +142,7 @@ fn after_an_upgrade_the_configuration_says_where_to_listen() {
         &workdir.path("stderr"),
     );
     // A port that the system chose holds for this supervisor; the next one is asked for another.
-    let there = free_address();
+    let there = address::free_address();
     workdir.write("config.yml", &PLAIN.replace("127.0.0.1:0", &there));
     workdir.run(&["upgrade"]).expect(0);
     let url = status(&workdir)["url"].clone();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use lockgate_testkit::require_root;
+use lockgate_testkit::{address, require_root};
 
 use crate::harness::{PLAIN, Ran, Running, Workdir, status};
 
@@ -27,12 +27,6 @@ fn start(workdir: &Workdir, variables: &[(&str, &str)]) -> Running {
     Running::of(command(workdir, &["start"], variables), &workdir.path("stderr"))
 }
 
-/// A port that nobody listens on.
-fn free() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
 /// Where the proxy listens.
 fn listens_on(workdir: &Workdir) -> String {
     status(workdir)["processes"][0]["address"].as_str().unwrap().to_owned()
@@ -52,7 +46,7 @@ fn the_first_start_listens_where_a_variable_says_as_does_the_second() {
     // proves: TOY-03, HOMELAB-08
     let workdir = Workdir::new();
     for _ in 0..2 {
-        let address = free();
+        let address = address::free_address();
         let running = start(&workdir, &[("REGISTRY_HTTP_ADDR", &address)]);
         assert_eq!(listens_on(&workdir), address);
         assert!(

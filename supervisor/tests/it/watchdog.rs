@@ -3,10 +3,11 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use lockgate_testkit::{eventually, process};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Running, Workdir, eventually, process_status, ready_pid};
+use crate::harness::{Running, Workdir, ready_pid};
 
 /// More than the sockets on the way hold (tcp(7): 4 MiB to send, 6 to receive).
 const LARGE: usize = 32 << 20;
@@ -15,12 +16,12 @@ const LARGE: usize = 32 << 20;
 fn stop(workdir: &Workdir, process: &str) -> Pid {
     let pid = ready_pid(workdir, process);
     kill(pid, Signal::SIGSTOP).unwrap();
-    eventually("a stopped process", || is_stopped(pid).then_some(()));
+    eventually("a stopped process", || is_stopped(pid));
     pid
 }
 
 fn is_stopped(pid: Pid) -> bool {
-    process_status(pid, "State").starts_with('T')
+    process::status(pid, "State").starts_with('T')
 }
 
 fn content(length: usize) -> Vec<u8> {
