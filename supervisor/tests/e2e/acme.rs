@@ -1,60 +1,48 @@
 //! A certificate ordered over port 443, as on a machine of one's own, and docker that trusts its authority alone.
 
 use std::fs;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use lockgate_testkit::require;
+use lockgate_testkit::pebble::{self, Pebble};
+use lockgate_testkit::{eventually, eventually_within, require};
 
-use super::support::engine::{Engine, Generation};
+use super::support::engine::{self, Generation};
 use super::support::images;
-use super::support::lockgate::{Lockgate, binary};
-use super::support::machine::{HOST, Machine, Run, until};
-
-const DIRECTORY: &str = "127.0.0.1:14000";
-const MANAGEMENT: &str = "127.0.0.1:15000";
+use super::support::lockgate::Lockgate;
+use super::support::machine::{HOST, Run};
 
 #[test]
 fn docker_trusts_a_certificate_that_was_ordered_over_port_443() {
     if !require(&["pebble", "pebble-challtestsrv", "curl"]) {
         return;
     }
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
+    let Some((machine, engine)) = engine::in_machine(Generation::Old) else {
         return;
     };
-    let Some(engine) = Engine::start(&machine, Generation::Old) else {
-        return;
+    let config = pebble::Config {
+        directory: 14000,
+        management: 15000,
+        http: 80,
+        tls: 443,
+        // Names are those of the machine's hosts file.
+        name_server: None,
     };
-    // The test's own authority makes the server's own certificate.
-    let authority = machine.path("authority");
-    let setup = ["setup", "--listen", "127.0.0.1:0", "--home"];
-    machine.command(binary()).args(setup).arg(&authority).ok();
-    let trusted = authority.join("tls/ca.crt");
-    let _pebble = start_pebble(&machine);
+    let trusted = config.make_certificate(&machine.path(""));
+    let _pebble = Pebble::start(&machine.path(""), machine.daemon("pebble"), &config);
 
-    let mut root = String::new();
-    until("pebble tells its root", Duration::from_secs(20), || {
-        let url = format!("https://{MANAGEMENT}/roots/0");
-        let output = machine
-            .command("curl")
-            .args([
-                "--silent",
-                "--fail",
-                "--cacert",
-                trusted.to_str().expect("a path"),
-                &url,
-            ])
-            .output()
-            .expect("curl");
-        root = String::from_utf8(output.stdout).expect("PEM");
-        output.status.success()
+    let authority = trusted.to_str().expect("a path");
+    let root = eventually("pebble's root", || {
+        let mut ask = machine.command("curl");
+        let ask = ask.args(["--silent", "--fail", "--cacert", authority, &config.root_url()]);
+        let output = ask.output().expect("curl");
+        output.status.success().then_some(output.stdout)
     });
-    let trust = [("SSL_CERT_FILE", trusted.to_str().expect("a path"))];
-    let lockgate = Lockgate::start_with_variables(&machine, &trust, ordering);
+    let trust = [("SSL_CERT_FILE", authority)];
+    let lockgate = Lockgate::start_with_variables(&machine, &trust, |text| ordering(text, &config.url()));
     let certs = machine.etc_docker().join("certs.d").join(HOST);
     fs::create_dir_all(&certs).expect("certs.d");
-    fs::write(certs.join("ca.crt"), &root).expect("ca.crt");
-    until("a certificate of that root", Duration::from_secs(60), || {
+    fs::write(certs.join("ca.crt"), root).expect("ca.crt");
+    eventually_within(Duration::from_secs(60), "a certificate of that root", || {
         let url = format!("https://{HOST}/v2/");
         let mut ask = machine.command("curl");
         ask.args(["--silent", "--output", "/dev/null", "--cacert"]);
@@ -74,44 +62,14 @@ fn docker_trusts_a_certificate_that_was_ordered_over_port_443() {
     lockgate.stop();
 }
 
-/// Looks at the ports that the world would look at; names are those of the machine's hosts file.
-fn start_pebble(machine: &Machine) -> Pebble {
-    let config = format!(
-        r#"{{"pebble": {{"listenAddress": "{DIRECTORY}", "managementListenAddress": "{MANAGEMENT}",
-            "certificate": "authority/tls/registry.crt", "privateKey": "authority/tls/registry.key",
-            "httpPort": 80, "tlsPort": 443}}}}"#
-    );
-    fs::write(machine.path("pebble.json"), config).expect("pebble.json");
-    let log = fs::File::create(machine.path("pebble.log")).expect("pebble.log");
-    let child = machine
-        .daemon("pebble")
-        .args(["-config", "pebble.json"])
-        .env("PEBBLE_VA_NOSLEEP", "1")
-        .stdout(Stdio::from(log.try_clone().expect("pebble.log")))
-        .stderr(log)
-        .spawn()
-        .expect("pebble starts");
-    Pebble(child)
-}
-
-/// Gone when dropped.
-struct Pebble(Child);
-
-impl Drop for Pebble {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// The configuration of set-up, as a person changes it.
-fn ordering(text: &str) -> String {
+fn ordering(text: &str, url: &str) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
         match line.trim_start() {
             addr if addr.starts_with("addr:") => lines.push("  addr: ':443'\n  redirecthttps: ':80'".to_owned()),
             auto if auto.starts_with("auto:") => lines.push(format!(
-                "    letsencrypt: {{cachefile: acme, hosts: [{HOST}], directoryurl: 'https://{DIRECTORY}/dir'}}"
+                "    letsencrypt: {{cachefile: acme, hosts: [{HOST}], directoryurl: '{url}'}}"
             )),
             hostnames if hostnames.starts_with("hostnames:") => {}
             _ => lines.push(line.to_owned()),

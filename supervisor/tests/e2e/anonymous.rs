@@ -1,11 +1,11 @@
 //! Public and private repositories beside each other, as clients meet them logged in and logged out.
 
 use super::containerd::Containerd;
-use super::podman::{Client, can_run};
-use super::support::engine::{Engine, Generation};
+use super::podman::Client;
+use super::support::engine::{self, Generation};
 use super::support::images;
 use super::support::lockgate::Lockgate;
-use super::support::machine::{Machine, Run};
+use super::support::machine::Run;
 use super::support::oci_layout::OciLayout;
 
 // proves: MOSI-11
@@ -21,10 +21,7 @@ fn present_engine_pulls_what_is_public_without_an_account() {
 }
 
 fn docker_without_an_account(generation: Generation) {
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
-        return;
-    };
-    let Some(engine) = Engine::start(&machine, generation) else {
+    let Some((machine, engine)) = engine::in_machine(generation) else {
         return;
     };
     let lockgate = Lockgate::start_with(&machine, open_public);
@@ -58,13 +55,11 @@ fn docker_without_an_account(generation: Generation) {
 // proves: MOSI-11
 #[test]
 fn podman_pulls_what_is_public_without_an_account() {
-    let Some(machine) = can_run("podman") else { return };
+    let Some((machine, podman)) = Client::start("podman") else {
+        return;
+    };
     let lockgate = Lockgate::start_with(&machine, open_public);
     lockgate.lockgate(&["cert", "trust", "podman", "--install"]).ok();
-    let podman = Client {
-        machine: &machine,
-        program: "podman",
-    };
     let address = lockgate.address();
     let (public, private) = named(&address, "app");
     let layer = images::root_layer(&machine, "root", "some text");
@@ -91,9 +86,7 @@ fn podman_pulls_what_is_public_without_an_account() {
 // proves: MOSI-11
 #[test]
 fn ctr_pulls_what_is_public_without_an_account() {
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
-        return;
-    };
+    let Some(machine) = images::machine() else { return };
     let Some(containerd) = Containerd::start(&machine) else {
         return;
     };

@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lockgate_testkit::missing;
+use lockgate_testkit::{eventually_within, missing};
 
 use super::support::clients;
 use super::support::engine::{Engine, Generation};
 use super::support::images;
 use super::support::lockgate::PORT;
-use super::support::machine::{HOST, Machine, Run, until};
+use super::support::machine::{HOST, Machine, Run};
 
 const IMAGE: &str = "lockgate";
 const HOME: &str = "/var/lib/lockgate";
@@ -58,17 +59,17 @@ fn a_volume_keeps_everything_for_the_next_container() {
     engine.docker(["volume", "rm", "registry"]).ok();
 }
 
-fn can_run() -> Option<(Machine, PathBuf)> {
+fn can_run() -> Option<(Arc<Machine>, PathBuf)> {
     let Some(binary) = std::env::var_os("LOCKGATE_STATIC_BIN").map(PathBuf::from) else {
         missing("a static binary in LOCKGATE_STATIC_BIN", "bash .ci/run");
         return None;
     };
-    let machine = images::can_be_made().then(Machine::start).flatten()?;
+    let machine = images::machine()?;
     Some((machine, binary))
 }
 
 /// What a Dockerfile with `FROM scratch` gives, without a builder.
-fn build(machine: &Machine, engine: &Engine<'_>, binary: &PathBuf) {
+fn build(machine: &Machine, engine: &Engine, binary: &PathBuf) {
     fs::create_dir(machine.path("image")).expect("image");
     fs::copy(binary, machine.path("image/lockgate")).expect("the static binary");
     let layer = machine.path("image.tar");
@@ -93,7 +94,7 @@ fn build(machine: &Machine, engine: &Engine<'_>, binary: &PathBuf) {
 }
 
 /// A layer with a command, pushed to the container, forgotten, pulled and run; the image.
-fn push_pull_run(machine: &Machine, engine: &Engine<'_>, number: u64) -> String {
+fn push_pull_run(machine: &Machine, engine: &Engine, number: u64) -> String {
     let address = format!("{HOST}:{PORT}");
     let login = ["login", "--username", ACCOUNT, "--password-stdin", &address];
     engine.docker(login).ok_with_input(PASSWORD.as_bytes());
@@ -109,13 +110,13 @@ fn push_pull_run(machine: &Machine, engine: &Engine<'_>, number: u64) -> String 
 }
 
 struct Container<'e> {
-    engine: &'e Engine<'e>,
+    engine: &'e Engine,
     name: &'e str,
 }
 
 impl<'e> Container<'e> {
     /// In the machine's own network: the engine has no bridge.
-    fn start(engine: &'e Engine<'e>, name: &'e str, options: &[&str]) -> Self {
+    fn start(engine: &'e Engine, name: &'e str, options: &[&str]) -> Self {
         let account = [
             format!("LOCKGATE_USERNAME={ACCOUNT}"),
             format!("LOCKGATE_PASSWORD={PASSWORD}"),
@@ -134,7 +135,7 @@ impl<'e> Container<'e> {
             ])
             .ok();
         let container = Self { engine, name };
-        until("the container serves", Duration::from_secs(30), || {
+        eventually_within(Duration::from_secs(30), "the container serves", || {
             let status = container.exec(&["/lockgate", "status"]).output().expect("docker");
             let ended = || engine.docker(["inspect", "--format", "{{.State.Running}}", name]).ok() == "false";
             assert!(status.status.success() || !ended(), "it ended: {}", container.logs());
@@ -171,7 +172,7 @@ impl<'e> Container<'e> {
         let orphan = "/busybox sh -c '/busybox sleep 1 &'; /busybox ps -o ppid,args | /busybox grep slee[p]";
         let seen = self.exec(&["/busybox", "sh", "-c", orphan]).ok();
         assert!(seen.lines().any(|line| line.trim() == "1 /busybox sleep 1"), "{seen}");
-        until("the orphan is gone", Duration::from_secs(10), || {
+        eventually_within(Duration::from_secs(10), "the orphan is gone", || {
             let left = self.exec(&["/busybox", "ps", "-o", "stat,args"]).ok();
             !left.contains("sleep") && !left.lines().any(|line| line.trim_start().starts_with('Z'))
         });

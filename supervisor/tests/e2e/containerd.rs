@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use super::support::clients;
 use super::support::images;
 use super::support::lockgate::Lockgate;
-use super::support::machine::{Machine, Run, until};
+use super::support::machine::{Machine, Run};
 use super::support::oci_layout::OciLayout;
+use super::support::{clients, daemon};
 
 /// A running containerd; it ends with the machine.
 pub(super) struct Containerd<'m> {
@@ -19,15 +18,14 @@ pub(super) struct Containerd<'m> {
 
 impl<'m> Containerd<'m> {
     pub(super) fn start(machine: &'m Machine) -> Option<Self> {
-        let (daemon, ctr) = (clients::built("containerd")?, clients::built("ctr")?);
+        let (program, ctr) = (clients::built("containerd")?, clients::built("ctr")?);
         let path = |part: &str| machine.path(&format!("containerd-{part}"));
         // Kubernetes' side would look for a network of pods.
         let configuration = "version = 3\ndisabled_plugins = ['io.containerd.cri.v1.images', \
              'io.containerd.cri.v1.runtime', 'io.containerd.grpc.v1.cri']\n";
         fs::write(path("config.toml"), configuration).expect("configuration");
-        let log = fs::File::create(path("log")).expect("log");
-        let mut child = machine
-            .daemon(daemon)
+        let mut command = machine.daemon(program);
+        command
             .arg("--config")
             .arg(path("config.toml"))
             .arg("--root")
@@ -35,18 +33,10 @@ impl<'m> Containerd<'m> {
             .arg("--state")
             .arg(path("state"))
             .arg("--address")
-            .arg(path("sock"))
-            .stdout(log.try_clone().expect("log"))
-            .stderr(log)
-            .spawn()
-            .expect("containerd starts");
+            .arg(path("sock"));
         let containerd = Self { machine, ctr };
-        until("containerd answers", Duration::from_secs(60), || {
-            let log = || fs::read_to_string(path("log")).unwrap_or_default();
-            assert!(child.try_wait().expect("wait").is_none(), "containerd ended: {}", log());
-            let mut version = containerd.ctr(&["version"]);
-            version.stdout(Stdio::null()).stderr(Stdio::null());
-            version.status().expect("ctr").success()
+        daemon::launch(&mut command, &path("log"), || {
+            daemon::succeeds(&mut containerd.ctr(&["version"]))
         });
         Some(containerd)
     }
@@ -79,9 +69,7 @@ impl<'m> Containerd<'m> {
 // proves: TRUST-04
 #[test]
 fn ctr_pushes_and_pulls_by_hosts_toml() {
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
-        return;
-    };
+    let Some(machine) = images::machine() else { return };
     let Some(containerd) = Containerd::start(&machine) else {
         return;
     };

@@ -15,7 +15,7 @@ use super::support::oci_layout::OciLayout;
 
 struct Cosign<'t> {
     machine: &'t Machine,
-    lockgate: &'t Lockgate<'t>,
+    lockgate: &'t Lockgate,
     program: PathBuf,
 }
 

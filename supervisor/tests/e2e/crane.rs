@@ -12,7 +12,7 @@ use super::support::oci_layout::OciLayout;
 
 struct Crane<'t> {
     machine: &'t Machine,
-    lockgate: &'t Lockgate<'t>,
+    lockgate: &'t Lockgate,
     program: PathBuf,
 }
 

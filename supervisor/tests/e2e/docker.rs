@@ -1,6 +1,6 @@
 //! `docker login`, `push`, `rmi`, `pull`, `run`, with the old engine and with the present one.
 
-use super::support::engine::{Engine, Generation};
+use super::support::engine::{self, Engine, Generation};
 use super::support::images;
 use super::support::lockgate::Lockgate;
 use super::support::machine::{Machine, Run};
@@ -28,10 +28,7 @@ fn present_engine_through_localhost_without_trust() {
 }
 
 fn round_trip_through_the_host_name(generation: Generation) {
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
-        return;
-    };
-    let Some(engine) = Engine::start(&machine, generation) else {
+    let Some((machine, engine)) = engine::in_machine(generation) else {
         return;
     };
     let lockgate = Lockgate::start(&machine);
@@ -69,7 +66,7 @@ fn round_trip_through_the_host_name(generation: Generation) {
 }
 
 /// Root has started them.
-fn assert_users_of_their_own(machine: &Machine, lockgate: &Lockgate<'_>) {
+fn assert_users_of_their_own(machine: &Machine, lockgate: &Lockgate) {
     let fields = ["proxy", "registry"].map(|process| {
         let status = format!("/proc/{}/status", lockgate.pid_of(process));
         let status = machine.command("cat").arg(status).ok();
@@ -89,10 +86,7 @@ fn assert_users_of_their_own(machine: &Machine, lockgate: &Lockgate<'_>) {
 }
 
 fn round_trip_through_localhost(generation: Generation) {
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
-        return;
-    };
-    let Some(engine) = Engine::start(&machine, generation) else {
+    let Some((machine, engine)) = engine::in_machine(generation) else {
         return;
     };
     let lockgate = Lockgate::start(&machine);

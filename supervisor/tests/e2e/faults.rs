@@ -6,10 +6,9 @@ use std::process::Stdio;
 use lockgate_testkit::require;
 
 use super::skopeo::Skopeo;
-use super::support::engine::{Engine, Generation};
+use super::support::engine::{self, Generation};
 use super::support::images;
-use super::support::lockgate::Lockgate;
-use super::support::machine::{Machine, Run};
+use super::support::machine::Run;
 use super::support::oci_layout::OciLayout;
 
 /// What docker prints at the moment of the kill: nothing yet, layers asked for, one layer here.
@@ -40,16 +39,12 @@ fn present_engine_pushes_after_the_registry_was_killed() {
 }
 
 fn pulls_while_the_registry_is_killed(generation: Generation) {
-    let can_run = require(&["skopeo"]) && images::can_be_made();
-    let Some(machine) = can_run.then(Machine::start).flatten() else {
+    if !require(&["skopeo"]) {
+        return;
+    }
+    let Some((machine, engine, lockgate)) = engine::logged_in(generation) else {
         return;
     };
-    let Some(engine) = Engine::start(&machine, generation) else {
-        return;
-    };
-    let lockgate = Lockgate::start(&machine);
-    engine.trust(&lockgate);
-    engine.login(&lockgate, &lockgate.address());
     let layout = OciLayout::create(machine.path("layout"));
     let layers = [1, 2, 3, 4].map(|seed| images::noise_layer(&machine, &format!("noise{seed}"), 48, seed));
     let layers = [0, 1, 2, 3].map(|index| layers[index].as_path());
@@ -83,15 +78,9 @@ fn pulls_while_the_registry_is_killed(generation: Generation) {
 }
 
 fn pushes_after_the_registry_was_killed(generation: Generation) {
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
+    let Some((machine, engine, lockgate)) = engine::logged_in(generation) else {
         return;
     };
-    let Some(engine) = Engine::start(&machine, generation) else {
-        return;
-    };
-    let lockgate = Lockgate::start(&machine);
-    engine.trust(&lockgate);
-    engine.login(&lockgate, &lockgate.address());
     for round in 1..=4 {
         let image = format!("{}/app:{round}", lockgate.address());
         let layer = images::noise_layer(&machine, &format!("noise{round}"), 8, round);

@@ -10,7 +10,7 @@ use super::support::machine::{Machine, Run};
 
 struct Helm<'t> {
     machine: &'t Machine,
-    lockgate: &'t Lockgate<'t>,
+    lockgate: &'t Lockgate,
     program: PathBuf,
 }
 

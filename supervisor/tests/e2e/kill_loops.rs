@@ -9,12 +9,12 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use lockgate_testkit::say;
+use lockgate_testkit::{eventually_within, say};
 
-use super::support::engine::{Engine, Generation};
+use super::support::engine::{self, Engine, Generation};
 use super::support::images;
 use super::support::lockgate::{Lockgate, PORT};
-use super::support::machine::{ADDRESS, Machine, Run, until};
+use super::support::machine::{ADDRESS, Machine, Run};
 
 /// Layers in MiB, one after the other; the large one takes longer than the time between two kills.
 const SIZES: [u32; 3] = [50, 500, 50];
@@ -51,13 +51,9 @@ fn present_engine_pushes_and_pulls_while_the_proxy_is_killed_again_and_again() {
 
 fn registry_is_killed(generation: Generation) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
+    let Some((machine, engine, lockgate)) = engine::logged_in(generation) else {
         return;
     };
-    let Some(engine) = Engine::start(&machine, generation) else {
-        return;
-    };
-    let lockgate = Lockgate::start(&machine);
     let rounds = Rounds::new(&machine, &engine, &lockgate);
     // Without kills first: what pulls take then.
     let calm = rounds.run(CALM_ROUNDS, duration(0) / 3);
@@ -79,13 +75,9 @@ fn registry_is_killed(generation: Generation) {
 /// For so many seconds, unless told otherwise.
 fn proxy_is_killed(generation: Generation, usual: u64) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
+    let Some((machine, engine, lockgate)) = engine::logged_in(generation) else {
         return;
     };
-    let Some(engine) = Engine::start(&machine, generation) else {
-        return;
-    };
-    let lockgate = Lockgate::start(&machine);
     let rounds = Rounds::new(&machine, &engine, &lockgate);
     let (over, is_over) = mpsc::channel::<()>();
     let ((report, kills), connections) = std::thread::scope(|scope| {
@@ -112,22 +104,16 @@ fn proxy_is_killed(generation: Generation, usual: u64) {
 fn old_engine_pushes_again_what_one_kill_of_the_proxy_cut() {
     const MEBIBYTES: u32 = 100;
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
+    let Some((machine, engine, lockgate)) = engine::logged_in(Generation::Old) else {
         return;
     };
-    let Some(engine) = Engine::start(&machine, Generation::Old) else {
-        return;
-    };
-    let lockgate = Lockgate::start(&machine);
-    engine.trust(&lockgate);
-    engine.login(&lockgate, &lockgate.address());
     let image = format!("{}/app:1", lockgate.address());
     let layer = images::noise_layer(&machine, "noise", MEBIBYTES, 1);
     images::import(&engine, &layer, &image, r#"["/bin/busybox", "wc", "-c", "/noise"]"#);
     let mut report = Report::default();
     std::thread::scope(|scope| {
         let pushing = scope.spawn(|| report.docker(&engine, "push", &image, MEBIBYTES));
-        until("a part of it is there", Duration::from_secs(60), || {
+        eventually_within(Duration::from_secs(60), "a part of it is there", || {
             arrived(&lockgate, "app") > 16 << 20 || pushing.is_finished()
         });
         lockgate.kill("proxy");
@@ -179,7 +165,7 @@ fn with_kills<T>(lockgate: &Lockgate, process: &str, every: Duration, work: impl
 /// Images that are made, pushed, forgotten, pulled and looked at, one after the other.
 struct Rounds<'m> {
     machine: &'m Machine,
-    engine: &'m Engine<'m>,
+    engine: &'m Engine,
     address: String,
     next: Cell<u32>,
 }
@@ -208,9 +194,7 @@ struct Failure {
 }
 
 impl<'m> Rounds<'m> {
-    fn new(machine: &'m Machine, engine: &'m Engine<'m>, lockgate: &Lockgate) -> Self {
-        engine.trust(lockgate);
-        engine.login(lockgate, &lockgate.address());
+    fn new(machine: &'m Machine, engine: &'m Engine, lockgate: &Lockgate) -> Self {
         Self {
             machine,
             engine,
@@ -267,7 +251,7 @@ impl<'m> Rounds<'m> {
 
 impl Report {
     /// How long it took; `None`, noted, when it failed.
-    fn docker(&mut self, engine: &Engine<'_>, verb: &'static str, image: &str, mebibytes: u32) -> Option<Duration> {
+    fn docker(&mut self, engine: &Engine, verb: &'static str, image: &str, mebibytes: u32) -> Option<Duration> {
         let began = Instant::now();
         let output = engine.docker([verb, image]).output().expect("docker starts");
         let ended = Instant::now();
@@ -381,8 +365,7 @@ fn restarts(lockgate: &Lockgate, process: &str) -> String {
 /// Connects in a tight loop inside the machine; how often it was refused, and how it was otherwise.
 fn connect_until(machine: &Machine, is_over: &mpsc::Receiver<()>) -> String {
     let mut child = machine
-        .daemon(std::env::current_exe().expect("this test"))
-        .args(["--exact", "kill_loops::connects", "--ignored", "--nocapture"])
+        .test("kill_loops::connects")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -7,10 +7,10 @@ use std::time::Instant;
 use lockgate_testkit::{require, say};
 
 use super::skopeo::Skopeo;
-use super::support::engine::{Engine, Generation};
+use super::support::engine::{self, Engine, Generation};
 use super::support::images;
 use super::support::lockgate::Lockgate;
-use super::support::machine::{Machine, Run};
+use super::support::machine::Run;
 use super::support::oci_layout::OciLayout;
 
 const MEBIBYTES: u32 = 2048;
@@ -25,15 +25,9 @@ static ALONE: Mutex<()> = Mutex::new(());
 #[test]
 fn old_engine_pushes_and_pulls_2_gib() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
+    let Some((machine, engine, lockgate)) = engine::logged_in(Generation::Old) else {
         return;
     };
-    let Some(engine) = Engine::start(&machine, Generation::Old) else {
-        return;
-    };
-    let lockgate = Lockgate::start(&machine);
-    engine.trust(&lockgate);
-    engine.login(&lockgate, &lockgate.address());
 
     let image = format!("{}/large/old:1", lockgate.address());
     let layer = images::noise_layer(&machine, "large", MEBIBYTES, 1);
@@ -47,16 +41,12 @@ fn old_engine_pushes_and_pulls_2_gib() {
 #[test]
 fn skopeo_and_present_engine_push_and_pull_2_gib() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let can_run = require(&["skopeo"]) && images::can_be_made();
-    let Some(machine) = can_run.then(Machine::start).flatten() else {
+    if !require(&["skopeo"]) {
+        return;
+    }
+    let Some((machine, engine, lockgate)) = engine::logged_in(Generation::Present) else {
         return;
     };
-    let Some(engine) = Engine::start(&machine, Generation::Present) else {
-        return;
-    };
-    let lockgate = Lockgate::start(&machine);
-    engine.trust(&lockgate);
-    engine.login(&lockgate, &lockgate.address());
     engine.login(&lockgate, &lockgate.local_address());
 
     let layout = OciLayout::create(machine.path("layout"));

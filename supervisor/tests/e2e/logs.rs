@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::support::engine::{Engine, Generation};
+use super::support::engine::{self, Generation};
 use super::support::images;
 use super::support::lockgate::Lockgate;
 use super::support::machine::{Machine, Run};
@@ -12,10 +12,7 @@ use super::support::machine::{Machine, Run};
 // proves: MAKINA-08
 #[test]
 fn no_password_and_no_authorization_in_any_log() {
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
-        return;
-    };
-    let Some(engine) = Engine::start(&machine, Generation::Old) else {
+    let Some((machine, engine)) = engine::in_machine(Generation::Old) else {
         return;
     };
     let lockgate = Lockgate::start(&machine);

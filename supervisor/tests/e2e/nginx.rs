@@ -4,11 +4,11 @@ use std::fs;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use lockgate_testkit::require;
+use lockgate_testkit::eventually_within;
 
 use super::support::images;
 use super::support::lockgate::binary;
-use super::support::machine::{HOST, Machine, Run, until};
+use super::support::machine::{HOST, Machine, Run};
 use super::support::oci_layout::OciLayout;
 
 /// Where nginx listens; a port other than 443 shows whether it comes back in URLs.
@@ -19,7 +19,9 @@ const ACCOUNT: &str = "admin:correct horse";
 // proves: MOSI-06, MOSI-07, SECURE-16
 #[test]
 fn mosis_documented_nginx_works_as_it_stands() {
-    let Some(machine) = can_run() else { return };
+    let Some(machine) = images::machine_with(&["nginx", "skopeo", "curl"]) else {
+        return;
+    };
     let location = "\
         location /v2/ {
             proxy_set_header Host $host;
@@ -29,20 +31,16 @@ fn mosis_documented_nginx_works_as_it_stands() {
             proxy_pass http://127.0.0.1:4444;
         }";
     let _served = start(&machine, &format!("host: https://{HOST}:{PORT}"), location);
-    let layer = round_trip(&machine);
-    two_ranges(&machine, &layer);
-    let begun = begin_upload(&machine);
-    assert!(
-        begun.contains(&format!("https://{HOST}:{PORT}/v2/team/app/blobs/uploads/")),
-        "{begun}"
-    );
+    serves_all(&machine);
 }
 
 // As docs/guide/behind-nginx.md has it: nginx streams blobs from their files, uploads are not spooled.
 // proves: SECURE-13
 #[test]
 fn nginx_streams_blobs_from_their_files() {
-    let Some(machine) = can_run() else { return };
+    let Some(machine) = images::machine_with(&["nginx", "skopeo", "curl"]) else {
+        return;
+    };
     let blobs = machine.path("data/docker/registry/v2/blobs");
     let location = format!(
         "\
@@ -62,13 +60,7 @@ fn nginx_streams_blobs_from_their_files() {
         blobs.display()
     );
     let _served = start(&machine, "accel: /blobs/\n  trustedproxies: [127.0.0.1]", &location);
-    let layer = round_trip(&machine);
-    two_ranges(&machine, &layer);
-    let begun = begin_upload(&machine);
-    assert!(
-        begun.contains(&format!("https://{HOST}:{PORT}/v2/team/app/blobs/uploads/")),
-        "{begun}"
-    );
+    serves_all(&machine);
 
     let log = fs::read_to_string(machine.path("nginx/access.log")).expect("nginx's log");
     let blob = log
@@ -78,11 +70,6 @@ fn nginx_streams_blobs_from_their_files() {
     assert!(blob.ends_with("-> sent by nginx"), "{blob}");
     let pieces = log.lines().find(|line| line.contains(" 206 ")).expect("two ranges");
     assert!(pieces.ends_with("-> sent by nginx"), "{pieces}");
-}
-
-fn can_run() -> Option<Machine> {
-    let here = require(&["nginx", "skopeo", "curl"]) && images::can_be_made();
-    here.then(Machine::start).flatten()
 }
 
 /// Registry and nginx; both end with the machine.
@@ -123,7 +110,7 @@ fn start(machine: &Machine, http: &str, location: &str) -> [Child; 2] {
         ])
         .spawn()
         .expect("nginx starts");
-    until("nginx and the registry answer", Duration::from_secs(30), || {
+    eventually_within(Duration::from_secs(30), "nginx and the registry answer", || {
         curl(machine, "/v2/")
             .output()
             .is_ok_and(|output| output.stdout.starts_with(b"HTTP/1.1 200"))
@@ -166,6 +153,15 @@ fn configuration(location: &str) -> String {
             }}
         }}"
     )
+}
+
+/// Pushes and pulls, answers two ranges at once, and names the public URL.
+fn serves_all(machine: &Machine) {
+    let layer = round_trip(machine);
+    two_ranges(machine, &layer);
+    let begun = curl(machine, "/v2/team/app/blobs/uploads/").args(["--data", ""]).ok();
+    let url = format!("https://{HOST}:{PORT}/v2/team/app/blobs/uploads/");
+    assert!(begun.contains(&url), "{begun}");
 }
 
 /// An image with a layer of some megabytes, there and back; the layer's digits and content.
@@ -219,11 +215,6 @@ fn two_ranges(machine: &Machine, (name, content): &(String, Vec<u8>)) {
 /// Where `wanted` begins in `bytes`.
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
-}
-
-/// The head of the answer.
-fn begin_upload(machine: &Machine) -> String {
-    curl(machine, "/v2/team/app/blobs/uploads/").args(["--data", ""]).ok()
 }
 
 fn curl(machine: &Machine, path: &str) -> Command {

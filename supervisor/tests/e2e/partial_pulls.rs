@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::podman::can_run;
+use super::support::images;
 use super::support::lockgate::Lockgate;
 use super::support::machine::{Machine, Run};
 
@@ -16,7 +16,9 @@ const CHANGED: [u32; 4] = [7, 20, 33, 50];
 // podman asks for the four pieces in one request, and takes one part of the answer for each.
 #[test]
 fn podman_pulls_the_changed_pieces_of_a_zstd_chunked_layer() {
-    let Some(machine) = can_run("podman") else { return };
+    let Some(machine) = images::machine_with(&["podman"]) else {
+        return;
+    };
     let lockgate = Lockgate::start(&machine);
     let address = lockgate.address();
     lockgate.lockgate(&["cert", "trust", "podman", "--install"]).ok();

@@ -55,7 +55,7 @@ fn docker(machine: &Machine, arguments: &[&str]) -> Command {
 }
 
 /// `docker login` asks an engine to try the password; this is what it writes then.
-fn log_in(machine: &Machine, lockgate: &Lockgate<'_>) {
+fn log_in(machine: &Machine, lockgate: &Lockgate) {
     let auth = base64::engine::general_purpose::STANDARD.encode(lockgate.credentials());
     let auths = json!({
         "auths": { lockgate.address(): { "auth": auth }, lockgate.local_address(): { "auth": auth } },

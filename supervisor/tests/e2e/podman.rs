@@ -3,20 +3,29 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-
-use lockgate_testkit::require;
+use std::sync::Arc;
 
 use super::support::images;
 use super::support::lockgate::Lockgate;
 use super::support::machine::{Machine, Run};
 
 /// `podman` or `buildah` with a store of its own.
-pub(super) struct Client<'m> {
-    pub(super) machine: &'m Machine,
-    pub(super) program: &'static str,
+pub(super) struct Client {
+    machine: Arc<Machine>,
+    program: &'static str,
 }
 
-impl Client<'_> {
+impl Client {
+    /// `program` in a machine of its own; `None`, said loudly, where it is not installed.
+    pub(super) fn start(program: &'static str) -> Option<(Arc<Machine>, Self)> {
+        let machine = images::machine_with(&[program])?;
+        let client = Self {
+            machine: machine.clone(),
+            program,
+        };
+        Some((machine, client))
+    }
+
     pub(super) fn run(&self, arguments: &[&str]) -> Command {
         let mut command = self.machine.command(self.program);
         command
@@ -52,12 +61,10 @@ impl Client<'_> {
 // proves: TRUST-08
 #[test]
 fn podman_trusts_by_the_system_s_certs_d() {
-    let Some(machine) = can_run("podman") else { return };
-    let lockgate = Lockgate::start(&machine);
-    let podman = Client {
-        machine: &machine,
-        program: "podman",
+    let Some((machine, podman)) = Client::start("podman") else {
+        return;
     };
+    let lockgate = Lockgate::start(&machine);
     let address = lockgate.address();
     let image = format!("{address}/team/app:1");
     let layer = images::root_layer(&machine, "root", "some text");
@@ -100,12 +107,10 @@ fn podman_trusts_by_the_system_s_certs_d() {
 // proves: TRUST-08
 #[test]
 fn podman_pushes_a_manifest_list_trusting_by_the_user_s_certs_d() {
-    let Some(machine) = can_run("podman") else { return };
-    let lockgate = Lockgate::start(&machine);
-    let podman = Client {
-        machine: &machine,
-        program: "podman",
+    let Some((machine, podman)) = Client::start("podman") else {
+        return;
     };
+    let lockgate = Lockgate::start(&machine);
     let address = lockgate.address();
     let directory = machine.path("home/.config/containers/certs.d").join(&address);
     fs::create_dir_all(&directory).expect("certs.d");
@@ -142,12 +147,10 @@ fn podman_pushes_a_manifest_list_trusting_by_the_user_s_certs_d() {
 
 #[test]
 fn buildah_builds_pushes_and_pulls_with_a_cert_dir() {
-    let Some(machine) = can_run("buildah") else { return };
-    let lockgate = Lockgate::start(&machine);
-    let buildah = Client {
-        machine: &machine,
-        program: "buildah",
+    let Some((machine, buildah)) = Client::start("buildah") else {
+        return;
     };
+    let lockgate = Lockgate::start(&machine);
     let layer = images::noise_layer(&machine, "noise", 8, 1);
     let container = buildah.run(&["from", "scratch"]).ok();
     buildah.run(&["add", &container, &layer.to_string_lossy()]).ok();
@@ -164,10 +167,4 @@ fn buildah_builds_pushes_and_pulls_with_a_cert_dir() {
     // A working container keeps its image in use.
     buildah.run(&["rm", &container]).ok();
     buildah.round_trip(&image, &image, &access, &access);
-}
-
-pub(super) fn can_run(program: &str) -> Option<Machine> {
-    (require(&[program]) && images::can_be_made())
-        .then(Machine::start)
-        .flatten()
 }

@@ -11,21 +11,18 @@ use oci_client::{Client, Reference};
 
 use super::support::images;
 use super::support::lockgate::Lockgate;
-use super::support::machine::{Machine, Run};
+use super::support::machine::Run;
 
 /// One blob in several pieces: the client sends 4 MiB at a time.
 const NOISE_MEBIBYTES: u32 = 9;
 
 #[test]
 fn oci_client_pushes_pulls_and_lists_referrers() {
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
-        return;
-    };
+    let Some(machine) = images::machine() else { return };
     let lockgate = Lockgate::start(&machine);
     let noise = images::noise_layer(&machine, "noise", NOISE_MEBIBYTES, 1);
     machine
-        .command(std::env::current_exe().expect("this program"))
-        .args(["--exact", "rust_client::in_the_machine", "--ignored", "--nocapture"])
+        .test("rust_client::in_the_machine")
         .env("TEST_ADDRESS", lockgate.address())
         .env("TEST_ACCOUNT", lockgate.account())
         .env("TEST_PASSWORD", lockgate.password())

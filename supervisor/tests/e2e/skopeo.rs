@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::Command;
 
-use lockgate_testkit::require;
 use serde_json::Value;
 
 use super::support::engine::{Engine, Generation};
@@ -15,11 +14,11 @@ use super::support::oci_layout::OciLayout;
 /// skopeo against one Lockgate.
 pub(crate) struct Skopeo<'t> {
     machine: &'t Machine,
-    lockgate: &'t Lockgate<'t>,
+    lockgate: &'t Lockgate,
 }
 
 impl<'t> Skopeo<'t> {
-    pub(crate) fn new(machine: &'t Machine, lockgate: &'t Lockgate<'t>) -> Self {
+    pub(crate) fn new(machine: &'t Machine, lockgate: &'t Lockgate) -> Self {
         std::fs::create_dir_all(machine.path("trust")).expect("trust");
         std::fs::copy(lockgate.authority(), machine.path("trust/ca.crt")).expect("ca.crt");
         Self { machine, lockgate }
@@ -96,7 +95,9 @@ impl<'t> Skopeo<'t> {
 // proves: MOSI-05
 #[test]
 fn copies_there_and_back_with_the_authority_and_without() {
-    let Some(machine) = can_run() else { return };
+    let Some(machine) = images::machine_with(&["skopeo"]) else {
+        return;
+    };
     let lockgate = Lockgate::start(&machine);
     let skopeo = Skopeo::new(&machine, &lockgate);
     let layout = OciLayout::create(machine.path("layout"));
@@ -134,7 +135,9 @@ fn copies_there_and_back_with_the_authority_and_without() {
 
 #[test]
 fn a_multi_platform_index_is_kept_whole_and_pulled_by_platform() {
-    let Some(machine) = can_run() else { return };
+    let Some(machine) = images::machine_with(&["skopeo"]) else {
+        return;
+    };
     let lockgate = Lockgate::start(&machine);
     let skopeo = Skopeo::new(&machine, &lockgate);
     let layout = OciLayout::create(machine.path("layout"));
@@ -168,12 +171,6 @@ fn a_multi_platform_index_is_kept_whole_and_pulled_by_platform() {
             assert_eq!(text, architecture, "{generation:?}");
         }
     }
-}
-
-fn can_run() -> Option<Machine> {
-    (require(&["skopeo"]) && images::can_be_made())
-        .then(Machine::start)
-        .flatten()
 }
 
 fn blob(layout: &Path, digest: &str) -> std::path::PathBuf {

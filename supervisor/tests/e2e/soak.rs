@@ -13,7 +13,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lockgate_testkit::{require, say};
+use lockgate_testkit::answer::with_digest;
+use lockgate_testkit::{process, require, say, sha256};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -40,9 +41,8 @@ fn mixed_load_leaves_memory_and_descriptors_flat() {
     };
     let lockgate = Lockgate::start(&machine);
     let seconds = std::env::var("LOCKGATE_SOAK_SECONDS").unwrap_or(USUAL.to_string());
-    let mut load = machine.daemon(std::env::current_exe().expect("this program"));
-    load.args(["--exact", "soak::in_the_machine", "--ignored", "--nocapture"])
-        .env("SOAK_SECONDS", seconds)
+    let mut load = machine.test("soak::in_the_machine");
+    load.env("SOAK_SECONDS", seconds)
         .env("SOAK_URL", format!("https://{}/v2/", lockgate.address()))
         .env("SOAK_LOGIN", lockgate.credentials())
         .env("SOAK_AUTHORITY", lockgate.authority())
@@ -147,7 +147,7 @@ impl Load {
             let mut content = format!("{worker} {}", round % CONTENTS).into_bytes().repeat(1 << 17);
             content.extend((round % CONTENTS).to_le_bytes());
             fs::write(&file, &content).expect("layer");
-            let layer = digest(&content);
+            let layer = sha256(&content);
             let begun = self.curl(http, &["--request", "POST"], &format!("{name}/blobs/uploads/"));
             let Some(upload) = begun else { continue };
             let data = format!("@{}", file.display());
@@ -155,7 +155,7 @@ impl Load {
             self.curl(
                 http,
                 &["--request", "PUT", "--header", octets, "--data-binary", &data],
-                &finishing(&upload, &layer),
+                &with_digest(&upload, &layer),
             );
             let kind = "application/vnd.oci.image";
             let manifest = format!(
@@ -174,7 +174,7 @@ impl Load {
             self.curl(
                 http,
                 &["--request", "DELETE"],
-                &format!("{name}/manifests/{}", digest(manifest.as_bytes())),
+                &format!("{name}/manifests/{}", sha256(manifest.as_bytes())),
             );
             self.curl(http, &["--request", "DELETE"], &format!("{name}/blobs/{layer}"));
         }
@@ -183,7 +183,7 @@ impl Load {
     /// Wrong passwords; uploads and downloads that are given up; what is no TLS at all.
     fn be_rude(&self, scratch: &Path) {
         let content = vec![7; 4 << 20];
-        let (large, blob) = (scratch.join("large"), format!("rude/blobs/{}", digest(&content)));
+        let (large, blob) = (scratch.join("large"), format!("rude/blobs/{}", sha256(&content)));
         fs::write(&large, &content).expect("layer");
         let data = format!("@{}", large.display());
         let whole = [
@@ -193,7 +193,7 @@ impl Load {
             "Content-Type: application/octet-stream",
         ];
         let upload = self.curl("--http2", &["--request", "POST"], "rude/blobs/uploads/");
-        let put = finishing(&upload.expect("a new upload"), &digest(&content));
+        let put = with_digest(&upload.expect("a new upload"), &sha256(&content));
         self.curl("--http2", &[&["--request", "PUT"], &whole[..]].concat(), &put);
         let given_up = ["--limit-rate", "500k", "--max-time", "0.5"];
         while Instant::now() < self.end {
@@ -263,43 +263,22 @@ impl Load {
     }
 }
 
-/// The URL that ends an upload.
-fn finishing(upload: &str, digest: &str) -> String {
-    let join = if upload.contains('?') { '&' } else { '?' };
-    format!("{upload}{join}digest={digest}")
-}
-
-fn digest(content: &[u8]) -> String {
-    use sha2::Digest as _;
-    let hash = sha2::Sha256::digest(content);
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
-}
-
 fn parent_of(pid: u32) -> u32 {
-    number(&format!("/proc/{pid}/status"), "PPid:")
-        .try_into()
-        .expect("a pid")
+    process::status(pid, "PPid").parse().expect("a pid")
 }
 
 fn sample(pid: u32) -> Sample {
     Sample {
-        pss_kib: number(&format!("/proc/{pid}/smaps_rollup"), "Pss:"),
+        pss_kib: pss_kib(pid),
         descriptors: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64),
-        threads: number(&format!("/proc/{pid}/status"), "Threads:"),
+        threads: process::status(pid, "Threads").parse().expect("a number"),
     }
 }
 
-fn number(file: &str, field: &str) -> u64 {
-    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(field))
-        .expect("the field");
-    line.split_whitespace()
-        .next()
-        .and_then(|word| word.parse().ok())
-        .expect("a number")
+fn pss_kib(pid: u32) -> u64 {
+    let file = format!("/proc/{pid}/smaps_rollup");
+    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    process::memory_kib_in(&text, "Pss")
 }
 
 /// The median of each: a password check takes 19 MiB for some milliseconds, and whether a sample sees that is chance.

@@ -5,14 +5,13 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use lockgate_testkit::{require, say};
+use lockgate_testkit::{basic_auth, eventually_within, say};
 use serde_json::Value;
 
 use super::skopeo::Skopeo;
 use super::support::images;
 use super::support::lockgate::Lockgate;
-use super::support::machine::{Machine, Run, until};
+use super::support::machine::{Machine, Run};
 use super::support::oci_layout::OciLayout;
 
 const MEBIBYTES: u32 = 2048;
@@ -24,8 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn a_push_of_2_gib_and_a_load_with_keep_alive_survive_upgrades() {
-    let can_run = require(&["skopeo", "wrk", "pkill"]) && images::can_be_made();
-    let Some(machine) = can_run.then(Machine::start).flatten() else {
+    let Some(machine) = images::machine_with(&["skopeo", "wrk", "pkill"]) else {
         return;
     };
     let lockgate = Lockgate::start(&machine);
@@ -45,7 +43,7 @@ fn a_push_of_2_gib_and_a_load_with_keep_alive_survive_upgrades() {
         .home()
         .join("data/docker/registry/v2/repositories/large/_uploads");
     for (round, mebibytes) in UPGRADES_AT_MIB.into_iter().enumerate() {
-        until("more of the layer has arrived", PATIENCE, || {
+        eventually_within(PATIENCE, "more of the layer has arrived", || {
             bytes_below(&uploads) >= mebibytes << 20
         });
         lockgate.lockgate(&["upgrade"]).ok();
@@ -67,7 +65,7 @@ fn a_push_of_2_gib_and_a_load_with_keep_alive_survive_upgrades() {
     assert!(!said.contains("Socket errors") && !said.contains("Non-2xx"), "{said}");
     assert!(requests(&said) >= REQUESTS, "{said}");
 
-    until("the old processes have ended", PATIENCE, || {
+    eventually_within(PATIENCE, "the old processes have ended", || {
         status(&lockgate)["leaving"].as_array().is_some_and(Vec::is_empty)
     });
     assert_eq!(status(&lockgate)["pid"], supervisor);
@@ -86,7 +84,7 @@ struct Load<'m> {
 
 impl<'m> Load<'m> {
     fn start(machine: &'m Machine, lockgate: &Lockgate, repository: &str, tag: &str) -> Self {
-        let basic = base64::engine::general_purpose::STANDARD.encode(lockgate.credentials());
+        let authorization = format!("Authorization: {}", basic_auth(&lockgate.credentials()));
         let url = format!("https://{}/v2/{repository}/manifests/{tag}", lockgate.address());
         let wrk = machine
             .daemon("wrk")
@@ -100,13 +98,7 @@ impl<'m> Load<'m> {
                 "--timeout",
                 "30s",
             ])
-            .args([
-                "--header",
-                &format!("Authorization: Basic {basic}"),
-                "--header",
-                "Accept: */*",
-                &url,
-            ])
+            .args(["--header", &authorization, "--header", "Accept: */*", &url])
             .stdout(Stdio::piped())
             .spawn()
             .expect("wrk");

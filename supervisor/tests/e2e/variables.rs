@@ -4,10 +4,10 @@ use std::fs;
 
 use lockgate_testkit::certificates::{Certificates, server};
 
-use super::support::engine::{Engine, Generation};
+use super::support::engine::{self, Engine, Generation};
 use super::support::images;
 use super::support::lockgate::Lockgate;
-use super::support::machine::{ADDRESS, Machine, Run};
+use super::support::machine::{ADDRESS, Run};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -25,10 +25,7 @@ fn present_engine_with_variables_alone() {
 
 /// A certificate for the address, trusted through certs.d, and port 443.
 fn serves_by_variables_alone(generation: Generation) {
-    let Some(machine) = images::can_be_made().then(Machine::start).flatten() else {
-        return;
-    };
-    let Some(engine) = Engine::start(&machine, generation) else {
+    let Some((machine, engine)) = engine::in_machine(generation) else {
         return;
     };
     fs::create_dir(machine.path("certs")).expect("certs");
@@ -73,7 +70,7 @@ fn serves_by_variables_alone(generation: Generation) {
     again.stop();
 }
 
-fn push_and_pull(engine: &Engine<'_>, image: &str) {
+fn push_and_pull(engine: &Engine, image: &str) {
     engine.docker(["push", image]).ok();
     engine.docker(["rmi", image]).ok();
     engine.docker(["pull", image]).ok();

@@ -3,15 +3,15 @@
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
+use std::sync::Arc;
 
 use lockgate_testkit::missing;
 use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 
-use super::clients;
 use super::lockgate::Lockgate;
-use super::machine::{Machine, Run, until};
+use super::machine::{Machine, Run};
+use super::{clients, daemon, images};
 
 /// Which docker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,16 +23,16 @@ pub(crate) enum Generation {
 }
 
 /// A running dockerd; it ends with the machine.
-pub(crate) struct Engine<'m> {
-    machine: &'m Machine,
+pub(crate) struct Engine {
+    machine: Arc<Machine>,
     client: PathBuf,
     name: &'static str,
 }
 
-impl<'m> Engine<'m> {
+impl Engine {
     /// Starts one and waits until it answers; `None`, said loudly, where it is not installed.
-    pub(crate) fn start(machine: &'m Machine, generation: Generation) -> Option<Self> {
-        let (name, daemon) = match generation {
+    pub(crate) fn start(machine: &Arc<Machine>, generation: Generation) -> Option<Self> {
+        let (name, program) = match generation {
             Generation::Old => ("old", clients::find(&["dockerd"])),
             Generation::Present => (
                 "present",
@@ -41,26 +41,26 @@ impl<'m> Engine<'m> {
         };
         // The package's client speaks with both engines, so one is enough.
         let client = clients::find(&["/usr/bin/docker", "docker"]);
-        let (Some(daemon), Some(client)) = (daemon, client) else {
+        let (Some(program), Some(client)) = (program, client) else {
             missing(&format!("the {name} docker engine or its client"), "bash .ci/run");
             return None;
         };
+        let machine = machine.clone();
         let engine = Self { machine, client, name };
-        engine.launch(&daemon);
+        engine.launch(&program);
         Some(engine)
     }
 
-    fn launch(&self, daemon: &Path) {
+    fn launch(&self, program: &Path) {
         let state = |part: &str| self.machine.path(&format!("{}-{part}", self.name));
         let configuration = state("engine.json");
-        fs::write(&configuration, configuration_for(self.machine, self.name)).expect("engine configuration");
-        let log = fs::File::create(state("engine.log")).expect("log");
-        let mut command = self.machine.daemon(daemon);
+        fs::write(&configuration, configuration_for(&self.machine, self.name)).expect("engine configuration");
+        let mut command = self.machine.daemon(program);
         // An engine starts the containerd, shim and runc that stand beside it.
-        let own = daemon.parent().expect("a file has a directory").to_path_buf();
+        let own = program.parent().expect("a file has a directory").to_path_buf();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path))).expect("PATH");
-        let mut child = command
+        command
             .env("PATH", path)
             .args(["--iptables=false", "--ip6tables=false", "--bridge=none"])
             .args(["--host", &format!("unix://{}", state("docker.sock").display())])
@@ -72,25 +72,9 @@ impl<'m> Engine<'m> {
             .arg(state("exec"))
             .arg("--pidfile")
             .arg(state("pid"))
-            .stdout(log.try_clone().expect("log"))
-            .stderr(log)
-            .process_group(0)
-            .spawn()
-            .expect("dockerd starts");
-        until("the engine answers", Duration::from_secs(60), || {
-            let log = || fs::read_to_string(state("engine.log")).unwrap_or_default();
-            assert!(
-                child.try_wait().expect("wait").is_none(),
-                "the {} engine ended: {}",
-                self.name,
-                log()
-            );
-            self.docker(["version"])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .expect("docker")
-                .success()
+            .process_group(0);
+        daemon::launch(&mut command, &state("engine.log"), || {
+            daemon::succeeds(&mut self.docker(["version"]))
         });
     }
 
@@ -137,6 +121,22 @@ impl<'m> Engine<'m> {
         )
         .ok()
     }
+}
+
+/// A machine with an engine, where images can be made.
+pub(crate) fn in_machine(generation: Generation) -> Option<(Arc<Machine>, Engine)> {
+    let machine = images::machine()?;
+    let engine = Engine::start(&machine, generation)?;
+    Some((machine, engine))
+}
+
+/// The same with a Lockgate that the engine trusts and is logged in to.
+pub(crate) fn logged_in(generation: Generation) -> Option<(Arc<Machine>, Engine, Lockgate)> {
+    let (machine, engine) = in_machine(generation)?;
+    let lockgate = Lockgate::start(&machine);
+    engine.trust(&lockgate);
+    engine.login(&lockgate, &lockgate.address());
+    Some((machine, engine, lockgate))
 }
 
 /// The engines choose well by themselves, but for the present one where overlays cannot be stacked: in a container.

@@ -4,12 +4,23 @@ use std::fs;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lockgate_testkit::{missing, require};
 
 use super::clients;
 use super::engine::Engine;
 use super::machine::{Machine, Run};
+
+/// A machine, where images can be made.
+pub(crate) fn machine() -> Option<Arc<Machine>> {
+    machine_with(&[])
+}
+
+/// The same, where these programs are too.
+pub(crate) fn machine_with(programs: &[&str]) -> Option<Arc<Machine>> {
+    (require(programs) && can_be_made()).then(Machine::start).flatten()
+}
 
 /// Whether images can be made here.
 pub(crate) fn can_be_made() -> bool {

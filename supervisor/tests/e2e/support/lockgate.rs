@@ -2,41 +2,42 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::Duration;
+use std::process::Command;
+use std::sync::Arc;
 
-use lockgate_testkit::say;
+use lockgate_testkit::{eventually, process, say};
 
-use super::machine::{HOST, Machine, Run, until};
+use super::daemon::{self, Daemon};
+use super::machine::{HOST, Machine, Run};
 
 /// Fixed, because the machine's network is its own.
 pub(crate) const PORT: u16 = 5443;
 
 /// Supervisor, proxy and registry as `lockgate start` makes them in an empty directory; they end with the machine.
-pub(crate) struct Lockgate<'m> {
-    machine: &'m Machine,
+pub(crate) struct Lockgate {
+    machine: Arc<Machine>,
     binary: PathBuf,
     home: PathBuf,
-    supervisor: Child,
+    supervisor: Daemon,
     account: String,
     password: String,
 }
 
-impl<'m> Lockgate<'m> {
+impl Lockgate {
     /// Sets up and starts one, and waits until both processes are ready.
-    pub(crate) fn start(machine: &'m Machine) -> Self {
+    pub(crate) fn start(machine: &Arc<Machine>) -> Self {
         let start = command(machine, &binary(), &machine.path("lockgate"), &["start"]);
         Self::launch(machine, listening(start))
     }
 
     /// Sets one up, lets `edit` change its `config.yml` as a person does, and starts it.
-    pub(crate) fn start_with(machine: &'m Machine, edit: impl FnOnce(&str) -> String) -> Self {
+    pub(crate) fn start_with(machine: &Arc<Machine>, edit: impl FnOnce(&str) -> String) -> Self {
         Self::start_with_variables(machine, &[], edit)
     }
 
     /// The same, started with these variables in its environment.
     pub(crate) fn start_with_variables(
-        machine: &'m Machine,
+        machine: &Arc<Machine>,
         variables: &[(&str, &str)],
         edit: impl FnOnce(&str) -> String,
     ) -> Self {
@@ -53,33 +54,17 @@ impl<'m> Lockgate<'m> {
     }
 
     /// Starts one with these variables and nothing else; at the first time the home is empty.
-    pub(crate) fn start_by_variables(machine: &'m Machine, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_by_variables(machine: &Arc<Machine>, variables: &[(&str, &str)]) -> Self {
         let mut start = command(machine, &binary(), &machine.path("lockgate"), &["start"]);
         start.envs(variables.iter().copied());
         Self::launch(machine, start)
     }
 
-    fn launch(machine: &'m Machine, mut start: Command) -> Self {
+    fn launch(machine: &Arc<Machine>, mut start: Command) -> Self {
         let binary = binary();
         let home = machine.path("lockgate");
-        let output = fs::File::create(machine.path("lockgate.output")).expect("output");
-        let mut supervisor = start
-            .stdout(output.try_clone().expect("output"))
-            .stderr(output)
-            .spawn()
-            .expect("lockgate starts");
-        until("`lockgate status` exits 0", Duration::from_secs(60), || {
-            let printed = || fs::read_to_string(machine.path("lockgate.output")).unwrap_or_default();
-            assert!(
-                supervisor.try_wait().expect("wait").is_none(),
-                "lockgate ended: {}",
-                printed()
-            );
-            command(machine, &binary, &home, &["status"])
-                .output()
-                .expect("lockgate status")
-                .status
-                .success()
+        let supervisor = daemon::launch(&mut start, &machine.path("lockgate.output"), || {
+            daemon::succeeds(&mut command(machine, &binary, &home, &["status"]))
         });
         let accounts = fs::read_to_string(home.join("auth/htpasswd")).expect("auth/htpasswd");
         let account = accounts
@@ -93,7 +78,7 @@ impl<'m> Lockgate<'m> {
             .trim()
             .to_owned();
         Self {
-            machine,
+            machine: machine.clone(),
             binary,
             home,
             supervisor,
@@ -139,12 +124,7 @@ impl<'m> Lockgate<'m> {
 
     /// The process id of `proxy` or `registry` in the machine, once it is ready.
     pub(crate) fn pid_of(&self, process: &str) -> u32 {
-        let mut pid = None;
-        until(&format!("the {process} is ready"), Duration::from_secs(30), || {
-            pid = self.ready_pid(process);
-            pid.is_some()
-        });
-        pid.expect("polled for it")
+        eventually(&format!("a ready {process}"), || self.ready_pid(process))
     }
 
     /// From the line of `lockgate status` that begins with the process's name.
@@ -164,19 +144,15 @@ impl<'m> Lockgate<'m> {
         self.machine.command("kill").args(["-9", &pid.to_string()]).ok();
     }
 
-    /// The most memory that `process` has had, in MiB (VmHWM).
-    pub(crate) fn peak_memory_mib(&self, process: &str) -> u64 {
+    /// The most memory that the process `name` has had, in MiB (VmHWM).
+    pub(crate) fn peak_memory_mib(&self, name: &str) -> u64 {
         let status = self
             .machine
             .command("cat")
-            .arg(format!("/proc/{}/status", self.pid_of(process)))
+            .arg(format!("/proc/{}/status", self.pid_of(name)))
             .ok();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .expect("VmHWM");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-        say(&format!("peak memory of the {process}: {} MiB", kib.div_ceil(1024)));
+        let kib = process::memory_kib_in(&status, "VmHWM");
+        say(&format!("peak memory of the {name}: {} MiB", kib.div_ceil(1024)));
         kib.div_ceil(1024)
     }
 
@@ -192,13 +168,13 @@ impl<'m> Lockgate<'m> {
     /// `lockgate stop`; panics unless the supervisor drains and exits 0.
     pub(crate) fn stop(mut self) {
         self.lockgate(&["stop"]).ok();
-        let status = self.supervisor.wait().expect("wait");
+        let status = self.supervisor.wait();
         assert!(status.success(), "{status}: {}", self.logs());
     }
 
     /// `lockgate ARGUMENTS` with this one's home.
     pub(crate) fn lockgate(&self, arguments: &[&str]) -> Command {
-        command(self.machine, &self.binary, &self.home, arguments)
+        command(&self.machine, &self.binary, &self.home, arguments)
     }
 }
 

@@ -5,13 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
+use lockgate_testkit::{eventually, missing, own_process, require, require_root};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
-
-use lockgate_testkit::{missing, require, require_root};
 
 /// The name under which the machine's registry is reached.
 pub(crate) const HOST: &str = "registry.example.test";
@@ -35,7 +35,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Starts one; `None`, said loudly, where that is not possible.
-    pub(crate) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Arc<Self>> {
         if !require_root() || !require(&["unshare", "nsenter", "setpriv", "mount", "ip"]) {
             return None;
         }
@@ -52,7 +52,7 @@ impl Machine {
             unshare,
             init: Pid::from_raw(0),
         };
-        machine.await_boot().then_some(machine)
+        machine.await_boot().then(|| Arc::new(machine))
     }
 
     /// A path in the machine's directory.
@@ -81,6 +81,14 @@ impl Machine {
         command
     }
 
+    /// The ignored test `name` in the machine: for a client that is a library.
+    pub(crate) fn test(&self, name: &str) -> Command {
+        let [program, arguments @ ..] = own_process::command_line(name);
+        let mut command = self.daemon(program);
+        command.args(arguments);
+        command
+    }
+
     fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.init.to_string(), "--mount", "--net", "--pid"]);
@@ -96,7 +104,7 @@ impl Machine {
     fn await_boot(&mut self) -> bool {
         let booted = self.path("booted");
         let mut ended = None;
-        until("the machine has started", Duration::from_secs(20), || {
+        eventually("the machine", || {
             ended = self.unshare.try_wait().expect("wait");
             ended.is_some() || booted.exists()
         });
@@ -169,15 +177,6 @@ fn boot(directory: &Path) -> Child {
         .stderr(log)
         .spawn()
         .expect("unshare starts")
-}
-
-/// Polls until `condition` holds; panics with `what` at the deadline.
-pub(crate) fn until(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + deadline;
-    while !condition() {
-        assert!(Instant::now() < end, "not within {deadline:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Running a command to its end.

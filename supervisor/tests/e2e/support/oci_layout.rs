@@ -1,11 +1,10 @@
 //! Images as an OCI image layout directory (image-spec, image-layout.md), written by hand, for skopeo to copy.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use lockgate_testkit::digest::{sha256, sha256_of_stream};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 /// A directory that skopeo calls `oci:DIRECTORY:TAG`.
 pub(crate) struct OciLayout {
@@ -70,9 +69,9 @@ impl OciLayout {
 
     fn document(&self, media_type: &str, document: &Value) -> Value {
         let bytes = document.to_string();
-        let digest = hex(Sha256::digest(&bytes).as_slice());
-        fs::write(self.directory.join("blobs/sha256").join(&digest), &bytes).expect("blob");
-        json!({ "mediaType": media_type, "digest": format!("sha256:{digest}"), "size": bytes.len() })
+        let digest = sha256(&bytes);
+        fs::write(self.blob(&digest), &bytes).expect("blob");
+        json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
     }
 
     /// The hexadecimal digits under which a layer's file is kept.
@@ -82,30 +81,15 @@ impl OciLayout {
     }
 
     fn file(&self, media_type: &str, file: &Path) -> Value {
-        let mut hash = Hashing(Sha256::new());
-        let size = io::copy(&mut fs::File::open(file).expect("layer"), &mut hash).expect("layer");
-        let digest = hex(hash.0.finalize().as_slice());
-        let blob = self.directory.join("blobs/sha256").join(&digest);
+        let (digest, size) = sha256_of_stream(fs::File::open(file).expect("layer")).expect("layer");
+        let blob = self.blob(&digest);
         if !blob.exists() {
             fs::hard_link(file, blob).expect("blob");
         }
-        json!({ "mediaType": media_type, "digest": format!("sha256:{digest}"), "size": size })
-    }
-}
-
-struct Hashing(Sha256);
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
+        json!({ "mediaType": media_type, "digest": digest, "size": size })
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn blob(&self, digest: &str) -> PathBuf {
+        self.directory.join("blobs").join(digest.replace(':', "/"))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
