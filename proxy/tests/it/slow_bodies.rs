@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-
+use futures_util::future::{join, join_all};
 use lockgate_testkit::AsyncClient;
 
 use crate::client::request;
@@ -33,35 +33,30 @@ async fn a_small_body_has_a_deadline_in_all_and_opens_nothing() {
             assert!(began.elapsed() < SOON, "it drips for ever");
         }
     };
-    for head in [
+    let heads = [
         "POST /auth/token HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n",
         "PUT /v2/a/manifests/b HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n",
         "GET /v2/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n",
-    ] {
+    ];
+    let dripping = heads.map(async |head| {
         let mut http1 = proxy.http1().await;
         http1.send(head).await;
-        let answer = drip(http1).await;
-        assert_eq!(
-            (answer.status, answer.error_code().as_str()),
-            (408, "UNAVAILABLE"),
-            "{head}"
-        );
-    }
+        drip(http1).await.expect_error(408, "UNAVAILABLE");
+    });
     // h2, without a word about the length, and without an end.
     let http2 = proxy.http2().await;
-    for (method, target) in [
+    let requests = [
         ("POST", "/auth/token"),
         ("GET", "/v2/"),
         ("DELETE", "/v2/a/manifests/b"),
-    ] {
+    ];
+    let open = requests.map(async |(method, target)| {
         let request = request(target).method(method).body(()).unwrap();
         let (answer, _open) = http2.open(request).await;
-        assert_eq!(
-            (answer.status, answer.error_code().as_str()),
-            (408, "UNAVAILABLE"),
-            "{method}"
-        );
-    }
+        answer.expect_error(408, "UNAVAILABLE");
+    });
+    // All at once: each takes as long as the deadline.
+    join(join_all(dripping), join_all(open)).await;
     assert!(registry.seen().is_empty() && registry.connections() == 0);
 }
 
