@@ -4,7 +4,7 @@ use instant_acme::{Account, AccountCredentials, Error, NewAccount};
 use lockgate_files::WriteError;
 
 use super::http::Http;
-use super::place::Place;
+use super::store::Place;
 
 /// Why there is no account.
 #[derive(Debug, thiserror::Error)]

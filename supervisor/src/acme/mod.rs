@@ -18,16 +18,16 @@ mod challenge;
 mod http;
 mod leaf;
 mod order;
-mod place;
 mod roots;
 mod run;
 mod schedule;
+mod store;
 
 pub(crate) use attempt::Attempt;
 pub(crate) use leaf::{Leaf, ensure as ensure_leaf};
-pub(crate) use place::Place;
 pub(crate) use run::{DEADLINE, run};
 pub(crate) use schedule::due;
+pub(crate) use store::Place;
 
 use std::error::Error;
 

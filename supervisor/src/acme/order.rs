@@ -12,7 +12,7 @@ use super::account::{self, AccountError};
 use super::challenge::{Answers, Kind};
 use super::explain;
 use super::http::Http;
-use super::place::Place;
+use super::store::Place;
 
 /// How long the server may take to look at the answers, and to sign.
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -6,9 +6,9 @@ use super::supervisor_config::supervisor_config;
 use crate::certificates::copies::CertificateCopies;
 use crate::configuration::source::ConfigSource;
 use crate::failure::Failure;
-use crate::sandbox::users;
-use crate::setup::trail::Trail;
-use crate::setup::{SetupError, prepare_directories, tree};
+use crate::sandbox::run_as;
+use crate::setup::rollback::Trail;
+use crate::setup::{SetupError, data_dir, prepare_directories};
 use crate::supervisor::replace::replacement::{Replacement, ReplacementReason, ReplacementSpec};
 use crate::supervisor::replace::upgrade_state::UpgradeState;
 use crate::supervisor::{ControlSockets, Supervisor};
@@ -55,8 +55,8 @@ fn in_force(context: &StartContext<'_>, state: &UpgradeState) -> Result<LaunchCo
     let listen = overriding.map(ToString::to_string);
     let source = ConfigSource::new(path, context.environment, listen.as_deref());
     let loaded = source.parse(state.configuration.clone())?;
-    let tree = tree::found(&loaded.config.storage.root);
-    let run_as = users::decide(&loaded.config, home, tree.as_ref()).map_err(SetupError::from)?;
+    let tree = data_dir::found(&loaded.config.storage.root);
+    let run_as = run_as::decide(&loaded.config, home, tree.as_ref()).map_err(SetupError::from)?;
     let copies = CertificateCopies::left_to(run_as.owners().as_ref(), &loaded.config, home);
     Ok(LaunchConfig {
         child_spec: child_spec(home, &source, &loaded, overriding, &run_as, copies.as_ref()),

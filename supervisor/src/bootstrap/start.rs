@@ -9,7 +9,7 @@ use super::supervisor_config::supervisor_config;
 use crate::failure::Failure;
 use crate::os::listen::remove_stale;
 use crate::role::Pair;
-use crate::setup::trail::Trail;
+use crate::setup::rollback::Trail;
 use crate::supervisor::child_process::pair_of;
 use crate::supervisor::generation::Generation;
 use crate::supervisor::replace::replacement::registry_socket;

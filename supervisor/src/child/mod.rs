@@ -35,8 +35,8 @@ use crate::os::process;
 use crate::os::rlimit;
 use crate::role::Role;
 use crate::sandbox::{self, Rules, Standing};
-use crate::setup::absent::Absent;
-use crate::setup::tree::TreeError;
+use crate::setup::data_dir::TreeError;
+use crate::setup::missing::Absent;
 
 /// How one half was called.
 #[derive(Debug)]

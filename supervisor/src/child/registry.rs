@@ -16,9 +16,9 @@ use crate::os::listen_fds::{DEBUG_NAME, REGISTRY_NAME};
 use crate::os::listen_fds::{InheritedSocket, InheritedSockets};
 use crate::role::{INSTANCE_VARIABLE, Role};
 use crate::sandbox::Rules;
-use crate::setup::absent::{self, Asked};
+use crate::setup::data_dir;
+use crate::setup::missing::{self, Asked};
 use crate::setup::served::History;
-use crate::setup::tree;
 
 /// How much longer than its drain a registry may take to end.
 const AFTER_A_DRAIN: Duration = Duration::from_secs(5);
@@ -68,8 +68,8 @@ fn make_what_is_missing(args: &ServeArgs, config: &Config) -> Result<(), ServeEr
         home: &args.home,
         config: Some(args.source.path()),
     };
-    absent::images(&History::of(&args.home), config, asked)?;
-    tree::make(&config.storage.root, None)?;
+    missing::images(&History::of(&args.home), config, asked)?;
+    data_dir::make(&config.storage.root, None)?;
     if let Some(issuer) = &config.auth.issuer {
         // The registry tells what is wrong with it.
         let _ = lockgate_registry::auth::ensure_token_key(&issuer.key);

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::inspect::inspect;
 use crate::os::environment::Environment;
 use crate::setup::SetupError;
-use crate::setup::absent::{self, Asked};
+use crate::setup::missing::{self, Asked};
 use crate::setup::served::History;
 
 /// Lists every mistake of a configuration, each with key path, value and what is expected; exit 78 when there is one.
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         home: &home,
         config: configured.config.as_deref(),
     };
-    absent::configuration(&History::of(&home), asked).map_err(SetupError::from)?;
+    missing::configuration(&History::of(&home), asked).map_err(SetupError::from)?;
     let loaded = match is_to_be_made(&source, asked) {
         true => source.parse(lockgate_config::template(":443", &[]))?,
         false => source.load()?,

@@ -8,7 +8,7 @@ use crate::bootstrap::arguments::StartArgs;
 use crate::configuration::variables::ActiveVariables;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
-use crate::setup::trail::Trail;
+use crate::setup::rollback::Trail;
 use crate::setup::{FirstAccount, Wish, prepare};
 
 /// Sets up what is missing, and ends: configuration, certificates, the first account. What is there stays as it is.

@@ -16,7 +16,7 @@ use crate::os::notify::Notifier;
 use crate::os::signals::Signals;
 use crate::sandbox;
 use crate::setup::prepare_directories;
-use crate::setup::trail::Trail;
+use crate::setup::rollback::Trail;
 use crate::supervisor::Supervisor;
 use crate::supervisor::child_process;
 use crate::supervisor::replace::upgrade_state::UpgradeState;

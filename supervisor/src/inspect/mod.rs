@@ -9,16 +9,16 @@
 
 mod content;
 mod listen;
-mod place;
+mod path_state;
 mod users;
 
 use std::io;
 
 use lockgate_config::{Config, ConfigFile, Diagnostic, FileRole, Home};
 
-use self::place::Place;
+use self::path_state::Place;
 use crate::certificates::own::{CertificateError, OwnCertificates};
-use crate::setup::absent::{self, Asked};
+use crate::setup::missing::{self, Asked};
 use crate::setup::served::History;
 
 /// What was found, a line each.
@@ -39,8 +39,8 @@ pub(crate) fn inspect(config: &Config, asked: Asked<'_>) -> Findings {
     let mut readable = Vec::new();
     for named in config.files() {
         let missed = match named.role {
-            FileRole::Accounts => absent::accounts(&history, config, asked),
-            FileRole::Storage => absent::images(&history, config, asked),
+            FileRole::Accounts => missing::accounts(&history, config, asked),
+            FileRole::Storage => missing::images(&history, config, asked),
             _ => Ok(()),
         };
         match missed {
@@ -83,7 +83,7 @@ impl Findings {
             }
             .to_string()
         };
-        match place::look(named) {
+        match path_state::look(named) {
             Place::Fine => return true,
             Place::Wrong(why) => self.mistakes.push(about(why)),
             Place::Unseen(why) => self.unseen(about(why)),
@@ -100,7 +100,7 @@ impl Findings {
                     "there is no such file; `lockgate user add NAME` makes it".to_owned(),
                 )),
                 role if role.is_created() => {}
-                _ => self.mistakes.push(about(place::absent(named))),
+                _ => self.mistakes.push(about(path_state::absent(named))),
             },
         }
         false

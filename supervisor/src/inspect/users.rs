@@ -4,12 +4,12 @@ use lockgate_config::{Config, Home};
 use nix::unistd::geteuid;
 
 use super::Findings;
-use crate::sandbox::users::{UserError, closed_after_settling, decide};
-use crate::setup::{SetupError, tree};
+use crate::sandbox::run_as::{UserError, closed_after_settling, decide};
+use crate::setup::{SetupError, data_dir};
 
 pub(super) fn check(config: &Config, home: &Home, findings: &mut Findings) {
     let root = &config.storage.root;
-    let decided = match decide(config, home, tree::found(root).as_ref()) {
+    let decided = match decide(config, home, data_dir::found(root).as_ref()) {
         Ok(decided) => decided,
         // Whoever starts it may be root.
         Err(UserError::NotRoot { .. }) if !geteuid().is_root() => return,
@@ -21,7 +21,7 @@ pub(super) fn check(config: &Config, home: &Home, findings: &mut Findings) {
         findings.warnings.extend(closed_after_settling(config, home, &owners));
     }
     if let Some(users) = decided.users()
-        && let Some(path) = tree::unreadable_blob(root, &users.proxy)
+        && let Some(path) = data_dir::unreadable_blob(root, &users.proxy)
     {
         let user = users.proxy.to_string();
         findings

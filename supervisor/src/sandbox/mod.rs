@@ -1,7 +1,7 @@
 //! Confinement: each half runs as a user of its own, opens what is its own alone, and can gain nothing.
 //!
 //! ```text
-//! users         whom each half runs as, when the supervisor is root
+//! run_as        whom each half runs as, when the supervisor is root
 //! rules         what each opens ─▶ landlock    where the kernel has it
 //! limits        umask, core files, no new rights
 //! capabilities  what root keeps
@@ -10,11 +10,11 @@
 mod capabilities;
 mod landlock;
 mod limits;
-pub(crate) mod reach;
+pub(crate) mod path_access;
 mod report;
 mod rules;
+pub(crate) mod run_as;
 mod user_error;
-pub(crate) mod users;
 
 use std::io;
 

@@ -6,22 +6,22 @@
 //!            └─▶ windows ┴▶ printed, never installed: Lockgate runs on Linux, so these start it in a container or WSL
 //! ```
 
-mod accounts;
 mod definition;
 mod escape;
-mod file;
+mod hardening;
 mod launchd;
-mod manager;
-mod sandbox;
 mod socket;
+mod system_accounts;
+mod systemd;
 mod unit;
+mod unit_file;
 mod windows;
 
-pub(crate) use accounts::make as make_accounts;
 pub(crate) use definition::{Definition, Scope, SocketUnit, UnitName};
-pub(crate) use file::{Consent, UnitFile, Written};
 pub(crate) use launchd::plist;
-pub(crate) use manager::Manager;
 pub(crate) use socket::text as socket_unit;
+pub(crate) use system_accounts::make as make_accounts;
+pub(crate) use systemd::Manager;
 pub(crate) use unit::text as service_unit;
+pub(crate) use unit_file::{Consent, UnitFile, Written};
 pub(crate) use windows::definition as windows_service;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::definition::{Definition, Scope};
 use super::escape::quoted;
-use super::sandbox;
+use super::hardening;
 use crate::exit_code;
 
 /// What the end takes beside `http.draintimeout`, in seconds.
@@ -26,7 +26,7 @@ pub(crate) fn text(definition: &Definition) -> String {
     unit.extend(run(definition));
     unit.extend(ends(definition));
     unit.push(String::new());
-    unit.extend(sandbox::directives(definition));
+    unit.extend(hardening::directives(definition));
     let target = match definition.scope {
         Scope::System => "multi-user.target",
         Scope::User => "default.target",

@@ -8,7 +8,7 @@ use lockgate_registry::accounts::{AccountName, Accounts, PasswordHash, hash_pass
 use super::password::{Password, kept_in};
 use super::{SetupError, directories, ownership};
 use crate::os::environment::Environment;
-use crate::sandbox::users::Decided;
+use crate::sandbox::run_as::Decided;
 
 const DEFAULT_NAME: &str = "admin";
 

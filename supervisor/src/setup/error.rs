@@ -8,13 +8,13 @@ use lockgate_files::WriteError;
 use lockgate_registry::accounts::{AccountsError, InvalidAccountName, PasswordError as HashError};
 use lockgate_registry::auth::KeyError;
 
-use super::absent::Absent;
+use super::missing::Absent;
 use super::password::PasswordError;
-use super::{ownership, tree};
+use super::{data_dir, ownership};
 use crate::certificates::own::CertificateError;
 use crate::failure::Failure;
 use crate::os::listen::SocketError;
-use crate::sandbox::users::UserError;
+use crate::sandbox::run_as::UserError;
 
 /// Why set-up failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,7 @@ pub(crate) enum SetupError {
     Chown,
     /// The data.
     #[error(transparent)]
-    Tree(#[from] tree::TreeError),
+    Tree(#[from] data_dir::TreeError),
     /// Data that the proxy cannot read.
     #[error(
         "{}: the proxy runs as user {user} and cannot read it; `lockgate start --chown` gives the data to its users",

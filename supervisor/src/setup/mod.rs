@@ -1,17 +1,17 @@
 //! Set-up: what is missing is made, what is there stays as it is. Each file appears whole or not at all.
 
-pub(crate) mod absent;
 mod account;
+pub(crate) mod data_dir;
 mod directories;
 mod draft;
 mod error;
-mod found;
 pub(crate) mod listen;
+pub(crate) mod missing;
 pub(crate) mod ownership;
 mod password;
+mod preexisting;
+pub(crate) mod rollback;
 pub(crate) mod served;
-pub(crate) mod trail;
-pub(crate) mod tree;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -22,16 +22,16 @@ use lockgate_config::{Address, Config, Home};
 use crate::certificates::own::OwnCertificates;
 use crate::configuration::source::{ConfigSource, LoadedConfig};
 use crate::os::environment::Environment;
-use crate::sandbox::users::{self, Decided};
+use crate::sandbox::run_as::{self, Decided};
 
-use absent::Asked;
 pub(crate) use account::FirstAccount;
+use data_dir::Given;
 pub(crate) use directories::prepare as prepare_directories;
 use draft::Draft;
 pub(crate) use error::SetupError;
+use missing::Asked;
+use rollback::Trail;
 use served::{History, Record};
-use trail::Trail;
-use tree::Given;
 
 /// What a person asked for.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl Prepared {
 pub(crate) fn prepare(wish: &Wish<'_>, trail: &mut Trail) -> Result<Prepared, SetupError> {
     let home = wish.home;
     let history = wish.history();
-    absent::configuration(&history, wish.asked())?;
+    missing::configuration(&history, wish.asked())?;
     let draft = Draft::of(wish)?;
     let listen = match &draft {
         Some(draft) => draft.listen(wish),
@@ -136,14 +136,14 @@ pub(crate) fn prepare(wish: &Wish<'_>, trail: &mut Trail) -> Result<Prepared, Se
         None => source.load()?,
     };
     let config = &loaded.config;
-    absent::files(&history, config, wish.asked())?;
+    missing::files(&history, config, wish.asked())?;
     let record = Record::new(config, source.path());
     let changes = history
         .served()
         .map(|before| before.changes(&record))
         .unwrap_or_default();
     let found = match history {
-        History::New => found::lay_ready(config, home),
+        History::New => preexisting::lay_ready(config, home),
         History::Served(_) => Vec::new(),
     };
 
@@ -159,8 +159,8 @@ pub(crate) fn prepare(wish: &Wish<'_>, trail: &mut Trail) -> Result<Prepared, Se
         }
         None => None,
     };
-    let tree = tree::found(&config.storage.root).filter(|_| !wish.chown);
-    let decided = users::decide(config, home, tree.as_ref())?;
+    let tree = data_dir::found(&config.storage.root).filter(|_| !wish.chown);
+    let decided = run_as::decide(config, home, tree.as_ref())?;
     let (certificates, issued) = certificates(config, wish, &decided, &mut made)?;
     let mut account = None;
     if wish.config.is_none() {
@@ -228,16 +228,16 @@ fn make_data(root: &Path, wish: &Wish<'_>, decided: &Decided) -> Result<Option<G
         }
         // A service may not make it later: systemd lets it write to what is there.
         if wish.serve || wish.again || wish.config.is_none() || decided.owners().is_some() {
-            tree::make(root, None)?;
+            data_dir::make(root, None)?;
         }
         return Ok(None);
     };
     let given = match wish.chown && root.exists() {
-        true => Some(tree::give(root, &users.registry)?),
+        true => Some(data_dir::give(root, &users.registry)?),
         false => None,
     };
-    tree::make(root, Some(&users.registry))?;
-    match tree::unreadable_blob(root, &users.proxy) {
+    data_dir::make(root, Some(&users.registry))?;
+    match data_dir::unreadable_blob(root, &users.proxy) {
         Some(path) => Err(SetupError::Unreadable {
             path,
             user: users.proxy.to_string(),
@@ -282,7 +282,7 @@ pub(crate) fn for_readers<E: From<SetupError>>(
             home,
             config: (!own).then_some(config.path.as_path()),
         };
-        absent::accounts(&History::of(home), config, asked).map_err(SetupError::from)?;
+        missing::accounts(&History::of(home), config, asked).map_err(SetupError::from)?;
     }
     let path = config.auth.htpasswd.as_ref().map(|htpasswd| htpasswd.path.as_path());
     let missing = path.filter(|path| !path.exists());
@@ -295,8 +295,8 @@ pub(crate) fn for_readers<E: From<SetupError>>(
         return write();
     }
     // Before it is there: a file of root's would be in the way.
-    let tree = tree::found(&config.storage.root);
-    let decided = users::decide(config, home, tree.as_ref()).map_err(SetupError::from)?;
+    let tree = data_dir::found(&config.storage.root);
+    let decided = run_as::decide(config, home, tree.as_ref()).map_err(SetupError::from)?;
     write()?;
     if let (Some(accounts), Some(users)) = (missing, decided.owners()) {
         ownership::give_new(accounts, directory, &users.registry).map_err(SetupError::from)?;

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use lockgate_config::{Config, ConfigFile, Home, Reader};
 use lockgate_files::{Modes, make_directories, set_owner_and_mode};
 
-use super::tree::real;
+use super::data_dir::real;
 use crate::os::ownership::ENTERED;
-use crate::sandbox::reach::may;
-use crate::sandbox::users::{Account, Users};
+use crate::sandbox::path_access::may;
+use crate::sandbox::run_as::{Account, Users};
 
 /// A file whose owner could not be set.
 #[derive(Debug, thiserror::Error)]

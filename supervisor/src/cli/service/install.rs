@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::service_manager::{
     Definition, Manager, Scope, SocketUnit, UnitFile, Written, make_accounts, service_unit, socket_unit,
 };
-use crate::setup::trail::Trail;
+use crate::setup::rollback::Trail;
 use crate::setup::{Wish, prepare, prepare_directories};
 
 /// Suffixes of the socket units that an installation may have.

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid};
 
 use super::capabilities;
-use super::reach::barrier;
+use super::path_access::barrier;
 pub(crate) use super::user_error::UserError;
 use super::user_error::{closed, opening};
 use crate::role::Role;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use lockgate_files::{Modes, make_directory, set_owner_and_mode};
 use lockgate_registry::storage::Layout;
 
-use crate::sandbox::users::{Account, Tree};
+use crate::sandbox::run_as::{Account, Tree};
 
 /// As the registry makes them: the group reads, and new directories are the group's.
 const DIRECTORY: u32 = 0o2750;
@@ -122,7 +122,7 @@ pub(crate) fn unreadable_blob(root: &Path, account: &Account) -> Option<PathBuf>
     way.into_iter().find(|path| {
         path.metadata().is_ok_and(|found| {
             let rights = if found.is_dir() { 0o1 } else { 0o4 };
-            !crate::sandbox::reach::may(&found, account, rights)
+            !crate::sandbox::path_access::may(&found, account, rights)
         })
     })
 }
