@@ -4,7 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::schedule::backoff;
+/// Waits after failures: Let's Encrypt refuses an account whose proofs of a name fail more than five times in an hour,
+/// and these are the fifth within 30 minutes and the sixth after an hour.
+const FIRST_WAIT: Duration = Duration::from_secs(2 * 60);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// An attempt that has not made a certificate, or not yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,4 +58,12 @@ fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs()
+}
+
+/// How long to wait after this many failures in a row.
+fn backoff(failures: u32, jitter: u8) -> Duration {
+    let doubled = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(16));
+    let wait = doubled.min(LONGEST_WAIT);
+    // Up to a fifth more, never less.
+    wait + wait * u32::from(jitter) / (5 * 255)
 }

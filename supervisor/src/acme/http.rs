@@ -14,6 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use rustls::ClientConfig;
 
+use super::error_chain::explain;
 use super::roots::roots;
 
 /// One request and the head of its answer.
@@ -66,7 +67,7 @@ impl HttpClient for Http {
             let answer = tokio::time::timeout(PATIENCE, asked)
                 .await
                 .map_err(|_| other(format!("{uri}: no answer within {} s", PATIENCE.as_secs())))?
-                .map_err(|error| other(format!("{uri}: {}", super::explain(&error))))?;
+                .map_err(|error| other(format!("{uri}: {}", explain(&error))))?;
             if !answer.status().is_success() {
                 *told.lock().expect("no code panics while it holds the lock") =
                     retry_after(answer.headers(), SystemTime::now());

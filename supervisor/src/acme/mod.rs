@@ -15,6 +15,7 @@
 mod account;
 mod attempt;
 mod challenge;
+mod error_chain;
 mod http;
 mod leaf;
 mod order;
@@ -28,19 +29,3 @@ pub(crate) use leaf::{Leaf, ensure as ensure_leaf};
 pub(crate) use run::{DEADLINE, run};
 pub(crate) use schedule::due;
 pub(crate) use store::Place;
-
-use std::error::Error;
-
-/// What went wrong, with each cause: HTTP libraries tell the reason last.
-fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.ends_with(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
-}

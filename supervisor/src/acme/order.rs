@@ -10,7 +10,7 @@ use lockgate_certs::challenge::ChallengeError;
 
 use super::account::{self, AccountError};
 use super::challenge::{Answers, Kind};
-use super::explain;
+use super::error_chain::explain;
 use super::http::Http;
 use super::store::Place;
 

@@ -6,10 +6,6 @@ use lockgate_certs::{Reason, Validity};
 
 use super::Attempt;
 
-/// Waits after failures: Let's Encrypt refuses an account whose proofs of a name fail more than five times in an hour,
-/// and these are the fifth within 30 minutes and the sixth after an hour.
-const FIRST_WAIT: Duration = Duration::from_secs(2 * 60);
-const LONGEST_WAIT: Duration = Duration::from_secs(6 * 60 * 60);
 /// A clock that was wrong when an attempt was kept must not put off the next one for ever.
 const LONGEST_DELAY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -55,16 +51,9 @@ pub(crate) fn due(
     due
 }
 
-/// How long to wait after this many failures in a row.
-pub(super) fn backoff(failures: u32, jitter: u8) -> Duration {
-    let doubled = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(16));
-    let wait = doubled.min(LONGEST_WAIT);
-    // Up to a fifth more, never less.
-    wait + wait * u32::from(jitter) / (5 * 255)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::attempt::LONGEST_WAIT;
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);

@@ -14,7 +14,7 @@ use lockgate_files::{Existing, Stamp, UidGid, WriteError, write_private_for};
 use crate::configuration::copy_paths::{self, copy_of, pairs_of, use_copies};
 use crate::failure::Failure;
 use crate::os::ownership::make_directories;
-use crate::sandbox::run_as::Users;
+use crate::sandbox::system_user::Users;
 
 /// How often to look whether a source has changed, like the proxy itself.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -37,9 +37,14 @@ pub(crate) struct Arguments {
     started: Vec<OsString>,
 }
 
-pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
+/// `understand` says what is wrong with a command line, if it is not one of this binary's.
+pub(crate) fn run(
+    arguments: &Arguments,
+    environment: &Environment,
+    understand: fn(&[OsString]) -> Result<(), String>,
+) -> Result<(), Failure> {
     if let Some(protocol) = arguments.accepts {
-        return accept(protocol, arguments, environment);
+        return accept(protocol, arguments, environment, understand);
     }
     let home = arguments.places.home(environment);
     let socket = home.control_socket();
@@ -93,7 +98,12 @@ fn names(processes: &[ProcessStatus]) -> String {
     processes.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-fn accept(protocol: u32, arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
+fn accept(
+    protocol: u32,
+    arguments: &Arguments,
+    environment: &Environment,
+    understand: fn(&[OsString]) -> Result<(), String>,
+) -> Result<(), Failure> {
     let version = env!("CARGO_PKG_VERSION");
     if protocol != FORMAT_VERSION {
         return Err(Failure::new(format!(
@@ -101,7 +111,7 @@ fn accept(protocol: u32, arguments: &Arguments, environment: &Environment) -> Re
         )));
     }
     // It will be executed with these.
-    if let Err(error) = super::understand(&arguments.started) {
+    if let Err(error) = understand(&arguments.started) {
         return Err(Failure::usage(format!(
             "version {version} does not understand how the running one was started: {error}"
         )));

@@ -8,7 +8,7 @@ use lockgate_config::{Config, ConfigFile, FileRole};
 use lockgate_registry::accounts::Accounts;
 use lockgate_registry::auth;
 
-use super::Findings;
+use super::findings::Findings;
 
 /// `readable`: what is there and can be opened.
 pub(super) fn check(config: &Config, readable: &[ConfigFile<'_>], findings: &mut Findings) {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lockgate_config::{Address, Config, Home};
 
-use super::Findings;
+use super::findings::Findings;
 use crate::configuration::listeners;
 use crate::os::listen;
 use crate::os::lock::Lock;

@@ -8,6 +8,7 @@
 //! ```
 
 mod content;
+mod findings;
 mod listen;
 mod path_state;
 mod users;
@@ -16,26 +17,16 @@ use std::io;
 
 use lockgate_config::{Config, ConfigFile, Diagnostic, FileRole, Home};
 
+use self::findings::Findings;
 use self::path_state::Place;
 use crate::certificates::own::{CertificateError, OwnCertificates};
 use crate::setup::missing::{self, Asked};
 use crate::setup::served::History;
 
-/// What was found, a line each.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    /// A start would end with 78.
-    pub(crate) mistakes: Vec<String>,
-    /// A person should know.
-    pub(crate) warnings: Vec<String>,
-    /// Whether this user could not look at something; each is among the warnings.
-    pub(crate) is_partial: bool,
-}
-
 /// Looks at everything that `config` names.
 pub(crate) fn inspect(config: &Config, asked: Asked<'_>) -> Findings {
     let mut findings = Findings::default();
-    let history = findings.take_history(asked.home);
+    let history = history(asked.home, &mut findings);
     let mut readable = Vec::new();
     for named in config.files() {
         let missed = match named.role {
@@ -45,81 +36,75 @@ pub(crate) fn inspect(config: &Config, asked: Asked<'_>) -> Findings {
         };
         match missed {
             Err(absent) => findings.mistakes.push(absent.to_string()),
-            Ok(()) if findings.take_place(&named, asked.config.is_none()) => readable.push(named),
+            Ok(()) if is_readable(&named, asked.config.is_none(), &mut findings) => readable.push(named),
             Ok(()) => {}
         }
     }
     content::check(config, &readable, &mut findings);
-    findings.take_authority(config, asked.home);
+    authority(config, asked.home, &mut findings);
     listen::check(config, asked.home, &mut findings);
     users::check(config, asked.home, &mut findings);
     findings
 }
 
-impl Findings {
-    /// Whether anything has served from `home`, which decides what is made and what is missed.
-    fn take_history(&mut self, home: &Home) -> History {
-        match home.record_file().metadata() {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let home = home.root().display();
-                self.unseen(format!(
-                    "{home}: this user may not look whether it has served, so it was taken as new"
-                ));
-                History::New
+/// Whether anything has served from `home`, which decides what is made and what is missed.
+fn history(home: &Home, findings: &mut Findings) -> History {
+    match home.record_file().metadata() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let home = home.root().display();
+            findings.unseen(format!(
+                "{home}: this user may not look whether it has served, so it was taken as new"
+            ));
+            History::New
+        }
+        _ => History::of(home),
+    }
+}
+
+/// Whether the file or directory is there and can be opened. `is_homes_own`: the configuration is the home's, whose
+/// first start makes the accounts.
+fn is_readable(named: &ConfigFile<'_>, is_homes_own: bool, findings: &mut Findings) -> bool {
+    let about = |text: String| {
+        Diagnostic {
+            key: named.key.clone(),
+            value: Some(named.path.display().to_string()),
+            expected: text,
+            variable: None,
+        }
+        .to_string()
+    };
+    match path_state::look(named) {
+        Place::Fine => return true,
+        Place::Wrong(why) => findings.mistakes.push(about(why)),
+        Place::Unseen(why) => findings.unseen(about(why)),
+        Place::Absent => match named.role {
+            FileRole::Storage => {
+                findings
+                    .warnings
+                    .push(about("not there; `lockgate start` makes an empty one".to_owned()));
             }
-            _ => History::of(home),
-        }
-    }
-
-    /// Whether the file or directory is there and can be opened. `is_homes_own`: the configuration is the home's, whose
-    /// first start makes the accounts.
-    fn take_place(&mut self, named: &ConfigFile<'_>, is_homes_own: bool) -> bool {
-        let about = |text: String| {
-            Diagnostic {
-                key: named.key.clone(),
-                value: Some(named.path.display().to_string()),
-                expected: text,
-                variable: None,
+            FileRole::Accounts if is_homes_own => {
+                let text = "not there; `lockgate start` makes it, with one account";
+                findings.warnings.push(about(text.to_owned()));
             }
-            .to_string()
-        };
-        match path_state::look(named) {
-            Place::Fine => return true,
-            Place::Wrong(why) => self.mistakes.push(about(why)),
-            Place::Unseen(why) => self.unseen(about(why)),
-            Place::Absent => match named.role {
-                FileRole::Storage => {
-                    self.warnings
-                        .push(about("not there; `lockgate start` makes an empty one".to_owned()));
-                }
-                FileRole::Accounts if is_homes_own => {
-                    let text = "not there; `lockgate start` makes it, with one account";
-                    self.warnings.push(about(text.to_owned()));
-                }
-                FileRole::Accounts => self.mistakes.push(about(
-                    "there is no such file; `lockgate user add NAME` makes it".to_owned(),
-                )),
-                role if role.is_created() => {}
-                _ => self.mistakes.push(about(path_state::absent(named))),
-            },
-        }
-        false
+            FileRole::Accounts => findings.mistakes.push(about(
+                "there is no such file; `lockgate user add NAME` makes it".to_owned(),
+            )),
+            role if role.is_created() => {}
+            _ => findings.mistakes.push(about(path_state::absent(named))),
+        },
     }
+    false
+}
 
-    /// The authority of the home, where it issues the certificate.
-    fn take_authority(&mut self, config: &Config, home: &Home) {
-        let Some(own) = OwnCertificates::of(config, home, &[]) else {
-            return;
-        };
-        match own.has_authority() {
-            Ok(_) => {}
-            Err(error @ CertificateError::Unseen { .. }) => self.unseen(error.to_string()),
-            Err(error) => self.mistakes.push(error.to_string()),
-        }
-    }
-
-    fn unseen(&mut self, line: String) {
-        self.warnings.push(line);
-        self.is_partial = true;
+/// The authority of the home, where it issues the certificate.
+fn authority(config: &Config, home: &Home, findings: &mut Findings) {
+    let Some(own) = OwnCertificates::of(config, home, &[]) else {
+        return;
+    };
+    match own.has_authority() {
+        Ok(_) => {}
+        Err(error @ CertificateError::Unseen { .. }) => findings.unseen(error.to_string()),
+        Err(error) => findings.mistakes.push(error.to_string()),
     }
 }

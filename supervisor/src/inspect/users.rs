@@ -3,7 +3,7 @@
 use lockgate_config::{Config, Home};
 use nix::unistd::geteuid;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::sandbox::run_as::{UserError, closed_after_settling, decide};
 use crate::setup::{SetupError, data_dir};
 

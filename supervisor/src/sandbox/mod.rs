@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! run_as        whom each half runs as, when the supervisor is root
+//! system_user   users and groups, by name and number
 //! rules         what each opens ─▶ landlock    where the kernel has it
 //! limits        umask, core files, no new rights
 //! capabilities  what root keeps
@@ -14,6 +15,7 @@ pub(crate) mod path_access;
 mod report;
 mod rules;
 pub(crate) mod run_as;
+pub(crate) mod system_user;
 mod user_error;
 
 use std::io;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::run_as::Account;
+use super::system_user::Account;
 
 /// The first directory above `path` that `account` may not enter, or `path` itself when it is a file that it may not
 /// read. What is in `home` counts as open to it. Access control lists are not looked at.

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-use crate::sandbox::run_as::{GROUP, PROXY, REGISTRY};
+use crate::sandbox::system_user::{GROUP, PROXY, REGISTRY};
 
 /// Each with the number that is taken where there is no account: what was made before stays its reader's.
 const USERS: [(&str, u32); 2] = [PROXY, REGISTRY];

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use lockgate_files::{Modes, make_directory, set_owner_and_mode};
 use lockgate_registry::storage::Layout;
 
-use crate::sandbox::run_as::{Account, Tree};
+use crate::sandbox::run_as::Tree;
+use crate::sandbox::system_user::Account;
 
 /// As the registry makes them: the group reads, and new directories are the group's.
 const DIRECTORY: u32 = 0o2750;

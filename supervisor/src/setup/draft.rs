@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use lockgate_config::{Address, Home};
 use lockgate_files::{Existing, WriteError, write_private};
 
-use super::{SetupError, Wish, listen};
+use super::request::Wish;
+use super::{SetupError, listen};
 
 /// The text, and the address in it.
 pub(super) struct Draft {

@@ -10,6 +10,7 @@ pub(crate) mod missing;
 pub(crate) mod ownership;
 mod password;
 mod preexisting;
+mod request;
 pub(crate) mod rollback;
 pub(crate) mod served;
 
@@ -17,11 +18,10 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use lockgate_certs::Reason;
-use lockgate_config::{Address, Config, Home};
+use lockgate_config::{Config, Home};
 
 use crate::certificates::own::OwnCertificates;
 use crate::configuration::source::{ConfigSource, LoadedConfig};
-use crate::os::environment::Environment;
 use crate::sandbox::run_as::{self, Decided};
 
 pub(crate) use account::FirstAccount;
@@ -30,46 +30,9 @@ pub(crate) use directories::prepare as prepare_directories;
 use draft::Draft;
 pub(crate) use error::SetupError;
 use missing::Asked;
+pub(crate) use request::Wish;
 use rollback::Trail;
 use served::{History, Record};
-
-/// What a person asked for.
-#[derive(Debug)]
-pub(crate) struct Wish<'a> {
-    pub(crate) home: &'a Home,
-    /// A configuration of their own: then nothing is made but what it asks for.
-    pub(crate) config: Option<PathBuf>,
-    /// `--listen`
-    pub(crate) listen: Option<Address>,
-    /// `--hostname`
-    pub(crate) hostnames: &'a [String],
-    /// Whether data that belongs to somebody else is given to the registry's user.
-    pub(crate) chown: bool,
-    /// Whether it will be listened on: then a port that cannot be had is found out before anything is made.
-    pub(crate) serve: bool,
-    /// Whether what is missing is made although the home has served.
-    pub(crate) again: bool,
-    pub(crate) environment: &'a Environment,
-}
-
-impl Wish<'_> {
-    /// Where commands that are proposed look.
-    fn asked(&self) -> Asked<'_> {
-        Asked {
-            home: self.home,
-            config: self.config.as_deref(),
-        }
-    }
-
-    /// Of the home, for this wish.
-    fn history(&self) -> History {
-        match (History::of(self.home), self.environment.is_taking_over()) {
-            _ if self.again => History::New,
-            (history, true) => history.of_running(),
-            (history, false) => history,
-        }
-    }
-}
 
 /// Everything is there.
 #[derive(Debug)]

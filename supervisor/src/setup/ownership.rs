@@ -15,7 +15,7 @@ use lockgate_files::{Modes, make_directories, set_owner_and_mode};
 use super::data_dir::real;
 use crate::os::ownership::ENTERED;
 use crate::sandbox::path_access::may;
-use crate::sandbox::run_as::{Account, Users};
+use crate::sandbox::system_user::{Account, Users};
 
 /// A file whose owner could not be set.
 #[derive(Debug, thiserror::Error)]

@@ -22,7 +22,7 @@ use crate::os::listen::ListeningSocket;
 use crate::os::listen_fds::DEBUG_NAME;
 use crate::role::{INSTANCE_VARIABLE, Pair, Role};
 use crate::sandbox::Rules;
-use crate::sandbox::run_as::Users;
+use crate::sandbox::system_user::Users;
 
 /// The first descriptor of LISTEN_FDS: `SD_LISTEN_FDS_START` of sd_listen_fds(3).
 const FIRST_SOCKET: i32 = 3;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nix::unistd::{User, geteuid};
 
-use super::Service;
+use super::target::{SOCKETS, Service};
 use crate::cli::setup::say_account;
 use crate::failure::Failure;
 use crate::service_manager::{
@@ -13,8 +13,6 @@ use crate::service_manager::{
 use crate::setup::rollback::Trail;
 use crate::setup::{Wish, prepare, prepare_directories};
 
-/// Suffixes of the socket units that an installation may have.
-pub(super) const SOCKETS: [&str; 2] = ["", "-redirect"];
 /// loginctl(1), enable-linger.
 const LINGER: &str = "/var/lib/systemd/linger";
 

@@ -1,6 +1,6 @@
 //! `lockgate service start`, `stop`, `restart` and `status`.
 
-use super::Service;
+use super::target::{SOCKETS, Service};
 use crate::failure::Failure;
 use crate::service_manager::{Manager, UnitFile};
 
@@ -77,7 +77,7 @@ fn installed(service: &Service<'_>) -> Result<(Manager, Vec<String>), Failure> {
             manager.units().display()
         )));
     }
-    let sockets = super::install::SOCKETS.map(|suffix| format!("{name}{suffix}.socket"));
+    let sockets = SOCKETS.map(|suffix| format!("{name}{suffix}.socket"));
     let sockets = sockets
         .into_iter()
         .filter(|socket| UnitFile::new(manager.units(), socket).exists());

@@ -1,28 +1,14 @@
 //! `lockgate service print`: the definition, for whom it is asked.
 
-use clap::Args;
 use lockgate_config::Address;
 
-use super::Service;
+use super::arguments::Format;
+use super::target::Service;
 use crate::failure::Failure;
 use crate::service_manager::{plist, service_unit, socket_unit, windows_service};
 
 /// Where nothing says another.
 const USUAL_PORT: u16 = 443;
-
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-pub(super) struct Format {
-    /// With print: for systemd
-    #[arg(long)]
-    systemd: bool,
-    /// With print: for launchd, on a Mac
-    #[arg(long)]
-    launchd: bool,
-    /// With print: for Windows
-    #[arg(long)]
-    windows: bool,
-}
 
 pub(super) fn print(service: &Service<'_>, format: &Format) -> Result<(), Failure> {
     let definition = service.definition()?;

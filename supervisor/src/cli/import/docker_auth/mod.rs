@@ -3,6 +3,7 @@
 //! Whoever may do something afterwards could do it with docker_auth. What cannot be carried over is left out with a
 //! warning where that denies more, and refused where it could allow more.
 
+mod error;
 mod labels;
 mod rules;
 mod section;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use lockgate_registry::accounts::{AccountName, PasswordHash};
 use serde_yaml::Value;
 
+use self::error::Invalid;
 use self::rules::Rule;
 use self::values::Told;
 
@@ -34,17 +36,6 @@ pub(super) struct DockerAuth {
     pub(super) notes: Vec<String>,
     /// What was left undone.
     pub(super) warnings: Vec<String>,
-}
-
-/// Why nothing can be taken over.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Invalid {
-    #[error("there are no `users` in it; expected users: {{NAME: {{password: HASH}}}} and acl: [RULES]")]
-    NoUsers,
-    #[error("there are users and rules at {0}; which of them? Make a file of those that are meant")]
-    Several(String),
-    #[error("{}", .0.join("\n"))]
-    Mistakes(Vec<String>),
 }
 
 impl DockerAuth {

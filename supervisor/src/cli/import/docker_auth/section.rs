@@ -2,7 +2,7 @@
 
 use serde_yaml::{Mapping, Value};
 
-use super::Invalid;
+use super::error::Invalid;
 use super::values::{Told, get, join, plain};
 
 /// The mapping that has users and rules.
