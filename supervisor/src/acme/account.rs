@@ -3,8 +3,8 @@
 use instant_acme::{Account, AccountCredentials, Error, NewAccount};
 use lockgate_files::WriteError;
 
-use super::http::Http;
-use super::store::Place;
+use super::http::AcmeHttpClient;
+use super::store::AcmeStore;
 
 /// Why there is no account.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +30,13 @@ pub(crate) enum AccountError {
 }
 
 /// The account that is kept, or a new one. A new one agrees to the server's terms, as distribution does.
-pub(super) async fn account(http: &Http, place: &Place, directory: &str, email: &str) -> Result<Account, AccountError> {
-    let path = place.account();
+pub(super) async fn account(
+    http: &AcmeHttpClient,
+    store: &AcmeStore,
+    directory: &str,
+    email: &str,
+) -> Result<Account, AccountError> {
+    let path = store.account();
     match std::fs::read(&path) {
         Ok(text) => {
             let kept: AccountCredentials = serde_json::from_slice(&text).map_err(|source| AccountError::Malformed {
@@ -40,14 +45,19 @@ pub(super) async fn account(http: &Http, place: &Place, directory: &str, email: 
             })?;
             Ok(builder(http).from_credentials(kept).await?)
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(http, place, directory, email).await,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(http, store, directory, email).await,
         Err(source) => Err(AccountError::Read { path, source }),
     }
 }
 
 /// Puts the kept account aside, which the server does not know any more, and makes another.
-pub(super) async fn replace(http: &Http, place: &Place, directory: &str, email: &str) -> Result<Account, AccountError> {
-    let path = place.account();
+pub(super) async fn replace(
+    http: &AcmeHttpClient,
+    store: &AcmeStore,
+    directory: &str,
+    email: &str,
+) -> Result<Account, AccountError> {
+    let path = store.account();
     tracing::warn!(
         "the ACME server does not know the account in {}: making another",
         path.display()
@@ -56,10 +66,15 @@ pub(super) async fn replace(http: &Http, place: &Place, directory: &str, email: 
         path: path.clone(),
         source,
     })?;
-    create(http, place, directory, email).await
+    create(http, store, directory, email).await
 }
 
-async fn create(http: &Http, place: &Place, directory: &str, email: &str) -> Result<Account, AccountError> {
+async fn create(
+    http: &AcmeHttpClient,
+    store: &AcmeStore,
+    directory: &str,
+    email: &str,
+) -> Result<Account, AccountError> {
     let contact = format!("mailto:{email}");
     let contacts = [contact.as_str()];
     let new = NewAccount {
@@ -69,11 +84,11 @@ async fn create(http: &Http, place: &Place, directory: &str, email: &str) -> Res
     };
     let (account, credentials) = builder(http).create(&new, directory.to_owned(), None).await?;
     let text = serde_json::to_string(&credentials).expect("texts can be written");
-    place.write(&place.account(), &text)?;
+    store.write(&store.account(), &text)?;
     tracing::info!(directory, "an account was made; its terms of service are agreed to");
     Ok(account)
 }
 
-fn builder(http: &Http) -> instant_acme::AccountBuilder {
+fn builder(http: &AcmeHttpClient) -> instant_acme::AccountBuilder {
     Account::builder_with_http(Box::new(http.clone()))
 }

@@ -9,26 +9,26 @@ use lockgate_files::UidGid;
 
 /// The two kinds that a registry can answer by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ChallengeKind {
     /// HTTP-01: a file on port 80.
-    Http,
+    AcmeHttpClient,
     /// TLS-ALPN-01: a certificate on port 443.
     TlsAlpn,
 }
 
-impl Kind {
+impl ChallengeKind {
     pub(super) fn acme(self) -> ChallengeType {
         match self {
-            Self::Http => ChallengeType::Http01,
+            Self::AcmeHttpClient => ChallengeType::Http01,
             Self::TlsAlpn => ChallengeType::TlsAlpn01,
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ChallengeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Http => "http-01",
+            Self::AcmeHttpClient => "http-01",
             Self::TlsAlpn => "tls-alpn-01",
         })
     }
@@ -36,11 +36,11 @@ impl fmt::Display for Kind {
 
 /// What to try, the best first. `port` is that of the TLS listener; `plain`: whether there is a plain one
 /// (`http.redirecthttps`). What a router makes of the ports nobody knows here, so after a failure the other comes first.
-pub(super) fn preference(port: u16, plain: bool, failures: u32) -> Vec<Kind> {
+pub(super) fn preference(port: u16, plain: bool, failures: u32) -> Vec<ChallengeKind> {
     let mut kinds = match (plain, port) {
-        (false, _) => return vec![Kind::TlsAlpn],
-        (true, 443) => vec![Kind::TlsAlpn, Kind::Http],
-        (true, _) => vec![Kind::Http, Kind::TlsAlpn],
+        (false, _) => return vec![ChallengeKind::TlsAlpn],
+        (true, 443) => vec![ChallengeKind::TlsAlpn, ChallengeKind::AcmeHttpClient],
+        (true, _) => vec![ChallengeKind::AcmeHttpClient, ChallengeKind::TlsAlpn],
     };
     if failures % 2 == 1 {
         kinds.reverse();
@@ -50,33 +50,35 @@ pub(super) fn preference(port: u16, plain: bool, failures: u32) -> Vec<Kind> {
 
 /// Puts answers up, and takes them all down when it is dropped.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(super) struct ChallengeResponder {
     directory: PathBuf,
     owner: Option<UidGid>,
 }
 
-impl Answers {
+impl ChallengeResponder {
     /// In `directory`, emptied of what a crash left; keys are `owner`'s.
     pub(super) fn new(directory: &Path, owner: Option<UidGid>) -> Self {
-        let answers = Self {
+        let responder = Self {
             directory: directory.to_owned(),
             owner,
         };
-        answers.clear();
-        answers
+        responder.clear();
+        responder
     }
 
     /// Answers the challenge of `kind` for `host`.
     pub(super) fn put(
         &self,
-        kind: Kind,
+        kind: ChallengeKind,
         host: &str,
         token: &str,
         authorization: &KeyAuthorization,
     ) -> Result<(), challenge::ChallengeError> {
         match kind {
-            Kind::Http => challenge::put_token(&self.directory, token, authorization.as_str()).map(drop),
-            Kind::TlsAlpn => {
+            ChallengeKind::AcmeHttpClient => {
+                challenge::put_token(&self.directory, token, authorization.as_str()).map(drop)
+            }
+            ChallengeKind::TlsAlpn => {
                 challenge::put_certificate(&self.directory, host, authorization.digest().as_ref(), self.owner).map(drop)
             }
         }
@@ -92,7 +94,7 @@ impl Answers {
     }
 }
 
-impl Drop for Answers {
+impl Drop for ChallengeResponder {
     fn drop(&mut self) {
         self.clear();
     }
@@ -104,15 +106,15 @@ mod tests {
 
     #[test]
     fn the_challenge_fits_the_listeners_and_changes_after_a_failure() {
-        use Kind::{Http, TlsAlpn};
+        use ChallengeKind::{AcmeHttpClient, TlsAlpn};
         for (port, plain, failures, expected) in [
             (443, false, 0, &[TlsAlpn][..]),
             (5443, false, 1, &[TlsAlpn]),
-            (443, true, 0, &[TlsAlpn, Http]),
-            (443, true, 1, &[Http, TlsAlpn]),
-            (443, true, 2, &[TlsAlpn, Http]),
-            (5443, true, 0, &[Http, TlsAlpn]),
-            (5443, true, 1, &[TlsAlpn, Http]),
+            (443, true, 0, &[TlsAlpn, AcmeHttpClient]),
+            (443, true, 1, &[AcmeHttpClient, TlsAlpn]),
+            (443, true, 2, &[TlsAlpn, AcmeHttpClient]),
+            (5443, true, 0, &[AcmeHttpClient, TlsAlpn]),
+            (5443, true, 1, &[TlsAlpn, AcmeHttpClient]),
         ] {
             assert_eq!(preference(port, plain, failures), expected);
         }

@@ -18,20 +18,21 @@ use super::error_chain::explain;
 use super::roots::roots;
 
 /// One request and the head of its answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// RFC 8555 section 6.1 wants to know who asks.
-const NAME: HeaderValue = HeaderValue::from_static(concat!("lockgate/", env!("CARGO_PKG_VERSION"), " instant-acme"));
+const USER_AGENT_VALUE: HeaderValue =
+    HeaderValue::from_static(concat!("lockgate/", env!("CARGO_PKG_VERSION"), " instant-acme"));
 
 /// The client of one order.
 #[derive(Clone)]
-pub(super) struct Http {
+pub(super) struct AcmeHttpClient {
     client: Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>,
     /// What the last refusal said.
     retry_after: Arc<Mutex<Option<SystemTime>>>,
 }
 
-impl Http {
+impl AcmeHttpClient {
     /// Trusts the system's authorities.
     pub(super) fn new() -> Result<Self, rustls::Error> {
         let tls = ClientConfig::builder_with_provider(lockgate_certs::provider())
@@ -55,18 +56,18 @@ impl Http {
     }
 }
 
-impl HttpClient for Http {
+impl HttpClient for AcmeHttpClient {
     fn request(
         &self,
         mut request: Request<BodyWrapper<Bytes>>,
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
-        request.headers_mut().insert(USER_AGENT, NAME);
+        request.headers_mut().insert(USER_AGENT, USER_AGENT_VALUE);
         let uri = request.uri().clone();
         let (asked, told) = (self.client.request(request), self.retry_after.clone());
         Box::pin(async move {
-            let answer = tokio::time::timeout(PATIENCE, asked)
+            let answer = tokio::time::timeout(REQUEST_TIMEOUT, asked)
                 .await
-                .map_err(|_| other(format!("{uri}: no answer within {} s", PATIENCE.as_secs())))?
+                .map_err(|_| other(format!("{uri}: no answer within {} s", REQUEST_TIMEOUT.as_secs())))?
                 .map_err(|error| other(format!("{uri}: {}", explain(&error))))?;
             if !answer.status().is_success() {
                 *told.lock().expect("no code panics while it holds the lock") =

@@ -8,7 +8,7 @@ use lockgate_certs::{HostNameError, LeafRequest, Pair, is_self_signed, leaf, loa
 use lockgate_config::{Acme, Home};
 use lockgate_files::{Existing, UidGid, WriteError, write_private_for, write_public};
 
-use super::Place;
+use super::AcmeStore;
 use crate::os::ownership::make_directories;
 
 /// Why the front door has no certificate.
@@ -30,7 +30,7 @@ pub(crate) enum LeafError {
 
 /// What the front door shows from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leaf {
+pub(crate) enum ServedLeaf {
     /// The one that was ordered, and was there already.
     Kept,
     /// The one that was ordered, newly put there.
@@ -42,7 +42,7 @@ pub(crate) enum Leaf {
 }
 
 /// Sees to it that the front door has a certificate, the ordered one as soon as there is one. Its key is `owner`'s.
-pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<UidGid>) -> Result<Leaf, LeafError> {
+pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<UidGid>) -> Result<ServedLeaf, LeafError> {
     let shown = Pair {
         certificate: home.leaf_certificate(),
         key: home.leaf_key(),
@@ -50,39 +50,39 @@ pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<UidGid>) -> Result<
     if let (Some(reader), Some(directory)) = (owner, shown.key.parent().filter(|directory| !directory.exists())) {
         make_directories(directory, reader.gid)?;
     }
-    let ordered = Place::of(acme).certificate();
+    let ordered = AcmeStore::of(acme).certificate();
     if load::certified_key(&ordered.certificate, &ordered.key).is_ok() {
         return install(&ordered, &shown, owner);
     }
     if load::certified_key(&shown.certificate, &shown.key).is_ok() {
         if !is_self_signed(&shown.certificate) {
-            return Ok(Leaf::Earlier);
+            return Ok(ServedLeaf::Earlier);
         }
         if validity(&shown, &acme.hosts).is_ok_and(|validity| validity.not_after > SystemTime::now()) {
-            return Ok(Leaf::SelfSigned);
+            return Ok(ServedLeaf::SelfSigned);
         }
     }
     leaf::self_signed(&LeafRequest::for_hosts(&acme.hosts)?)?.write(&shown, Existing::Overwrite, owner)?;
-    Ok(Leaf::SelfSigned)
+    Ok(ServedLeaf::SelfSigned)
 }
 
 /// The front door takes up a change by itself; between the two writes the pair does not fit, and it keeps the old one.
-fn install(ordered: &Pair, shown: &Pair, owner: Option<UidGid>) -> Result<Leaf, LeafError> {
+fn install(ordered: &Pair, shown: &Pair, owner: Option<UidGid>) -> Result<ServedLeaf, LeafError> {
     let text = std::fs::read_to_string(&ordered.certificate).map_err(|source| LeafError::Read {
         path: ordered.certificate.clone(),
         source,
     })?;
-    let (key, chain) = halves(&text);
+    let (key, chain) = split_key_and_chain(&text);
     let is = |path, wanted: &str| std::fs::read_to_string(path).is_ok_and(|text| text == wanted);
     if is(&shown.certificate, chain) && is(&shown.key, key) {
-        return Ok(Leaf::Kept);
+        return Ok(ServedLeaf::Kept);
     }
     write_private_for(owner, &shown.key, key, Existing::Overwrite)?;
     write_public(&shown.certificate, chain, Existing::Overwrite)?;
-    Ok(Leaf::New)
+    Ok(ServedLeaf::New)
 }
 
 /// Key and chain of what [`super::order`] made.
-fn halves(text: &str) -> (&str, &str) {
+fn split_key_and_chain(text: &str) -> (&str, &str) {
     text.split_at(text.find("-----BEGIN CERTIFICATE-----").unwrap_or(text.len()))
 }

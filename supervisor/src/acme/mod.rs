@@ -10,7 +10,7 @@
 //! leaf                              from there to where the front door reads it
 //! ```
 //!
-//! The supervisor reads `place` and decides; it never waits for a network. The child orders; it decides nothing.
+//! The supervisor reads `store` and decides; it never waits for a network. The child orders; it decides nothing.
 
 mod account;
 mod attempt;
@@ -25,7 +25,7 @@ mod schedule;
 mod store;
 
 pub(crate) use attempt::Attempt;
-pub(crate) use leaf::{Leaf, ensure as ensure_leaf};
-pub(crate) use run::{DEADLINE, run};
-pub(crate) use schedule::due;
-pub(crate) use store::Place;
+pub(crate) use leaf::{ServedLeaf, ensure as ensure_leaf};
+pub(crate) use run::{ORDER_TIMEOUT, run};
+pub(crate) use schedule::next_order;
+pub(crate) use store::AcmeStore;

@@ -9,28 +9,28 @@ use instant_acme::{
 use lockgate_certs::challenge::ChallengeError;
 
 use super::account::{self, AccountError};
-use super::challenge::{Answers, Kind};
+use super::challenge::{ChallengeKind, ChallengeResponder};
 use super::error_chain::explain;
-use super::http::Http;
-use super::store::Place;
+use super::http::AcmeHttpClient;
+use super::store::AcmeStore;
 
 /// How long the server may take to look at the answers, and to sign.
-const PATIENCE: Duration = Duration::from_secs(90);
+const SERVER_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// RFC 8555 section 6.7.
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
 /// What to order, and how.
-pub(super) struct Wanted<'a> {
-    pub(super) place: &'a Place,
+pub(super) struct OrderRequest<'a> {
+    pub(super) store: &'a AcmeStore,
     /// The directory's URL.
     pub(super) directory: &'a str,
     /// Empty when there is none.
     pub(super) email: &'a str,
     pub(super) hosts: &'a [String],
     /// The best first.
-    pub(super) kinds: &'a [Kind],
-    pub(super) answers: &'a Answers,
+    pub(super) kinds: &'a [ChallengeKind],
+    pub(super) responder: &'a ChallengeResponder,
 }
 
 /// Why there is no certificate.
@@ -57,19 +57,19 @@ pub(crate) enum OrderError {
 }
 
 /// Orders; gives the key and the chain as one PEM text.
-pub(super) async fn order(http: &Http, wanted: &Wanted<'_>) -> Result<String, OrderError> {
-    let account = account::account(http, wanted.place, wanted.directory, wanted.email).await?;
-    let mut order = match begin(&account, wanted.hosts).await {
+pub(super) async fn order(http: &AcmeHttpClient, request: &OrderRequest<'_>) -> Result<String, OrderError> {
+    let account = account::account(http, request.store, request.directory, request.email).await?;
+    let mut order = match begin(&account, request.hosts).await {
         Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
-            let account = account::replace(http, wanted.place, wanted.directory, wanted.email).await?;
-            begin(&account, wanted.hosts).await
+            let account = account::replace(http, request.store, request.directory, request.email).await?;
+            begin(&account, request.hosts).await
         }
         begun => begun,
     }
     .map_err(|source| failed("the order was not taken", source))?;
 
-    prove(&mut order, wanted).await?;
-    let policy = RetryPolicy::new().timeout(PATIENCE);
+    prove(&mut order, request).await?;
+    let policy = RetryPolicy::new().timeout(SERVER_TIMEOUT);
     let ready = order.poll_ready(&policy).await;
     if !matches!(ready, Ok(OrderStatus::Ready | OrderStatus::Valid)) {
         let unproven = unproven(&mut order).await;
@@ -95,38 +95,38 @@ async fn begin(account: &Account, hosts: &[String]) -> Result<Order, Error> {
     account.new_order(&NewOrder::new(&identifiers)).await
 }
 
-async fn prove(order: &mut Order, wanted: &Wanted<'_>) -> Result<(), OrderError> {
+async fn prove(order: &mut Order, request: &OrderRequest<'_>) -> Result<(), OrderError> {
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let authorization = authorization.map_err(|source| failed("the names' states are not known", source))?;
         // Proven in an earlier order, and remembered.
         if authorization.status != AuthorizationStatus::Valid {
-            answer(authorization, wanted).await?;
+            answer(authorization, request).await?;
         }
     }
     Ok(())
 }
 
-async fn answer(mut authorization: AuthorizationHandle<'_>, wanted: &Wanted<'_>) -> Result<(), OrderError> {
+async fn answer(mut authorization: AuthorizationHandle<'_>, request: &OrderRequest<'_>) -> Result<(), OrderError> {
     let host = authorization.identifier().to_string();
-    let offered = |kind: &&Kind| {
+    let offered = |kind: &&ChallengeKind| {
         let challenges = &authorization.challenges;
         challenges.iter().any(|challenge| challenge.r#type == kind.acme())
     };
     let no_challenge = || OrderError::NoChallenge {
         host: host.clone(),
-        tried: wanted
+        tried: request
             .kinds
             .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(", "),
     };
-    let kind = *wanted.kinds.iter().find(offered).ok_or_else(no_challenge)?;
+    let kind = *request.kinds.iter().find(offered).ok_or_else(no_challenge)?;
     let mut challenge = authorization.challenge(kind.acme()).ok_or_else(no_challenge)?;
     tracing::info!(host, challenge = %kind, "proving a name");
-    wanted
-        .answers
+    request
+        .responder
         .put(kind, &host, &challenge.token, &challenge.key_authorization())
         .map_err(|source| OrderError::Answer {
             host: host.clone(),
@@ -159,8 +159,8 @@ async fn unproven(order: &mut Order) -> Vec<String> {
 
 fn name(kind: &ChallengeType) -> String {
     match kind {
-        ChallengeType::Http01 => Kind::Http.to_string(),
-        ChallengeType::TlsAlpn01 => Kind::TlsAlpn.to_string(),
+        ChallengeType::Http01 => ChallengeKind::AcmeHttpClient.to_string(),
+        ChallengeType::TlsAlpn01 => ChallengeKind::TlsAlpn.to_string(),
         other => format!("{other:?}"),
     }
 }

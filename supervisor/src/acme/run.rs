@@ -9,26 +9,26 @@ use lockgate_files::{UidGid, WriteError};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::challenge::{Answers, preference};
-use super::http::Http;
-use super::order::{OrderError, Wanted, order};
-use super::{Attempt, Place};
+use super::challenge::{ChallengeResponder, preference};
+use super::http::AcmeHttpClient;
+use super::order::{OrderError, OrderRequest, order};
+use super::{AcmeStore, Attempt};
 
 /// An order that takes longer has failed.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(5 * 60);
+pub(crate) const ORDER_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// Why there is no new certificate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AcmeError {
     /// Nothing is to be ordered.
     #[error("http.tls.letsencrypt is not set")]
-    NotAsked,
+    NotConfigured,
     /// A file of the place.
     #[error("http.tls.letsencrypt.cachefile: {0}")]
     Write(#[from] WriteError),
     /// The same.
     #[error("http.tls.letsencrypt.cachefile: {0}")]
-    Place(#[source] io::Error),
+    Store(#[source] io::Error),
     /// The system.
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
@@ -39,11 +39,11 @@ pub(crate) enum AcmeError {
     #[error(transparent)]
     Order(#[from] OrderError),
     /// It took too long.
-    #[error("no certificate within {} s", DEADLINE.as_secs())]
-    Late,
+    #[error("no certificate within {} s", ORDER_TIMEOUT.as_secs())]
+    TimedOut,
     /// What the server sent.
     #[error("the certificate that the server made: {0}")]
-    Useless(Reason),
+    Unusable(Reason),
     /// Somebody stopped it.
     #[error("stopped")]
     Stopped,
@@ -53,46 +53,46 @@ pub(crate) enum AcmeError {
 /// first request to the server; being told to stop undoes that.
 pub(crate) fn run(config: &Config, home: &Home, port: u16, reader: Option<UidGid>) -> Result<(), AcmeError> {
     let tls = config.http.tls.as_ref();
-    let acme = tls.and_then(Tls::acme).ok_or(AcmeError::NotAsked)?;
-    let place = Place::of(acme);
+    let acme = tls.and_then(Tls::acme).ok_or(AcmeError::NotConfigured)?;
+    let store = AcmeStore::of(acme);
     // Before the attempt is kept: a stop in between would leave one that never was.
-    let mut engine = Engine::start()?;
-    let before = place.attempt();
+    let mut runtime_of_order = OrderRuntime::start()?;
+    let before = store.attempt();
     let attempt = Attempt::begin(before.clone(), &acme.hosts, SystemTime::now(), jitter());
-    place.keep_attempt(&attempt)?;
-    let http = Http::new()?;
+    store.keep_attempt(&attempt)?;
+    let http = AcmeHttpClient::new()?;
     let kinds = preference(port, config.http.redirect_https.is_some(), attempt.failures - 1);
-    let answers = Answers::new(&home.challenges(), reader);
-    let wanted = Wanted {
-        place: &place,
+    let responder = ChallengeResponder::new(&home.challenges(), reader);
+    let request = OrderRequest {
+        store: &store,
         directory: acme.directory(),
         email: &acme.email,
         hosts: &acme.hosts,
         kinds: &kinds,
-        answers: &answers,
+        responder: &responder,
     };
-    let ordered = engine
-        .order(&http, &wanted)
-        .and_then(|pem| keep(&place, &acme.hosts, &pem));
+    let ordered = runtime_of_order
+        .order(&http, &request)
+        .and_then(|pem| keep(&store, &acme.hosts, &pem));
     match &ordered {
-        Ok(()) => place.forget_attempt().map_err(AcmeError::Place)?,
+        Ok(()) => store.forget_attempt().map_err(AcmeError::Store)?,
         Err(AcmeError::Stopped) => match before {
-            Some(before) => place.keep_attempt(&before)?,
-            None => place.forget_attempt().map_err(AcmeError::Place)?,
+            Some(before) => store.keep_attempt(&before)?,
+            None => store.forget_attempt().map_err(AcmeError::Store)?,
         },
-        Err(error) => place.keep_attempt(&attempt.failed(error.to_string(), http.retry_after()))?,
+        Err(error) => store.keep_attempt(&attempt.failed(error.to_string(), http.retry_after()))?,
     }
     ordered
 }
 
 /// What the order runs on.
-struct Engine {
+struct OrderRuntime {
     runtime: Runtime,
     terminated: Signal,
     interrupted: Signal,
 }
 
-impl Engine {
+impl OrderRuntime {
     /// From now on, being told to stop is heard.
     fn start() -> Result<Self, AcmeError> {
         let system = |what| move |source| AcmeError::System { what, source };
@@ -111,11 +111,11 @@ impl Engine {
         })
     }
 
-    fn order(&mut self, http: &Http, wanted: &Wanted<'_>) -> Result<String, AcmeError> {
+    fn order(&mut self, http: &AcmeHttpClient, request: &OrderRequest<'_>) -> Result<String, AcmeError> {
         self.runtime.block_on(async {
             tokio::select! {
-                ordered = order(http, wanted) => Ok(ordered?),
-                () = tokio::time::sleep(DEADLINE) => Err(AcmeError::Late),
+                ordered = order(http, request) => Ok(ordered?),
+                () = tokio::time::sleep(ORDER_TIMEOUT) => Err(AcmeError::TimedOut),
                 _ = self.terminated.recv() => Err(AcmeError::Stopped),
                 _ = self.interrupted.recv() => Err(AcmeError::Stopped),
             }
@@ -124,8 +124,8 @@ impl Engine {
 }
 
 /// The present certificate is only replaced by one that can be shown.
-fn keep(place: &Place, hosts: &[String], pem: &str) -> Result<(), AcmeError> {
-    let staged = place.stage_certificate(pem)?;
+fn keep(store: &AcmeStore, hosts: &[String], pem: &str) -> Result<(), AcmeError> {
+    let staged = store.stage_certificate(pem)?;
     let pair = Pair {
         certificate: staged.path().to_owned(),
         key: staged.path().to_owned(),
@@ -133,7 +133,7 @@ fn keep(place: &Place, hosts: &[String], pem: &str) -> Result<(), AcmeError> {
     load::certified_key(&pair.certificate, &pair.key)
         .map_err(|error| Reason::Unusable(error.to_string()))
         .and_then(|_| validity(&pair, hosts))
-        .map_err(AcmeError::Useless)?;
+        .map_err(AcmeError::Unusable)?;
     Ok(staged.replace()?)
 }
 

@@ -11,7 +11,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Something to order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Due {
+pub(crate) struct NextOrder {
     /// From then on.
     pub(crate) at: SystemTime,
     /// In words, for the log.
@@ -19,14 +19,14 @@ pub(crate) struct Due {
 }
 
 /// When a certificate for `hosts` is to be ordered: the present one is `certificate`, the last attempt `attempt`.
-pub(crate) fn due(
+pub(crate) fn next_order(
     certificate: &Result<Validity, Reason>,
     attempt: Option<&Attempt>,
     hosts: &[String],
     now: SystemTime,
-) -> Due {
+) -> NextOrder {
     let mut due = match certificate {
-        Err(reason) => Due {
+        Err(reason) => NextOrder {
             at: now,
             reason: reason.to_string(),
         },
@@ -35,7 +35,7 @@ pub(crate) fn due(
                 .not_after
                 .duration_since(validity.not_before)
                 .unwrap_or_default();
-            Due {
+            NextOrder {
                 at: validity.not_after - lifetime / 3,
                 reason: "a third of its time or less is left".to_owned(),
             }
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_certificate_is_renewed_when_a_third_of_its_time_is_left() {
         for days in [6, 90, 398] {
-            let due = due(&good(now(), days), None, &hosts(), now());
+            let due = next_order(&good(now(), days), None, &hosts(), now());
             assert_eq!(due.at, now() + DAY * days * 2 / 3);
         }
     }
@@ -89,7 +89,7 @@ mod tests {
             Reason::Unusable("x".into()),
             Reason::NotCovered(vec!["b.example.com".into()]),
         ] {
-            let due = due(&Err(reason.clone()), None, &hosts(), now());
+            let due = next_order(&Err(reason.clone()), None, &hosts(), now());
             assert_eq!(due.at, now());
             assert_eq!(due.reason, reason.to_string());
         }
@@ -98,17 +98,20 @@ mod tests {
     #[test]
     fn failures_put_the_next_attempt_off() {
         let first = Attempt::begin(None, &hosts(), now(), 0);
-        let after = due(&Err(Reason::Missing), Some(&first), &hosts(), now());
+        let after = next_order(&Err(Reason::Missing), Some(&first), &hosts(), now());
         assert_eq!(after.at, now() + MINUTE * 2);
         // Present for a renewal too, which is not hurried by them.
-        let later = due(&good(now(), 90), Some(&first), &hosts(), now());
+        let later = next_order(&good(now(), 90), Some(&first), &hosts(), now());
         assert_eq!(later.at, now() + DAY * 60);
 
         let second = Attempt::begin(Some(first.clone()), &hosts(), now(), 0);
         assert_eq!((second.failures, second.next()), (2, now() + MINUTE * 4));
         let other = vec!["other.example.com".to_owned()];
         assert_eq!(Attempt::begin(Some(second.clone()), &other, now(), 0).failures, 1);
-        assert_eq!(due(&Err(Reason::Missing), Some(&second), &other, now()).at, now());
+        assert_eq!(
+            next_order(&Err(Reason::Missing), Some(&second), &other, now()).at,
+            now()
+        );
 
         // A server that asks for more time gets it, one that asks for less does not shorten ours.
         let told = |wait| first.clone().failed("no".into(), Some(now() + wait)).next();
@@ -122,7 +125,7 @@ mod tests {
             let mut begins = vec![now()];
             let mut attempt = Attempt::begin(None, &hosts(), now(), jitter);
             while begins.len() < 40 {
-                let next = due(&Err(Reason::Missing), Some(&attempt), &hosts(), now())
+                let next = next_order(&Err(Reason::Missing), Some(&attempt), &hosts(), now())
                     .at
                     .max(attempt.next());
                 begins.push(next);
@@ -139,6 +142,9 @@ mod tests {
     #[test]
     fn a_clock_that_was_wrong_is_forgiven() {
         let ahead = Attempt::begin(None, &hosts(), now() + DAY * 1000, 0);
-        assert_eq!(due(&Err(Reason::Missing), Some(&ahead), &hosts(), now()).at, now());
+        assert_eq!(
+            next_order(&Err(Reason::Missing), Some(&ahead), &hosts(), now()).at,
+            now()
+        );
     }
 }

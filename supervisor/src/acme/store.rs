@@ -24,9 +24,9 @@ const LONGEST_NAME: usize = 200;
 
 /// One directory for one ACME server; for the supervisor alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place(PathBuf);
+pub(crate) struct AcmeStore(PathBuf);
 
-impl Place {
+impl AcmeStore {
     /// Where `acme` says; nothing is made.
     pub(crate) fn of(acme: &Acme) -> Self {
         let mut cache = acme.cache_file.clone();
@@ -139,12 +139,12 @@ mod tests {
     fn a_file_that_is_there_is_left_alone() {
         let home = tempfile::tempdir().unwrap();
         let cache = home.path().join("cache.letsencrypt");
-        let directory = |cache: &Path| Place::of(&acme(cache.to_owned(), None)).account();
+        let directory = |cache: &Path| AcmeStore::of(&acme(cache.to_owned(), None)).account();
         assert!(directory(&cache).starts_with(&cache));
         std::fs::write(&cache, "{}").unwrap();
         assert!(directory(&cache).starts_with(home.path().join("cache.letsencrypt.d")));
-        let place = Place::of(&acme(cache.clone(), None));
-        place.write(&place.account(), "a").unwrap();
+        let store = AcmeStore::of(&acme(cache.clone(), None));
+        store.write(&store.account(), "a").unwrap();
         assert_eq!(std::fs::read_to_string(cache).unwrap(), "{}");
     }
 }

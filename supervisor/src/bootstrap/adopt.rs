@@ -6,8 +6,8 @@ use super::supervisor_config::supervisor_config;
 use crate::certificates::copies::CertificateCopies;
 use crate::configuration::source::ConfigSource;
 use crate::failure::Failure;
-use crate::sandbox::run_as;
-use crate::setup::rollback::Trail;
+use crate::sandbox::run_as::RunAs;
+use crate::setup::rollback::Rollback;
 use crate::setup::{SetupError, data_dir, prepare_directories};
 use crate::supervisor::replace::replacement::{Replacement, ReplacementReason, ReplacementSpec};
 use crate::supervisor::replace::upgrade_state::UpgradeState;
@@ -18,7 +18,7 @@ pub(crate) fn adopt(context: StartContext<'_>, state: UpgradeState) -> Result<Su
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "this binary has taken over");
     let launch = prepare_directories(&context.home)
         .map_err(Failure::from)
-        .and_then(|()| launch(&context, Some(&state), &mut Trail::default()));
+        .and_then(|()| launch(&context, Some(&state), &mut Rollback::default()));
     let mut in_force = in_force(&context, &state).or_else(|failure| match &launch {
         Ok(launch) => Ok(instead_of_it(&launch.config, &state, &failure)),
         Err(_) => Err(failure),
@@ -55,8 +55,8 @@ fn in_force(context: &StartContext<'_>, state: &UpgradeState) -> Result<LaunchCo
     let listen = overriding.map(ToString::to_string);
     let source = ConfigSource::new(path, context.environment, listen.as_deref());
     let loaded = source.parse(state.configuration.clone())?;
-    let tree = data_dir::found(&loaded.config.storage.root);
-    let run_as = run_as::decide(&loaded.config, home, tree.as_ref()).map_err(SetupError::from)?;
+    let data_dir = data_dir::existing(&loaded.config.storage.root);
+    let run_as = RunAs::resolve(&loaded.config, home, data_dir.as_ref()).map_err(SetupError::from)?;
     let copies = CertificateCopies::left_to(run_as.owners().as_ref(), &loaded.config, home);
     Ok(LaunchConfig {
         child_spec: child_spec(home, &source, &loaded, overriding, &run_as, copies.as_ref()),

@@ -5,7 +5,7 @@ use lockgate_config::{Address, Home};
 
 use super::places::Places;
 use crate::os::environment::Environment;
-use crate::setup::Wish;
+use crate::setup::SetupRequest;
 
 /// What `start` and `setup` take.
 #[derive(Debug, Args)]
@@ -25,8 +25,13 @@ pub(crate) struct StartArgs {
 
 impl StartArgs {
     /// `serve`: whether it will be listened.
-    pub(crate) fn wish<'a>(&'a self, home: &'a Home, serve: bool, environment: &'a Environment) -> Wish<'a> {
-        Wish {
+    pub(crate) fn setup_request<'a>(
+        &'a self,
+        home: &'a Home,
+        serve: bool,
+        environment: &'a Environment,
+    ) -> SetupRequest<'a> {
+        SetupRequest {
             home,
             config: self
                 .places

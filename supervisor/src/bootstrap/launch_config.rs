@@ -16,9 +16,9 @@ use crate::configuration::source::{ConfigSource, LISTEN_VARIABLE, LoadedConfig};
 use crate::configuration::variables::ActiveVariables;
 use crate::failure::Failure;
 use crate::sandbox::Rules;
-use crate::sandbox::run_as::Decided;
-use crate::setup::rollback::Trail;
-use crate::setup::{FirstAccount, Prepared, prepare};
+use crate::sandbox::run_as::RunAs;
+use crate::setup::rollback::Rollback;
+use crate::setup::{FirstAccount, SetupOutcome, prepare};
 use crate::supervisor::child_process::ChildSpec;
 use crate::supervisor::replace::upgrade_state::UpgradeState;
 
@@ -54,10 +54,10 @@ pub(super) struct Report {
 pub(super) fn launch(
     context: &StartContext<'_>,
     state: Option<&UpgradeState>,
-    trail: &mut Trail,
+    rollback: &mut Rollback,
 ) -> Result<Launch, Failure> {
     let (home, arguments) = (&context.home, context.arguments);
-    let mut prepared = prepare(&arguments.wish(home, true, context.environment), trail)?;
+    let mut prepared = prepare(&arguments.setup_request(home, true, context.environment), rollback)?;
     let (beginnings, variables) = log_preparations(&prepared, context);
     let listeners = open_listeners(&mut prepared, state, context)?;
     let listening_on = listeners.public_address();
@@ -70,7 +70,7 @@ pub(super) fn launch(
         ),
         None => (prepared.source, prepared.loaded),
     };
-    let run_as = &prepared.decided;
+    let run_as = &prepared.run_as;
     let copies = CertificateCopies::over_to(run_as.owners().as_ref(), &loaded.config, home)?;
     let config = LaunchConfig {
         child_spec: child_spec(home, &source, &loaded, overriding, run_as, copies.as_ref()),
@@ -93,7 +93,7 @@ pub(super) fn launch(
 }
 
 /// Gives what was made or lay ready, and the variables in force, for the banner.
-fn log_preparations(prepared: &Prepared, context: &StartContext<'_>) -> (Vec<String>, ActiveVariables) {
+fn log_preparations(prepared: &SetupOutcome, context: &StartContext<'_>) -> (Vec<String>, ActiveVariables) {
     let config = &prepared.loaded.config;
     context.logging.reload(&config.log, &context.home.log());
     for warning in &config.warnings {
@@ -112,7 +112,7 @@ fn log_preparations(prepared: &Prepared, context: &StartContext<'_>) -> (Vec<Str
 }
 
 fn open_listeners(
-    prepared: &mut Prepared,
+    prepared: &mut SetupOutcome,
     state: Option<&UpgradeState>,
     context: &StartContext<'_>,
 ) -> Result<Listeners, Failure> {
@@ -133,7 +133,7 @@ pub(super) fn child_spec(
     source: &ConfigSource,
     loaded: &LoadedConfig,
     overriding: Option<&Address>,
-    run_as: &Decided,
+    run_as: &RunAs,
     copies: Option<&CertificateCopies>,
 ) -> ChildSpec {
     let listen = overriding.map(|address| (LISTEN_VARIABLE.to_owned(), address.to_string()));

@@ -9,7 +9,7 @@ use super::supervisor_config::supervisor_config;
 use crate::failure::Failure;
 use crate::os::listen::remove_stale;
 use crate::role::Pair;
-use crate::setup::rollback::Trail;
+use crate::setup::rollback::Rollback;
 use crate::supervisor::child_process::pair_of;
 use crate::supervisor::generation::Generation;
 use crate::supervisor::replace::replacement::registry_socket;
@@ -17,12 +17,12 @@ use crate::supervisor::restart_policy::RestartTracker;
 use crate::supervisor::{ControlSockets, Supervisor};
 
 /// A supervisor whose children are due to be started, and what to show once they serve.
-pub(crate) fn start(context: StartContext<'_>, trail: &mut Trail) -> Result<(Supervisor, Banner), Failure> {
+pub(crate) fn start(context: StartContext<'_>, rollback: &mut Rollback) -> Result<(Supervisor, Banner), Failure> {
     let Launch {
         config,
         listeners,
         report,
-    } = launch(&context, None, trail)?;
+    } = launch(&context, None, rollback)?;
     let child_spec = config.child_spec.clone();
     let config = supervisor_config(context, config);
     let banner = Banner {

@@ -34,9 +34,9 @@ use crate::os::notify::{self, Notifier};
 use crate::os::process;
 use crate::os::rlimit;
 use crate::role::Role;
-use crate::sandbox::{self, Rules, Standing};
-use crate::setup::data_dir::TreeError;
-use crate::setup::missing::Absent;
+use crate::sandbox::{self, Mode, Rules};
+use crate::setup::data_dir::DataDirError;
+use crate::setup::missing::MissingFile;
 
 /// How one half was called.
 #[derive(Debug)]
@@ -71,10 +71,10 @@ pub(crate) enum ServeError {
     Proxy(#[from] lockgate_proxy::RunError),
     /// The data directory.
     #[error(transparent)]
-    Tree(#[from] TreeError),
+    DataDir(#[from] DataDirError),
     /// What a home that has served should have.
     #[error(transparent)]
-    Absent(#[from] Absent),
+    Missing(#[from] MissingFile),
     /// Who serves it.
     #[error(transparent)]
     RootLock(#[from] RootLockError),
@@ -89,10 +89,10 @@ impl ServeError {
         use lockgate_proxy::RunError as Proxy;
         use lockgate_registry::RunError as Registry;
         let hopeless = match self {
-            Self::Configuration(_) | Self::Address { .. } | Self::RootLock(_) | Self::Absent(_) => true,
+            Self::Configuration(_) | Self::Address { .. } | Self::RootLock(_) | Self::Missing(_) => true,
             Self::Registry(error) => matches!(error, Registry::Configuration { .. } | Registry::Storage { .. }),
             Self::Proxy(error) => matches!(error, Proxy::Configuration { .. } | Proxy::Certificate(_)),
-            Self::Socket(_) | Self::Inherited(_) | Self::Tree(_) | Self::System { .. } => false,
+            Self::Socket(_) | Self::Inherited(_) | Self::DataDir(_) | Self::System { .. } => false,
         };
         if hopeless {
             exit_code::CONFIGURATION
@@ -189,9 +189,9 @@ impl ServingProcess {
 fn confine(args: &ServeArgs, rules: &Rules) -> Result<(), ServeError> {
     let notify = args.environment.value("NOTIFY_SOCKET");
     let confined = match args.supervisor {
-        Some(_) => sandbox::enter(rules, Standing::Child, notify),
+        Some(_) => sandbox::enter(rules, Mode::Supervised, notify),
         // Nobody hands it the next configuration.
-        None => sandbox::enter(&rules.clone().with_file(args.source.path()), Standing::Alone, notify),
+        None => sandbox::enter(&rules.clone().with_file(args.source.path()), Mode::Standalone, notify),
     };
     confined.map_err(|source| system("confine this process", source))?.log();
     Ok(())

@@ -17,7 +17,7 @@ use crate::os::listen_fds::{InheritedSocket, InheritedSockets};
 use crate::role::{INSTANCE_VARIABLE, Role};
 use crate::sandbox::Rules;
 use crate::setup::data_dir;
-use crate::setup::missing::{self, Asked};
+use crate::setup::missing::{self, Locations};
 use crate::setup::served::History;
 
 /// How much longer than its drain a registry may take to end.
@@ -64,12 +64,12 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), ServeError> {
 
 /// The supervisor has done so for its child.
 fn make_what_is_missing(args: &ServeArgs, config: &Config) -> Result<(), ServeError> {
-    let asked = Asked {
+    let locations = Locations {
         home: &args.home,
         config: Some(args.source.path()),
     };
-    missing::images(&History::of(&args.home), config, asked)?;
-    data_dir::make(&config.storage.root, None)?;
+    missing::images(&History::of(&args.home), config, locations)?;
+    data_dir::create(&config.storage.root, None)?;
     if let Some(issuer) = &config.auth.issuer {
         // The registry tells what is wrong with it.
         let _ = lockgate_registry::auth::ensure_token_key(&issuer.key);

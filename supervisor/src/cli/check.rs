@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::inspect::inspect;
 use crate::os::environment::Environment;
 use crate::setup::SetupError;
-use crate::setup::missing::{self, Asked};
+use crate::setup::missing::{self, Locations};
 use crate::setup::served::History;
 
 /// Lists every mistake of a configuration, each with key path, value and what is expected; exit 78 when there is one.
@@ -49,12 +49,12 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let source = configured.source();
     let path = source.path().to_owned();
     let home = arguments.places.home(environment);
-    let asked = Asked {
+    let locations = Locations {
         home: &home,
         config: configured.config.as_deref(),
     };
-    missing::configuration(&History::of(&home), asked).map_err(SetupError::from)?;
-    let loaded = match is_to_be_made(&source, asked) {
+    missing::configuration(&History::of(&home), locations).map_err(SetupError::from)?;
+    let loaded = match is_to_be_made(&source, locations) {
         true => source.parse(lockgate_config::template(":443", &[]))?,
         false => source.load()?,
     };
@@ -74,8 +74,8 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
             arguments.from,
         );
     }
-    let findings = inspect(&loaded.config, asked);
-    if is_to_be_made(&source, asked) {
+    let findings = inspect(&loaded.config, locations);
+    if is_to_be_made(&source, locations) {
         println!(
             "{}: not there yet; this is about the one that `lockgate start` makes, with the variables applied",
             path.display()
@@ -113,9 +113,9 @@ fn warn_of_nobody(config: &Config, account: &str) {
 
 /// Whether a first start makes the configuration, with variables that say how to serve. Without any, a missing file is
 /// rather a mistake of whoever asks.
-fn is_to_be_made(source: &ConfigSource, asked: Asked<'_>) -> bool {
+fn is_to_be_made(source: &ConfigSource, locations: Locations<'_>) -> bool {
     let is_missing = matches!(source.path().symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
-    asked.config.is_none() && is_missing && !source.variables().is_empty()
+    locations.config.is_none() && is_missing && !source.variables().is_empty()
 }
 
 fn explain(config: &Config, account: &str, scope: &str, from: Option<IpAddr>) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use crate::supervisor::control::{Reloaded, Request, Status, ask, ask_running};
 
 const POLL: Duration = Duration::from_millis(10);
 /// Longer than new processes may take to become ready: see `supervisor/restart_policy.rs`.
-const PATIENCE: Duration = Duration::from_secs(90);
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(90);
 /// Whoever runs answers within this time, also while another binary takes over.
 const SILENCE: Duration = Duration::from_secs(2);
 
@@ -67,7 +67,7 @@ fn reload(home: &Home) -> Result<(), Failure> {
 
 /// Waits until the processes have taken it up, or those that do. Gives the reason when they have not.
 fn taken_up(home: &Home) -> Result<Option<String>, Failure> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + RELOAD_TIMEOUT;
     let mut silent_since = Instant::now();
     loop {
         match ask::<Status>(&home.control_socket(), &Request::Status) {
@@ -78,7 +78,7 @@ fn taken_up(home: &Home) -> Result<Option<String>, Failure> {
             Err(error) => return Err(not_answering(home, &error)),
         }
         if Instant::now() >= deadline {
-            let seconds = PATIENCE.as_secs();
+            let seconds = RELOAD_TIMEOUT.as_secs();
             return Err(Failure::new(format!(
                 "not in force after {seconds} s; `lockgate status` tells more"
             )));

@@ -8,8 +8,8 @@ use crate::bootstrap::arguments::StartArgs;
 use crate::configuration::variables::ActiveVariables;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
-use crate::setup::rollback::Trail;
-use crate::setup::{FirstAccount, Wish, prepare};
+use crate::setup::rollback::Rollback;
+use crate::setup::{FirstAccount, SetupRequest, prepare};
 
 /// Sets up what is missing, and ends: configuration, certificates, the first account. What is there stays as it is.
 #[derive(Debug, Args)]
@@ -26,12 +26,12 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     arguments.start.places.check(environment)?;
     let home = arguments.start.places.home(environment);
     let configured = Configured::by(&arguments.start.places, environment)?;
-    let wish = Wish {
+    let request = SetupRequest {
         config: configured.config.clone(),
         again: arguments.again,
-        ..arguments.start.wish(&home, false, &configured.environment)
+        ..arguments.start.setup_request(&home, false, &configured.environment)
     };
-    let prepared = prepare(&wish, &mut Trail::default())?;
+    let prepared = prepare(&request, &mut Rollback::default())?;
     prepared.tell(|line| println!("{line}"));
     let variables = ActiveVariables::new(&prepared.loaded.config, arguments.start.listen.is_some());
     for line in prepared.beginnings().into_iter().chain(variables.lines()) {

@@ -16,7 +16,7 @@ use crate::os::notify::Notifier;
 use crate::os::signals::Signals;
 use crate::sandbox;
 use crate::setup::prepare_directories;
-use crate::setup::rollback::Trail;
+use crate::setup::rollback::Rollback;
 use crate::supervisor::Supervisor;
 use crate::supervisor::child_process;
 use crate::supervisor::replace::upgrade_state::UpgradeState;
@@ -40,14 +40,14 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let state = UpgradeState::open(environment)
         .map_err(|error| Failure::new(format!("what the binary before left: {error}")))?;
     let home = start_args.places.home(environment);
-    let mut trail = Trail::default();
+    let mut rollback = Rollback::default();
     let lock = match &state {
         Some(state) => Lock::adopt(&home.pid_file(), &state.lock)?,
         None => {
-            trail = Trail::of(&home);
-            prepare_directories(&home).inspect_err(|_| trail.remove_empty_directories())?;
+            rollback = Rollback::of(&home);
+            prepare_directories(&home).inspect_err(|_| rollback.remove_empty_directories())?;
             let lock = Lock::take(&home.pid_file())?;
-            trail.follow();
+            rollback.arm();
             lock
         }
     };
@@ -62,16 +62,16 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     match state {
         Some(state) => confined(adopt(context, state)?, &logging)?.run(|| {})?,
         None => {
-            let (supervisor, banner) = start(context, &mut trail)?;
+            let (supervisor, banner) = start(context, &mut rollback)?;
             confined(supervisor, &logging)?.run(|| {
-                trail.keep();
+                rollback.disarm();
                 let took_ms = began.elapsed().as_millis() as u64;
                 tracing::info!(took_ms, "serving {}", banner.url);
                 show(banner);
             })?;
         }
     }
-    trail.keep();
+    rollback.disarm();
     Ok(())
 }
 

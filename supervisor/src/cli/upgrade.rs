@@ -18,7 +18,7 @@ use crate::supervisor::replace::upgrade_state::FORMAT_VERSION;
 const POLL: Duration = Duration::from_millis(20);
 /// Longer than everything that can keep the running one from answering: see `supervisor/replace/upgrade_check.rs` and
 /// `supervisor/restart_policy.rs`.
-const PATIENCE: Duration = Duration::from_secs(90);
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Lets the binary that is called with this take over from the one that runs in the home: the same process, the same
 /// sockets, no connection refused or cut. Old processes finish their requests, within `http.handovertimeout`.
@@ -61,7 +61,7 @@ pub(crate) fn run(
         return Err(Failure::new(format!("not upgraded: {error}")));
     }
     if after.generation == before.generation || !after.is_ready() {
-        let seconds = PATIENCE.as_secs();
+        let seconds = UPGRADE_TIMEOUT.as_secs();
         return Err(Failure::new(format!(
             "not upgraded after {seconds} s; `lockgate status` tells more"
         )));
@@ -78,7 +78,7 @@ pub(crate) fn run(
 
 /// Until another generation serves, or the old one goes on.
 fn wait(status: impl Fn() -> io::Result<Status>, generation: u32) -> io::Result<Status> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + UPGRADE_TIMEOUT;
     loop {
         match status() {
             Ok(now) if now.upgrade_error.is_some() || now.generation != generation => return Ok(now),

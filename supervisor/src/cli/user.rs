@@ -31,7 +31,7 @@ enum Command {
     /// Remove an account
     Rm(Named),
     /// List the accounts
-    List(Place),
+    List(AccountsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -51,11 +51,11 @@ struct Named {
     /// The account
     name: String,
     #[command(flatten)]
-    place: Place,
+    place: AccountsArgs,
 }
 
 #[derive(Debug, Args)]
-struct Place {
+struct AccountsArgs {
     #[command(flatten)]
     places: Places,
     /// The htpasswd file [default: auth.htpasswd.path of the configuration]
@@ -115,7 +115,7 @@ struct Opened {
     config: Option<Config>,
 }
 
-impl Place {
+impl AccountsArgs {
     fn open(&self, environment: &Environment) -> Result<Opened, Failure> {
         let Some(file) = &self.file else {
             let source = Configured::by(&self.places, environment)?.source();

@@ -18,32 +18,32 @@ use std::io;
 use lockgate_config::{Config, ConfigFile, Diagnostic, FileRole, Home};
 
 use self::findings::Findings;
-use self::path_state::Place;
+use self::path_state::PathState;
 use crate::certificates::own::{CertificateError, OwnCertificates};
-use crate::setup::missing::{self, Asked};
+use crate::setup::missing::{self, Locations};
 use crate::setup::served::History;
 
 /// Looks at everything that `config` names.
-pub(crate) fn inspect(config: &Config, asked: Asked<'_>) -> Findings {
+pub(crate) fn inspect(config: &Config, locations: Locations<'_>) -> Findings {
     let mut findings = Findings::default();
-    let history = history(asked.home, &mut findings);
+    let history = history(locations.home, &mut findings);
     let mut readable = Vec::new();
     for named in config.files() {
         let missed = match named.role {
-            FileRole::Accounts => missing::accounts(&history, config, asked),
-            FileRole::Storage => missing::images(&history, config, asked),
+            FileRole::Accounts => missing::accounts(&history, config, locations),
+            FileRole::Storage => missing::images(&history, config, locations),
             _ => Ok(()),
         };
         match missed {
             Err(absent) => findings.mistakes.push(absent.to_string()),
-            Ok(()) if is_readable(&named, asked.config.is_none(), &mut findings) => readable.push(named),
+            Ok(()) if is_readable(&named, locations.config.is_none(), &mut findings) => readable.push(named),
             Ok(()) => {}
         }
     }
     content::check(config, &readable, &mut findings);
-    authority(config, asked.home, &mut findings);
-    listen::check(config, asked.home, &mut findings);
-    users::check(config, asked.home, &mut findings);
+    authority(config, locations.home, &mut findings);
+    listen::check(config, locations.home, &mut findings);
+    users::check(config, locations.home, &mut findings);
     findings
 }
 
@@ -74,10 +74,10 @@ fn is_readable(named: &ConfigFile<'_>, is_homes_own: bool, findings: &mut Findin
         .to_string()
     };
     match path_state::look(named) {
-        Place::Fine => return true,
-        Place::Wrong(why) => findings.mistakes.push(about(why)),
-        Place::Unseen(why) => findings.unseen(about(why)),
-        Place::Absent => match named.role {
+        PathState::Fine => return true,
+        PathState::Wrong(why) => findings.mistakes.push(about(why)),
+        PathState::Unseen(why) => findings.unseen(about(why)),
+        PathState::Absent => match named.role {
             FileRole::Storage => {
                 findings
                     .warnings

@@ -14,7 +14,7 @@ use nix::unistd::{AccessFlags, faccessat};
 
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum PathState {
     /// It is there, and this user can open it.
     Fine,
     /// Nothing.
@@ -29,41 +29,41 @@ const MOUNT: &str = "docker and podman make one where the source of a mount is m
 const NOT_READ: &str =
     "this user may not read it, so it was not looked at; run the check as root, or as the user that starts";
 
-pub(super) fn look(named: &ConfigFile<'_>) -> Place {
+pub(super) fn look(named: &ConfigFile<'_>) -> PathState {
     let (path, role) = (named.path, named.role);
     let found = match fs::metadata(path) {
         Ok(found) => found,
         Err(error) => return without_metadata(path, &error),
     };
     match (role, found.is_dir()) {
-        (FileRole::AcmeCache, _) => Place::Fine,
+        (FileRole::AcmeCache, _) => PathState::Fine,
         (_, true) if role.is_directory() => entered(path, role),
-        (_, false) if role.is_directory() => Place::Wrong("expected a directory, and this is a file".to_owned()),
-        (_, true) => Place::Wrong(format!("expected a file, and this is a directory; {MOUNT}")),
+        (_, false) if role.is_directory() => PathState::Wrong("expected a directory, and this is a file".to_owned()),
+        (_, true) => PathState::Wrong(format!("expected a file, and this is a directory; {MOUNT}")),
         (_, false) if !found.is_file() => {
-            Place::Unseen("neither a file nor a directory, so it was not opened".to_owned())
+            PathState::Unseen("neither a file nor a directory, so it was not opened".to_owned())
         }
         (_, false) => match File::open(path) {
-            Ok(_) => Place::Fine,
+            Ok(_) => PathState::Fine,
             Err(error) => without_metadata(path, &error),
         },
     }
 }
 
-fn without_metadata(path: &Path, error: &io::Error) -> Place {
+fn without_metadata(path: &Path, error: &io::Error) -> PathState {
     match error.kind() {
-        NotFound => Place::Absent,
-        PermissionDenied => Place::Unseen(NOT_READ.to_owned()),
+        NotFound => PathState::Absent,
+        PermissionDenied => PathState::Unseen(NOT_READ.to_owned()),
         NotADirectory => {
             let file = path.ancestors().find(|above| above.is_file()).unwrap_or(path);
-            Place::Wrong(format!("{} is a file, and expected as a directory", file.display()))
+            PathState::Wrong(format!("{} is a file, and expected as a directory", file.display()))
         }
-        _ => Place::Wrong(error.to_string()),
+        _ => PathState::Wrong(error.to_string()),
     }
 }
 
 /// A directory is used by the users that the processes run as, who may be others than this one.
-fn entered(path: &Path, role: FileRole) -> Place {
+fn entered(path: &Path, role: FileRole) -> PathState {
     let writes = matches!(role, FileRole::Storage | FileRole::Log);
     let rights = match writes {
         true => AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK,
@@ -71,15 +71,15 @@ fn entered(path: &Path, role: FileRole) -> Place {
     };
     match faccessat(AT_FDCWD, path, rights, AtFlags::AT_EACCESS) {
         // A storage that cannot be written is served, and the registry says so.
-        Ok(()) | Err(Errno::EROFS) => Place::Fine,
+        Ok(()) | Err(Errno::EROFS) => PathState::Fine,
         Err(Errno::EACCES | Errno::EPERM) => {
             let what = if writes { "read and write" } else { "read" };
-            Place::Unseen(format!(
+            PathState::Unseen(format!(
                 "this user may not {what} there, so it was not looked at whether the one that serves may; run the \
                  check as root, or as that user"
             ))
         }
-        Err(errno) => Place::Wrong(errno.desc().to_owned()),
+        Err(errno) => PathState::Wrong(errno.desc().to_owned()),
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) fn absent(named: &ConfigFile<'_>) -> String {
 mod tests {
     use super::*;
 
-    fn look_at(path: &Path, role: FileRole) -> Place {
+    fn look_at(path: &Path, role: FileRole) -> PathState {
         look(&ConfigFile {
             key: "key".into(),
             path,

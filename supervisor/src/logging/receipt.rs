@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 /// How long a log may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RECEIPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// With a line on its way to a sink; dropped without [`Receipt::confirm`], the line is lost there.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ pub(super) fn confirmed(log: &dyn Fn()) -> impl Future<Output = bool> + Send + '
         if !wait.line.is_wanted.load(Ordering::Relaxed) {
             return true;
         }
-        wait.is_taken = matches!(timeout(PATIENCE, wait.taken.recv()).await, Ok(Some(())));
+        wait.is_taken = matches!(timeout(RECEIPT_TIMEOUT, wait.taken.recv()).await, Ok(Some(())));
         wait.is_taken
     }
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::logging::receipt::confirmed;
 use crate::logging::system::SystemLog;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A sink whose every write waits for an answer, and the other side of it.
 struct Slow {
@@ -48,7 +48,7 @@ impl Reader {
 
     /// The next lines, whose write does not end yet.
     fn begun(&self) -> Vec<String> {
-        self.writes.recv_timeout(PATIENCE).unwrap()
+        self.writes.recv_timeout(TEST_TIMEOUT).unwrap()
     }
 
     /// Takes everything until `last` has come.
@@ -101,7 +101,7 @@ fn numbered(writer: &Writer, numbers: std::ops::Range<usize>) {
 fn eventually(mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < PATIENCE);
+        assert!(began.elapsed() < TEST_TIMEOUT);
         std::thread::yield_now();
     }
 }

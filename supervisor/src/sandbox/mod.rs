@@ -27,15 +27,15 @@ pub(crate) use rules::Rules;
 
 /// Who is confined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Mode {
     /// A child of the supervisor: what it needs open was handed down to it.
-    Child,
+    Supervised,
     /// One half alone, on behalf of whoever started it; as root it keeps root's capabilities.
-    Alone,
+    Standalone,
 }
 
 /// Confines this process for good. To be called while it has but one thread: others would stay free.
-pub(crate) fn enter(rules: &Rules, standing: Standing, notify: Option<&str>) -> io::Result<Report> {
+pub(crate) fn enter(rules: &Rules, mode: Mode, notify: Option<&str>) -> io::Result<Report> {
     limits::apply()?;
     let mut rules = rules.clone();
     // systemd's socket may be an abstract one, and elsewhere than ours.
@@ -45,7 +45,7 @@ pub(crate) fn enter(rules: &Rules, standing: Standing, notify: Option<&str>) -> 
     }
     let enforced = landlock::enforce(&rules, !abstract_notify);
     // After Landlock: root may read what it is given rules for, whosever it is.
-    if standing == Standing::Child {
+    if mode == Mode::Supervised {
         capabilities::give_up_all()?;
     }
     Ok(Report::new(enforced))

@@ -3,11 +3,11 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::system_user::Account;
+use super::system_user::SystemUser;
 
 /// The first directory above `path` that `account` may not enter, or `path` itself when it is a file that it may not
 /// read. What is in `home` counts as open to it. Access control lists are not looked at.
-pub(super) fn barrier(path: &Path, account: &Account, home: Option<&Path>) -> Option<PathBuf> {
+pub(super) fn first_denied(path: &Path, account: &SystemUser, home: Option<&Path>) -> Option<PathBuf> {
     // Where a link leads counts, and what is not there yet will be made.
     let real = path.ancestors().find_map(|known| known.canonicalize().ok())?;
     let above = if path.exists() { real.parent()? } else { real.as_path() };
@@ -17,18 +17,18 @@ pub(super) fn barrier(path: &Path, account: &Account, home: Option<&Path>) -> Op
     above.reverse();
     above
         .into_iter()
-        .find(|directory| directory.metadata().is_ok_and(|found| !may(&found, account, 0o1)))
+        .find(|directory| directory.metadata().is_ok_and(|found| !allows(&found, account, 0o1)))
         .map(Path::to_owned)
         .or_else(|| {
             let unread = path
                 .metadata()
-                .is_ok_and(|found| found.is_file() && !may(&found, account, 0o4));
+                .is_ok_and(|found| found.is_file() && !allows(&found, account, 0o4));
             (unread && !is_in_home(&real)).then_some(real)
         })
 }
 
 /// Whether `account` has all of `rights` (4 read, 2 write, 1 enter) on a file.
-pub(crate) fn may(file: &std::fs::Metadata, account: &Account, rights: u32) -> bool {
+pub(crate) fn allows(file: &std::fs::Metadata, account: &SystemUser, rights: u32) -> bool {
     let class = if file.uid() == account.user {
         6
     } else if file.gid() == account.group {
@@ -52,7 +52,7 @@ mod tests {
         let (outer, inner) = (directory.path().join("outer"), directory.path().join("outer/inner"));
         std::fs::create_dir_all(&inner).unwrap();
         let home = None;
-        let stranger = Account {
+        let stranger = SystemUser {
             name: "stranger".into(),
             user: 4_000_000,
             group: 4_000_000,
@@ -63,29 +63,33 @@ mod tests {
         for (mode, open) in [(0o700, false), (0o755, true), (0o711, true), (0o750, false)] {
             set_permissions(&outer, Permissions::from_mode(mode)).unwrap();
             let expected = (!open).then(|| outer.canonicalize().unwrap());
-            assert_eq!(barrier(&inner, &stranger, home), expected, "{mode:o}");
-            assert_eq!(barrier(&inner.join("not/yet"), &stranger, home), expected, "{mode:o}");
+            assert_eq!(first_denied(&inner, &stranger, home), expected, "{mode:o}");
+            assert_eq!(
+                first_denied(&inner.join("not/yet"), &stranger, home),
+                expected,
+                "{mode:o}"
+            );
         }
         set_permissions(&outer, Permissions::from_mode(0o710)).unwrap();
         let found = outer.metadata().unwrap();
-        let member = Account {
+        let member = SystemUser {
             name: "member".into(),
             user: 4_000_000,
             group: found.gid(),
         };
-        assert_eq!(barrier(&inner, &member, home), None);
+        assert_eq!(first_denied(&inner, &member, home), None);
         let file = outer.join("file");
         std::fs::write(&file, "").unwrap();
         set_permissions(&outer, Permissions::from_mode(0o711)).unwrap();
         for (mode, open) in [(0o600, false), (0o604, true)] {
             set_permissions(&file, Permissions::from_mode(mode)).unwrap();
             let expected = (!open).then(|| file.canonicalize().unwrap());
-            assert_eq!(barrier(&file, &stranger, home), expected, "{mode:o}");
-            assert_eq!(barrier(&file, &stranger, Some(&outer)), None, "{mode:o}");
+            assert_eq!(first_denied(&file, &stranger, home), expected, "{mode:o}");
+            assert_eq!(first_denied(&file, &stranger, Some(&outer)), None, "{mode:o}");
         }
         set_permissions(&outer, Permissions::from_mode(0o700)).unwrap();
         // A directory's own mode is its own affair, and a home's is set.
-        assert_eq!(barrier(&inner, &stranger, Some(&outer)), None);
-        assert_eq!(barrier(&outer, &stranger, home), None);
+        assert_eq!(first_denied(&inner, &stranger, Some(&outer)), None);
+        assert_eq!(first_denied(&outer, &stranger, home), None);
     }
 }

@@ -7,15 +7,15 @@ use lockgate_config::{AccountId, Config, Home, Process, Reader};
 use nix::unistd::{getegid, geteuid};
 
 use super::capabilities;
-use super::path_access::barrier;
-use super::system_user::{Account, Users, group_number, user_number};
+use super::path_access::first_denied;
+use super::system_user::{SystemUser, Users, group_number, user_number};
 pub(crate) use super::user_error::UserError;
 use super::user_error::{closed, opening};
 use crate::role::Role;
 
 /// The data that is there already, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tree {
+pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
     pub(crate) user: u32,
     pub(crate) group: u32,
@@ -23,35 +23,62 @@ pub(crate) struct Tree {
 
 /// What came of it; each is to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Decided {
+pub(crate) enum RunAs {
     /// Everything runs as whoever started it.
-    Present {
+    SameUser {
         /// Why root does so.
         reason: Option<String>,
     },
     /// Each half runs as its user.
-    Apart {
+    SeparateUsers {
         users: Users,
         /// What a person should know about it.
         remarks: Vec<String>,
     },
 }
 
-impl Decided {
+impl RunAs {
+    /// Decides for this process. `data_dir`: the data that is there, unless it is to be given away (`--chown`).
+    pub(crate) fn resolve(config: &Config, home: &Home, data_dir: Option<&DataDir>) -> Result<Self, UserError> {
+        let configured = configured(&config.process);
+        if !geteuid().is_root() {
+            return match configured {
+                Some((key, id)) if !is_present(key, id)? => Err(UserError::NotRoot {
+                    key,
+                    name: id.to_string(),
+                    present: geteuid().as_raw(),
+                }),
+                _ => Ok(Self::SameUser { reason: None }),
+            };
+        }
+        let users = Users::configured(&config.process)?;
+        if let Some(reason) = unable(&users) {
+            return match configured {
+                Some((key, id)) if !is_present(key, id)? => Err(UserError::Unable {
+                    key,
+                    name: id.to_string(),
+                    reason,
+                }),
+                _ => Ok(Self::SameUser { reason: Some(reason) }),
+            };
+        }
+        separate_users(users, config, home, data_dir)
+    }
+
     /// Those of the two halves, when they are not the present one.
     pub(crate) fn users(&self) -> Option<&Users> {
         match self {
-            Self::Present { .. } => None,
-            Self::Apart { users, .. } => Some(users),
+            Self::SameUser { .. } => None,
+            Self::SeparateUsers { users, .. } => Some(users),
         }
     }
 
     /// Whose files are to be: nobody can be given any by a normal user.
     pub(crate) fn owners(&self) -> Option<Users> {
         match self {
-            Self::Apart { users, .. } => Some(users.clone()),
-            Self::Present { reason: Some(_) } => {
-                let present = Account {
+            Self::SeparateUsers { users, .. } => Some(users.clone()),
+            Self::SameUser { reason: Some(_) } => {
+                let present = SystemUser {
                     name: "root".to_owned(),
                     user: geteuid().as_raw(),
                     group: getegid().as_raw(),
@@ -61,56 +88,34 @@ impl Decided {
                     registry: present,
                 })
             }
-            Self::Present { reason: None } => None,
+            Self::SameUser { reason: None } => None,
         }
     }
 
     /// What to tell, a line each.
     pub(crate) fn remarks(&self) -> Vec<String> {
         match self {
-            Self::Present { reason } => reason
+            Self::SameUser { reason } => reason
                 .iter()
                 .map(|reason| {
                     format!("the proxy and the registry run as root too, without root's special rights: {reason}")
                 })
                 .collect(),
-            Self::Apart { remarks, .. } => remarks.clone(),
+            Self::SeparateUsers { remarks, .. } => remarks.clone(),
         }
     }
 }
 
-/// Decides for this process. `tree`: the data that is there, unless it is to be given away (`--chown`).
-pub(crate) fn decide(config: &Config, home: &Home, tree: Option<&Tree>) -> Result<Decided, UserError> {
-    let configured = configured(&config.process);
-    if !geteuid().is_root() {
-        return match configured {
-            Some((key, id)) if !is_present(key, id)? => Err(UserError::NotRoot {
-                key,
-                name: id.to_string(),
-                present: geteuid().as_raw(),
-            }),
-            _ => Ok(Decided::Present { reason: None }),
-        };
-    }
-    let users = Users::wanted(&config.process)?;
-    if let Some(reason) = unable(&users) {
-        return match configured {
-            Some((key, id)) if !is_present(key, id)? => Err(UserError::Unable {
-                key,
-                name: id.to_string(),
-                reason,
-            }),
-            _ => Ok(Decided::Present { reason: Some(reason) }),
-        };
-    }
-    apart(users, config, home, tree)
-}
-
 /// Decides for root, which can start processes as `users`: where the data and the way to the files allow it.
-fn apart(mut users: Users, config: &Config, home: &Home, tree: Option<&Tree>) -> Result<Decided, UserError> {
+fn separate_users(
+    mut users: Users,
+    config: &Config,
+    home: &Home,
+    data_dir: Option<&DataDir>,
+) -> Result<RunAs, UserError> {
     let mut remarks = Vec::new();
-    if let Some(tree) = tree.filter(|tree| tree.user != users.registry.user) {
-        remarks.push(users.give_way_to(tree, &config.process)?);
+    if let Some(data_dir) = data_dir.filter(|data_dir| data_dir.user != users.registry.user) {
+        remarks.push(users.use_owner_of(data_dir, &config.process)?);
     }
     if users.proxy.user == users.registry.user {
         remarks.push(format!(
@@ -118,12 +123,12 @@ fn apart(mut users: Users, config: &Config, home: &Home, tree: Option<&Tree>) ->
             users.proxy.user
         ));
     }
-    let Some((account, barrier, path)) = first_barrier(&users, config, home) else {
-        return Ok(Decided::Apart { users, remarks });
+    let Some((account, barrier, path)) = first_denied_path(&users, config, home) else {
+        return Ok(RunAs::SeparateUsers { users, remarks });
     };
-    let owned_by_root = tree.is_none_or(|tree| tree.user == 0);
+    let owned_by_root = data_dir.is_none_or(|data_dir| data_dir.user == 0);
     if configured(&config.process).is_none() && owned_by_root {
-        return Ok(Decided::Present {
+        return Ok(RunAs::SameUser {
             reason: Some(format!(
                 "{}; to run them as other users, choose another place or open this one with chmod",
                 closed(&account.to_string(), &barrier, &path)
@@ -139,17 +144,17 @@ fn apart(mut users: Users, config: &Config, home: &Home, tree: Option<&Tree>) ->
 }
 
 /// Who cannot get where, and what is in the way.
-fn first_barrier(users: &Users, config: &Config, home: &Home) -> Option<(Account, PathBuf, PathBuf)> {
+fn first_denied_path(users: &Users, config: &Config, home: &Home) -> Option<(SystemUser, PathBuf, PathBuf)> {
     needed(config, home).into_iter().find_map(|(role, path)| {
         let account = users.of(role);
-        let barrier = barrier(&path, account, Some(home.root()))?;
+        let barrier = first_denied(&path, account, Some(home.root()))?;
         Some((account.clone(), barrier, path))
     })
 }
 
 /// The first file or directory that is closed to the user who reads it. A start opens the home's own directories and
 /// the files that are named in it: without them.
-pub(crate) fn closed_after_settling(config: &Config, home: &Home, users: &Users) -> Option<String> {
+pub(crate) fn denied_after_setup(config: &Config, home: &Home, users: &Users) -> Option<String> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let above = |file: &Path| file.parent().map(Path::to_owned);
     let own: Vec<_> = [
@@ -163,7 +168,7 @@ pub(crate) fn closed_after_settling(config: &Config, home: &Home, users: &Users)
     .collect();
     needed(config, home).into_iter().find_map(|(role, path)| {
         let account = users.of(role);
-        let barrier = barrier(&path, account, None)?;
+        let barrier = first_denied(&path, account, None)?;
         let will_open = own.contains(&barrier) || (barrier == real(&path) && barrier.starts_with(&own[0]));
         let closed = closed(&account.to_string(), &barrier, &path);
         (!will_open).then(|| format!("{closed}; {} opens it", opening(account.user, &barrier)))
@@ -173,25 +178,25 @@ pub(crate) fn closed_after_settling(config: &Config, home: &Home, users: &Users)
 impl Users {
     /// The tree's owner reads and writes it, unless another was chosen. What others wrote for its group, the proxy reads
     /// through that. Gives the remark that tells of it.
-    fn give_way_to(&mut self, tree: &Tree, process: &Process) -> Result<String, UserError> {
+    fn use_owner_of(&mut self, data_dir: &DataDir, process: &Process) -> Result<String, UserError> {
         if process.registry_user.is_some() {
             return Err(UserError::OthersData {
-                root: tree.root.clone(),
-                owner: tree.user,
+                root: data_dir.root.clone(),
+                owner: data_dir.user,
                 user: self.registry.to_string(),
             });
         }
         let remark = format!(
             "{}: belongs to user {}, so the registry runs as that user; `lockgate start --chown` gives it to {}",
-            tree.root.display(),
-            tree.user,
+            data_dir.root.display(),
+            data_dir.user,
             self.registry
         );
-        self.registry.user = tree.user;
-        self.registry.name = tree.user.to_string();
+        self.registry.user = data_dir.user;
+        self.registry.name = data_dir.user.to_string();
         if process.group.is_none() {
-            self.registry.group = tree.group;
-            self.proxy.group = tree.group;
+            self.registry.group = data_dir.group;
+            self.proxy.group = data_dir.group;
         }
         Ok(remark)
     }

@@ -17,7 +17,7 @@ pub(crate) const GROUP: (&str, u32) = ("lockgate", 65_532);
 
 /// A user to run as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Account {
+pub(crate) struct SystemUser {
     /// As the configuration or the database calls it.
     pub(crate) name: String,
     pub(crate) user: u32,
@@ -27,11 +27,11 @@ pub(crate) struct Account {
 /// Whom each half runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Users {
-    pub(crate) proxy: Account,
-    pub(crate) registry: Account,
+    pub(crate) proxy: SystemUser,
+    pub(crate) registry: SystemUser,
 }
 
-impl Account {
+impl SystemUser {
     /// For files that it reads alone.
     pub(crate) fn owner(&self) -> UidGid {
         UidGid {
@@ -41,7 +41,7 @@ impl Account {
     }
 }
 
-impl fmt::Display for Account {
+impl fmt::Display for SystemUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name == self.user.to_string() {
             write!(f, "{}", self.user)
@@ -53,7 +53,7 @@ impl fmt::Display for Account {
 
 impl Users {
     /// That of one half.
-    pub(crate) fn of(&self, role: Role) -> &Account {
+    pub(crate) fn of(&self, role: Role) -> &SystemUser {
         match role {
             Role::Proxy => &self.proxy,
             Role::Registry => &self.registry,
@@ -61,7 +61,7 @@ impl Users {
     }
 
     /// Those that are configured, or the default ones.
-    pub(super) fn wanted(process: &Process) -> Result<Self, UserError> {
+    pub(super) fn configured(process: &Process) -> Result<Self, UserError> {
         let group = match &process.group {
             Some(id) => group_number(id)?,
             None => Group::from_name(GROUP.0)
@@ -74,7 +74,7 @@ impl Users {
                 Ok(Some(_)) => AccountId::Name(name.to_owned()),
                 _ => AccountId::Number(number),
             });
-            Ok(Account {
+            Ok(SystemUser {
                 user: user_number(key, &id)?,
                 name: id.to_string(),
                 group,
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn both_have_a_user_of_their_own_and_one_group() {
-        let users = Users::wanted(&Process::default()).unwrap();
+        let users = Users::configured(&Process::default()).unwrap();
         assert_ne!(users.proxy.user, users.registry.user);
         assert_eq!(users.proxy.group, users.registry.group);
         assert_ne!((users.proxy.user, users.registry.user), (0, 0));

@@ -33,7 +33,7 @@ impl fmt::Display for UnitName {
 
 /// Whose service it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub(crate) enum ServiceScope {
     /// The machine's; installed by root, started at boot.
     System,
     /// One user's; started when they log in, or at boot when they linger.
@@ -63,9 +63,9 @@ pub(crate) struct SocketUnitError {
 
 /// A service to be.
 #[derive(Debug, Clone)]
-pub(crate) struct Definition {
+pub(crate) struct ServiceDefinition {
     pub(crate) name: UnitName,
-    pub(crate) scope: Scope,
+    pub(crate) scope: ServiceScope,
     /// The binary, absolute.
     pub(crate) program: PathBuf,
     pub(crate) home: Home,
@@ -81,7 +81,7 @@ pub(crate) struct Definition {
     pub(crate) sockets: Vec<SocketUnit>,
 }
 
-impl Definition {
+impl ServiceDefinition {
     /// Takes up what `configuration` needs.
     #[must_use]
     pub(crate) fn with(mut self, configuration: &Config) -> Self {

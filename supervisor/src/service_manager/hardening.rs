@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::definition::{Definition, Scope};
+use super::definition::{ServiceDefinition, ServiceScope};
 use super::escape::quoted;
 
 /// For any user. Absent on purpose: `RestrictSUIDSGID`, since directories of images carry the set-group-ID bit.
@@ -37,9 +37,9 @@ const SYSTEM: [&str; 11] = [
     "CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_SETPCAP CAP_KILL CAP_CHOWN CAP_FOWNER CAP_FSETID CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH",
 ];
 
-pub(super) fn directives(definition: &Definition) -> Vec<String> {
+pub(super) fn directives(definition: &ServiceDefinition) -> Vec<String> {
     let mut lines: Vec<_> = EVERYWHERE.map(str::to_owned).into();
-    if definition.scope == Scope::User {
+    if definition.scope == ServiceScope::User {
         return lines;
     }
     lines.extend(SYSTEM.map(str::to_owned));
@@ -61,7 +61,7 @@ fn is_below(path: &Path, roots: &[&str]) -> bool {
 }
 
 /// The home must be there; the others are made at the first start where they are missing, or their lack is said then.
-fn writable(definition: &Definition) -> String {
+fn writable(definition: &ServiceDefinition) -> String {
     let home = definition.home.root();
     let others: Vec<&PathBuf> = definition
         .writes

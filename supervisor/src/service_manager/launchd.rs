@@ -1,10 +1,10 @@
 //! A launchd daemon: launchd.plist(5). Lockgate runs on Linux, so what it starts is a container.
 
-use super::definition::Definition;
+use super::definition::ServiceDefinition;
 use super::escape::xml;
 
 /// The whole property list. `port`: where clients reach it.
-pub(crate) fn plist(definition: &Definition, port: u16) -> String {
+pub(crate) fn plist(definition: &ServiceDefinition, port: u16) -> String {
     let label = format!("org.{}", definition.name);
     let volume = format!("{}:/srv", definition.home.root().display());
     let publish = format!("{port}:{port}");

@@ -17,11 +17,11 @@ mod unit;
 mod unit_file;
 mod windows;
 
-pub(crate) use definition::{Definition, Scope, SocketUnit, UnitName};
+pub(crate) use definition::{ServiceDefinition, ServiceScope, SocketUnit, UnitName};
 pub(crate) use launchd::plist;
 pub(crate) use socket::text as socket_unit;
 pub(crate) use system_accounts::make as make_accounts;
-pub(crate) use systemd::Manager;
+pub(crate) use systemd::ServiceManager;
 pub(crate) use unit::text as service_unit;
-pub(crate) use unit_file::{Consent, UnitFile, Written};
+pub(crate) use unit_file::{Consent, UnitChange, UnitFile};
 pub(crate) use windows::definition as windows_service;

@@ -1,9 +1,9 @@
 //! The systemd socket: systemd.socket(5). The service manager listens, so that not even a stopped service refuses.
 
-use super::definition::{Definition, SocketUnit};
+use super::definition::{ServiceDefinition, SocketUnit};
 
 /// The whole unit file.
-pub(crate) fn text(definition: &Definition, socket: &SocketUnit) -> String {
+pub(crate) fn text(definition: &ServiceDefinition, socket: &SocketUnit) -> String {
     format!(
         "\
 [Unit]

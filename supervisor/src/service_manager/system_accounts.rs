@@ -12,7 +12,7 @@ const USERS: [(&str, u32); 2] = [PROXY, REGISTRY];
 
 /// An account that cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AccountsError {
+pub(crate) enum SystemAccountsError {
     /// There is no means to.
     #[error("cannot make the accounts {} and {}: neither systemd-sysusers nor useradd is here; make them, or name others under process in config.yml", PROXY.0, REGISTRY.0)]
     NoMeans,
@@ -22,7 +22,7 @@ pub(crate) enum AccountsError {
 }
 
 /// Makes those that are missing; gives their names.
-pub(crate) fn make() -> Result<Vec<&'static str>, AccountsError> {
+pub(crate) fn make() -> Result<Vec<&'static str>, SystemAccountsError> {
     let group = Group::from_name(GROUP.0).ok().flatten().is_none();
     let users = USERS.into_iter().map(|(user, _)| user);
     let users = users.filter(|user| User::from_name(user).ok().flatten().is_none());
@@ -48,7 +48,7 @@ fn by_sysusers() -> io::Result<()> {
     succeed(command.output()?)
 }
 
-fn by_hand(missing: &[&'static str]) -> Result<(), AccountsError> {
+fn by_hand(missing: &[&'static str]) -> Result<(), SystemAccountsError> {
     for &name in missing {
         let (program, arguments) = match USERS.into_iter().find(|(user, _)| *user == name) {
             None => ("groupadd", group_arguments()),
@@ -56,7 +56,7 @@ fn by_hand(missing: &[&'static str]) -> Result<(), AccountsError> {
         };
         let output = Command::new(program).args(arguments).arg(name).output();
         output.and_then(succeed).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => AccountsError::NoMeans,
+            io::ErrorKind::NotFound => SystemAccountsError::NoMeans,
             _ => refused(program, &error),
         })?;
     }
@@ -94,8 +94,8 @@ fn succeed(output: Output) -> io::Result<()> {
     }
 }
 
-fn refused(program: &'static str, error: &io::Error) -> AccountsError {
-    AccountsError::Refused {
+fn refused(program: &'static str, error: &io::Error) -> SystemAccountsError {
+    SystemAccountsError::Refused {
         program,
         message: error.to_string(),
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::definition::Scope;
+use super::definition::ServiceScope;
 use crate::os::environment::Environment;
 
 /// Where an administrator's units are: systemd.unit(5), table 1.
@@ -48,17 +48,17 @@ pub(crate) struct UnitState {
 
 /// A running service manager.
 #[derive(Debug)]
-pub(crate) struct Manager {
-    scope: Scope,
+pub(crate) struct ServiceManager {
+    scope: ServiceScope,
     units: PathBuf,
 }
 
-impl Manager {
+impl ServiceManager {
     /// The one of `scope`, if it runs.
-    pub(crate) fn running(scope: Scope, environment: &Environment) -> Result<Self, ManagerError> {
+    pub(crate) fn running(scope: ServiceScope, environment: &Environment) -> Result<Self, ManagerError> {
         let (socket, units) = match scope {
-            Scope::System => (PathBuf::from(BOOTED), PathBuf::from(SYSTEM_UNITS)),
-            Scope::User => (user_socket(environment)?, user_units(environment)?),
+            ServiceScope::System => (PathBuf::from(BOOTED), PathBuf::from(SYSTEM_UNITS)),
+            ServiceScope::User => (user_socket(environment)?, user_units(environment)?),
         };
         match socket.exists() {
             true => Ok(Self { scope, units }),
@@ -125,7 +125,7 @@ impl Manager {
 
     fn systemctl(&self, words: &[&str]) -> Command {
         let mut command = Command::new("systemctl");
-        if self.scope == Scope::User {
+        if self.scope == ServiceScope::User {
             command.arg("--user");
         }
         command

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::definition::{Definition, Scope};
+use super::definition::{ServiceDefinition, ServiceScope};
 use super::escape::quoted;
 use super::hardening;
 use crate::exit_code;
@@ -13,12 +13,12 @@ const STOP_MARGIN: u64 = 30;
 const WATCHDOG: u64 = 60;
 
 /// The whole unit file.
-pub(crate) fn text(definition: &Definition) -> String {
+pub(crate) fn text(definition: &ServiceDefinition) -> String {
     let mut unit = vec![
         "[Unit]".to_owned(),
         "Description=Lockgate container registry".to_owned(),
     ];
-    if definition.scope == Scope::System {
+    if definition.scope == ServiceScope::System {
         // Its certificate names the machine's addresses.
         unit.extend(["Wants=network-online.target", "After=network-online.target"].map(str::to_owned));
     }
@@ -28,14 +28,14 @@ pub(crate) fn text(definition: &Definition) -> String {
     unit.push(String::new());
     unit.extend(hardening::directives(definition));
     let target = match definition.scope {
-        Scope::System => "multi-user.target",
-        Scope::User => "default.target",
+        ServiceScope::System => "multi-user.target",
+        ServiceScope::User => "default.target",
     };
     unit.extend([String::new(), "[Install]".to_owned(), format!("WantedBy={target}")]);
     unit.join("\n") + "\n"
 }
 
-fn run(definition: &Definition) -> Vec<String> {
+fn run(definition: &ServiceDefinition) -> Vec<String> {
     let command = |verb: &str, places: &[&Path]| {
         let words = places.iter().map(|place| quoted(place));
         let words: Vec<_> = [quoted(&definition.program), verb.to_owned()]
@@ -64,7 +64,7 @@ fn run(definition: &Definition) -> Vec<String> {
     lines
 }
 
-fn ends(definition: &Definition) -> Vec<String> {
+fn ends(definition: &ServiceDefinition) -> Vec<String> {
     let stop = definition.drain.as_secs() + STOP_MARGIN;
     vec![
         // The supervisor drains its children in order; what is left at the end of the time is killed.

@@ -18,18 +18,18 @@ pub(crate) enum Consent {
     /// No.
     Missing,
     /// `--force`
-    Given,
+    ChownedFiles,
 }
 
 /// What came of writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
+pub(crate) enum UnitChange {
     /// There was none.
-    Made,
+    Created,
     /// There was one of ours, or `--force` was given.
     Replaced,
     /// It was there, byte for byte.
-    Same,
+    Unchanged,
 }
 
 /// Why a unit file stays as it is.
@@ -81,27 +81,27 @@ impl UnitFile {
     }
 
     /// Whether [`Self::write`] would do it.
-    pub(crate) fn check(&self, text: &str, consent: Consent) -> Result<Written, UnitFileError> {
+    pub(crate) fn check(&self, text: &str, consent: Consent) -> Result<UnitChange, UnitFileError> {
         let wanted = marked(text);
         let (state, present) = match self.state()? {
-            State::Missing => return Ok(Written::Made),
+            State::Missing => return Ok(UnitChange::Created),
             State::Ours(present) | State::Edited(present) | State::Foreign(present) if present == wanted => {
-                return Ok(Written::Same);
+                return Ok(UnitChange::Unchanged);
             }
-            State::Ours(_) => return Ok(Written::Replaced),
+            State::Ours(_) => return Ok(UnitChange::Replaced),
             State::Edited(present) => ("has been edited", present),
             State::Foreign(present) => ("was not made by lockgate", present),
         };
         match consent {
-            Consent::Given => Ok(Written::Replaced),
+            Consent::ChownedFiles => Ok(UnitChange::Replaced),
             Consent::Missing => Err(self.foreign(state, difference(&present, &wanted))),
         }
     }
 
     /// Writes the unit; one that somebody edited stays unless they consent.
-    pub(crate) fn write(&self, text: &str, consent: Consent) -> Result<Written, UnitFileError> {
+    pub(crate) fn write(&self, text: &str, consent: Consent) -> Result<UnitChange, UnitFileError> {
         let written = self.check(text, consent)?;
-        if written != Written::Same {
+        if written != UnitChange::Unchanged {
             write_public(&self.path, marked(text), Existing::Overwrite)?;
         }
         Ok(written)
@@ -196,10 +196,10 @@ mod tests {
     fn an_edited_unit_stays_until_somebody_consents() {
         let directory = tempfile::tempdir().unwrap();
         let unit = UnitFile::new(directory.path(), "lockgate.service");
-        assert_eq!(unit.write(TEXT, Consent::Missing).unwrap(), Written::Made);
-        assert_eq!(unit.write(TEXT, Consent::Missing).unwrap(), Written::Same);
+        assert_eq!(unit.write(TEXT, Consent::Missing).unwrap(), UnitChange::Created);
+        assert_eq!(unit.write(TEXT, Consent::Missing).unwrap(), UnitChange::Unchanged);
         let newer = TEXT.replace("/x", "/y");
-        assert_eq!(unit.write(&newer, Consent::Missing).unwrap(), Written::Replaced);
+        assert_eq!(unit.write(&newer, Consent::Missing).unwrap(), UnitChange::Replaced);
 
         let edited = std::fs::read_to_string(unit.path()).unwrap() + "Nice=5\n";
         std::fs::write(unit.path(), &edited).unwrap();
@@ -209,7 +209,7 @@ mod tests {
             "{error}"
         );
         assert_eq!(std::fs::read_to_string(unit.path()).unwrap(), edited);
-        assert_eq!(unit.write(&newer, Consent::Given).unwrap(), Written::Replaced);
+        assert_eq!(unit.write(&newer, Consent::ChownedFiles).unwrap(), UnitChange::Replaced);
         assert!(unit.is_removable(Consent::Missing).unwrap());
         unit.remove().unwrap();
         assert!(!unit.is_removable(Consent::Missing).unwrap());
@@ -221,6 +221,6 @@ mod tests {
         let unit = UnitFile::new(directory.path(), "lockgate.service");
         std::fs::write(unit.path(), TEXT).unwrap();
         assert!(unit.is_removable(Consent::Missing).is_err() && unit.check(TEXT, Consent::Missing).is_err());
-        assert!(unit.is_removable(Consent::Given).unwrap());
+        assert!(unit.is_removable(Consent::ChownedFiles).unwrap());
     }
 }

@@ -1,10 +1,10 @@
 //! A Windows service, as WinSW takes it. Lockgate runs on Linux, so what it starts is WSL.
 
-use super::definition::Definition;
+use super::definition::ServiceDefinition;
 use super::escape::xml;
 
 /// The whole document, with what to do with it.
-pub(crate) fn definition(definition: &Definition) -> String {
+pub(crate) fn definition(definition: &ServiceDefinition) -> String {
     let places: Vec<_> = definition
         .places()
         .iter()

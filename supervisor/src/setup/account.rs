@@ -8,7 +8,7 @@ use lockgate_registry::accounts::{AccountName, Accounts, PasswordHash, hash_pass
 use super::password::{Password, kept_in};
 use super::{SetupError, directories, ownership};
 use crate::os::environment::Environment;
-use crate::sandbox::run_as::Decided;
+use crate::sandbox::run_as::RunAs;
 
 const DEFAULT_NAME: &str = "admin";
 
@@ -25,7 +25,7 @@ pub(super) fn ensure(
     config: &Config,
     home: &Home,
     environment: &Environment,
-    decided: &Decided,
+    run_as: &RunAs,
     made: &mut Vec<PathBuf>,
 ) -> Result<Option<FirstAccount>, SetupError> {
     let Some(htpasswd) = &config.auth.htpasswd else {
@@ -47,8 +47,8 @@ pub(super) fn ensure(
         .parse()
         .expect("a hash that was just made is well formed");
     Accounts::new(&htpasswd.path).add(&name, &hash)?;
-    if let Some(users) = decided.owners() {
-        ownership::give_new(&htpasswd.path, is_new.then_some(directory), &users.registry)?;
+    if let Some(users) = run_as.owners() {
+        ownership::assign_new(&htpasswd.path, is_new.then_some(directory), &users.registry)?;
     }
     made.push(htpasswd.path.clone());
     let password = match password {

@@ -8,33 +8,33 @@ use std::path::{Path, PathBuf};
 use lockgate_files::{Modes, make_directory, set_owner_and_mode};
 use lockgate_registry::storage::Layout;
 
-use crate::sandbox::run_as::Tree;
-use crate::sandbox::system_user::Account;
+use crate::sandbox::run_as::DataDir;
+use crate::sandbox::system_user::SystemUser;
 
 /// As the registry makes them: the group reads, and new directories are the group's.
-const DIRECTORY: u32 = 0o2750;
-const FILE: u32 = 0o640;
+const DIRECTORY_MODE: u32 = 0o2750;
+const FILE_MODE: u32 = 0o640;
 
 /// A tree that could not be given away.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", .path.display())]
-pub(crate) struct TreeError {
+pub(crate) struct DataDirError {
     path: PathBuf,
     source: io::Error,
 }
 
 /// How much was given away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Given {
+pub(crate) struct ChownedFiles {
     pub(crate) files: u64,
     pub(crate) directories: u64,
 }
 
 /// The tree below `root`, if a registry has been there, or if somebody else than root has made the place for one.
-pub(crate) fn found(root: &Path) -> Option<Tree> {
+pub(crate) fn existing(root: &Path) -> Option<DataDir> {
     let place = || root.metadata().ok().filter(|found| found.uid() != 0);
     let metadata = Layout::new(root).blobs().parent()?.metadata().ok().or_else(place)?;
-    Some(Tree {
+    Some(DataDir {
         root: root.to_owned(),
         user: metadata.uid(),
         group: metadata.gid(),
@@ -43,11 +43,11 @@ pub(crate) fn found(root: &Path) -> Option<Tree> {
 
 /// Makes the directories down to the blobs, which the proxy is confined to: it cannot be given what is not there.
 /// What cannot be made is the registry's to tell.
-pub(crate) fn make(root: &Path, owner: Option<&Account>) -> Result<(), TreeError> {
+pub(crate) fn create(root: &Path, owner: Option<&SystemUser>) -> Result<(), DataDirError> {
     let layout = Layout::new(root);
     // An empty place that root has made is for this.
-    if let Some(owner) = owner.filter(|_| root.is_dir() && found(root).is_none()) {
-        set_owner_and_mode(&real(root), owner.owner(), DIRECTORY).map_err(|source| TreeError {
+    if let Some(owner) = owner.filter(|_| root.is_dir() && existing(root).is_none()) {
+        set_owner_and_mode(&real(root), owner.owner(), DIRECTORY_MODE).map_err(|source| DataDirError {
             path: root.to_owned(),
             source,
         })?;
@@ -56,14 +56,18 @@ pub(crate) fn make(root: &Path, owner: Option<&Account>) -> Result<(), TreeError
     missing.reverse();
     for directory in missing {
         // What lies above the root is nobody's in particular.
-        let mode = if directory.starts_with(root) { DIRECTORY } else { 0o755 };
+        let mode = if directory.starts_with(root) {
+            DIRECTORY_MODE
+        } else {
+            0o755
+        };
         match make_directory(directory, mode, Modes::AsMounted) {
             Ok(true) => {}
             Ok(false) => continue,
             Err(_) => return Ok(()),
         }
         if let Some(owner) = owner.filter(|_| directory.starts_with(root)) {
-            lchown(directory, Some(owner.user), Some(owner.group)).map_err(|source| TreeError {
+            lchown(directory, Some(owner.user), Some(owner.group)).map_err(|source| DataDirError {
                 path: directory.to_owned(),
                 source,
             })?;
@@ -73,16 +77,16 @@ pub(crate) fn make(root: &Path, owner: Option<&Account>) -> Result<(), TreeError
 }
 
 /// Gives everything below `root` to `owner`, with the modes that the registry would have chosen.
-pub(crate) fn give(root: &Path, owner: &Account) -> Result<Given, TreeError> {
-    let mut given = Given::default();
+pub(crate) fn chown(root: &Path, owner: &SystemUser) -> Result<ChownedFiles, DataDirError> {
+    let mut chowned = ChownedFiles::default();
     let mut directories = vec![real(root)];
     while let Some(directory) = directories.pop() {
-        let failed = |source| TreeError {
+        let failed = |source| DataDirError {
             path: directory.clone(),
             source,
         };
-        set_owner_and_mode(&directory, owner.owner(), DIRECTORY).map_err(failed)?;
-        given.directories += 1;
+        set_owner_and_mode(&directory, owner.owner(), DIRECTORY_MODE).map_err(failed)?;
+        chowned.directories += 1;
         for entry in fs::read_dir(&directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let path = entry.path();
@@ -91,16 +95,16 @@ pub(crate) fn give(root: &Path, owner: &Account) -> Result<Given, TreeError> {
                 directories.push(path);
             } else {
                 let changed = if kind.is_file() {
-                    set_owner_and_mode(&path, owner.owner(), FILE)
+                    set_owner_and_mode(&path, owner.owner(), FILE_MODE)
                 } else {
                     lchown(&path, Some(owner.user), Some(owner.group))
                 };
-                changed.map_err(|source| TreeError { path, source })?;
-                given.files += 1;
+                changed.map_err(|source| DataDirError { path, source })?;
+                chowned.files += 1;
             }
         }
     }
-    Ok(given)
+    Ok(chowned)
 }
 
 /// Where a place that the administrator named is: it may be a link, say to another disk. What lies below may not.
@@ -109,7 +113,7 @@ pub(crate) fn real(named: &Path) -> PathBuf {
 }
 
 /// The first directory or file on the way to a blob that `account` cannot read, if there is one.
-pub(crate) fn unreadable_blob(root: &Path, account: &Account) -> Option<PathBuf> {
+pub(crate) fn unreadable_blob(root: &Path, account: &SystemUser) -> Option<PathBuf> {
     let layout = Layout::new(root);
     let on_the_way = layout.blobs().ancestors().take_while(|path| path.starts_with(root));
     let mut way: Vec<PathBuf> = on_the_way.map(Path::to_owned).collect();
@@ -123,7 +127,7 @@ pub(crate) fn unreadable_blob(root: &Path, account: &Account) -> Option<PathBuf>
     way.into_iter().find(|path| {
         path.metadata().is_ok_and(|found| {
             let rights = if found.is_dir() { 0o1 } else { 0o4 };
-            !crate::sandbox::path_access::may(&found, account, rights)
+            !crate::sandbox::path_access::allows(&found, account, rights)
         })
     })
 }
@@ -139,8 +143,8 @@ mod tests {
 
     use super::*;
 
-    fn present() -> Account {
-        Account {
+    fn present() -> SystemUser {
+        SystemUser {
             name: "present".into(),
             user: nix::unistd::geteuid().as_raw(),
             group: nix::unistd::getegid().as_raw(),
@@ -163,19 +167,19 @@ mod tests {
         fs::write(blob.join("data"), "x").unwrap();
         fs::set_permissions(blob.join("data"), Permissions::from_mode(0o600)).unwrap();
         std::os::unix::fs::symlink(&outside, root.join("link")).unwrap();
-        assert_eq!(found(&root).unwrap().user, present().user);
+        assert_eq!(existing(&root).unwrap().user, present().user);
 
-        let given = give(&root, &present()).unwrap();
+        let chowned = chown(&root, &present()).unwrap();
         assert_eq!(
-            given,
-            Given {
+            chowned,
+            ChownedFiles {
                 files: 2,
                 directories: 8
             }
         );
         assert_eq!(
             (mode(&root), mode(&blob), mode(&blob.join("data"))),
-            (DIRECTORY, DIRECTORY, FILE)
+            (DIRECTORY_MODE, DIRECTORY_MODE, FILE_MODE)
         );
         assert_eq!(mode(&outside), 0o600, "a link was followed");
     }
@@ -188,7 +192,7 @@ mod tests {
         let outside = directory.path().join("outside");
         fs::write(&outside, "").unwrap();
         fs::hard_link(&outside, root.join("data")).unwrap();
-        let error = give(&root, &present()).unwrap_err();
+        let error = chown(&root, &present()).unwrap_err();
         assert!(error.to_string().contains("second name"), "{error}");
     }
 
@@ -196,8 +200,8 @@ mod tests {
     fn what_keeps_the_proxy_from_a_blob_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("data");
-        make(&root, None).unwrap();
-        let stranger = Account {
+        create(&root, None).unwrap();
+        let stranger = SystemUser {
             name: "stranger".into(),
             user: 4_000_000,
             group: directory.path().metadata().unwrap().gid(),

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use lockgate_config::{Address, Home};
 use lockgate_files::{Existing, WriteError, write_private};
 
-use super::request::Wish;
+use super::request::SetupRequest;
 use super::{SetupError, listen};
 
 /// The text, and the address in it.
@@ -18,21 +18,21 @@ pub(super) struct Draft {
 
 impl Draft {
     /// `None` when there is a configuration.
-    pub(super) fn of(wish: &Wish<'_>) -> Result<Option<Self>, SetupError> {
-        if wish.config.is_some() || wish.home.config_file().exists() {
+    pub(super) fn of(request: &SetupRequest<'_>) -> Result<Option<Self>, SetupError> {
+        if request.config.is_some() || request.home.config_file().exists() {
             return Ok(None);
         }
-        let (address, socket) = listen::choose(wish.listen.as_ref(), wish.serve)?;
+        let (address, socket) = listen::choose(request.listen.as_ref(), request.serve)?;
         Ok(Some(Self {
-            text: lockgate_config::template(&address.to_string(), wish.hostnames),
+            text: lockgate_config::template(&address.to_string(), request.hostnames),
             address,
             socket,
         }))
     }
 
     /// What overrides variables: the address that was asked for, with its real port.
-    pub(super) fn listen(&self, wish: &Wish<'_>) -> Option<String> {
-        wish.listen.as_ref().map(|_| self.address.to_string())
+    pub(super) fn listen(&self, request: &SetupRequest<'_>) -> Option<String> {
+        request.listen.as_ref().map(|_| self.address.to_string())
     }
 
     /// Writes it, unless there is one by now.

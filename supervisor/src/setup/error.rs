@@ -8,7 +8,7 @@ use lockgate_files::WriteError;
 use lockgate_registry::accounts::{AccountsError, InvalidAccountName, PasswordError as HashError};
 use lockgate_registry::auth::KeyError;
 
-use super::missing::Absent;
+use super::missing::MissingFile;
 use super::password::PasswordError;
 use super::{data_dir, ownership};
 use crate::certificates::own::CertificateError;
@@ -24,7 +24,7 @@ pub(crate) enum SetupError {
     Directory { path: PathBuf, source: io::Error },
     /// What a home that has served should have.
     #[error(transparent)]
-    Absent(#[from] Absent),
+    Missing(#[from] MissingFile),
     /// The configuration that is there.
     #[error(transparent)]
     Configuration(#[from] LoadError),
@@ -57,7 +57,7 @@ pub(crate) enum SetupError {
     Chown,
     /// The data.
     #[error(transparent)]
-    Tree(#[from] data_dir::TreeError),
+    DataDir(#[from] data_dir::DataDirError),
     /// Data that the proxy cannot read.
     #[error(
         "{}: the proxy runs as user {user} and cannot read it; `lockgate start --chown` gives the data to its users",
@@ -77,7 +77,7 @@ impl From<SetupError> for Failure {
         match error {
             SetupError::Configuration(error) => error.into(),
             SetupError::Certificate(CertificateError::HostName(_))
-            | SetupError::Absent(_)
+            | SetupError::Missing(_)
             | SetupError::User(_)
             | SetupError::Unreadable { .. }
             | SetupError::TokenKey(KeyError::Content { .. }) => Self::configuration(error),

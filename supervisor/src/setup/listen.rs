@@ -11,8 +11,8 @@ const HTTPS: u16 = 443;
 const UNPRIVILEGED: u16 = 5443;
 
 /// The address to write, and the socket if one was opened. Port 0 becomes the port that the system gave.
-pub(super) fn choose(wish: Option<&Address>, serve: bool) -> Result<(Address, Option<TcpListener>), SetupError> {
-    match wish {
+pub(super) fn choose(request: Option<&Address>, serve: bool) -> Result<(Address, Option<TcpListener>), SetupError> {
+    match request {
         Some(Address::Tcp { host, port }) if serve || *port == 0 => {
             let socket = listen_tcp(host, *port)?;
             Ok((with_port(host, *port, &socket), Some(socket)))

@@ -11,17 +11,17 @@ use crate::os::shell::shell_word;
 /// It is not there, though it was.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Absent(String);
+pub(crate) struct MissingFile(String);
 
 /// Where to look, and how commands name it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct Locations<'a> {
     pub(crate) home: &'a Home,
     /// A configuration that is not the home's.
     pub(crate) config: Option<&'a Path>,
 }
 
-impl Asked<'_> {
+impl Locations<'_> {
     fn places(&self) -> String {
         let config = self.config.map(|config| format!(" --config {}", word(config)));
         format!("--home {}{}", word(self.home.root()), config.unwrap_or_default())
@@ -29,9 +29,9 @@ impl Asked<'_> {
 }
 
 /// The home's own configuration file, unless another is named.
-pub(crate) fn configuration(history: &History, asked: Asked<'_>) -> Result<(), Absent> {
-    let path = asked.home.config_file();
-    let is_missing = asked.config.is_none() && !path.exists();
+pub(crate) fn configuration(history: &History, locations: Locations<'_>) -> Result<(), MissingFile> {
+    let path = locations.home.config_file();
+    let is_missing = locations.config.is_none() && !path.exists();
     let Some(record) = history.served().filter(|_| is_missing) else {
         return Ok(());
     };
@@ -42,26 +42,26 @@ pub(crate) fn configuration(history: &History, asked: Asked<'_>) -> Result<(), A
     match record.config().filter(|other| **other != path && other.exists()) {
         Some(other) => lines.push(format!(
             "it served with another one: lockgate start {} --config {}",
-            asked.places(),
+            locations.places(),
             word(other)
         )),
         None => lines.push("put it back, from a backup say".to_owned()),
     }
     lines.push(format!(
         "or make a new one, where every account may do everything: lockgate setup --again {}",
-        asked.places()
+        locations.places()
     ));
-    Err(Absent(lines.join("\n")))
+    Err(MissingFile(lines.join("\n")))
 }
 
 /// The accounts file and the images of `config`.
-pub(crate) fn files(history: &History, config: &Config, asked: Asked<'_>) -> Result<(), Absent> {
-    accounts(history, config, asked)?;
-    images(history, config, asked)
+pub(crate) fn files(history: &History, config: &Config, locations: Locations<'_>) -> Result<(), MissingFile> {
+    accounts(history, config, locations)?;
+    images(history, config, locations)
 }
 
 /// The accounts file of `config`.
-pub(crate) fn accounts(history: &History, config: &Config, asked: Asked<'_>) -> Result<(), Absent> {
+pub(crate) fn accounts(history: &History, config: &Config, locations: Locations<'_>) -> Result<(), MissingFile> {
     let (Some(record), Some(htpasswd)) = (history.served(), &config.auth.htpasswd) else {
         return Ok(());
     };
@@ -69,31 +69,31 @@ pub(crate) fn accounts(history: &History, config: &Config, asked: Asked<'_>) -> 
     if path.try_exists().unwrap_or(true) {
         return Ok(());
     }
-    Err(Absent(format!(
+    Err(MissingFile(format!(
         "auth.htpasswd.path = {}: missing, and this home has served{}\n\
          correct the path, or put the file back\n\
          or make a new one, with one account: lockgate user add NAME {} --file {}",
         path.display(),
         before(record.accounts(), path, " with the accounts in "),
-        asked.places(),
+        locations.places(),
         word(path)
     )))
 }
 
 /// The images of `config`.
-pub(crate) fn images(history: &History, config: &Config, asked: Asked<'_>) -> Result<(), Absent> {
+pub(crate) fn images(history: &History, config: &Config, locations: Locations<'_>) -> Result<(), MissingFile> {
     let root = &config.storage.root;
     let Some(record) = history.served().filter(|_| !holds_images(root)) else {
         return Ok(());
     };
-    Err(Absent(format!(
+    Err(MissingFile(format!(
         "storage.filesystem.rootdirectory = {}: no {} is there, and this home has served{}\n\
          correct the path, or mount the disk\n\
          or begin with no images: lockgate setup --again {}",
         root.display(),
         Layout::TREE,
         before(record.root(), root, " the images in "),
-        asked.places()
+        locations.places()
     )))
 }
 

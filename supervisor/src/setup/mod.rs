@@ -22,21 +22,21 @@ use lockgate_config::{Config, Home};
 
 use crate::certificates::own::OwnCertificates;
 use crate::configuration::source::{ConfigSource, LoadedConfig};
-use crate::sandbox::run_as::{self, Decided};
+use crate::sandbox::run_as::RunAs;
 
 pub(crate) use account::FirstAccount;
-use data_dir::Given;
+use data_dir::ChownedFiles;
 pub(crate) use directories::prepare as prepare_directories;
 use draft::Draft;
 pub(crate) use error::SetupError;
-use missing::Asked;
-pub(crate) use request::Wish;
-use rollback::Trail;
-use served::{History, Record};
+use missing::Locations;
+pub(crate) use request::SetupRequest;
+use rollback::Rollback;
+use served::{History, ServedRecord};
 
 /// Everything is there.
 #[derive(Debug)]
-pub(crate) struct Prepared {
+pub(crate) struct SetupOutcome {
     pub(crate) source: ConfigSource,
     pub(crate) loaded: LoadedConfig,
     /// The listening socket, when the address had to be tried out to be chosen.
@@ -53,24 +53,24 @@ pub(crate) struct Prepared {
     pub(crate) found: Vec<String>,
     pub(crate) changes: Vec<String>,
     /// Whom the two halves run as.
-    pub(crate) decided: Decided,
+    pub(crate) run_as: RunAs,
     /// What was given away.
-    pub(crate) given: Option<Given>,
+    pub(crate) chowned: Option<ChownedFiles>,
 }
 
-impl Prepared {
+impl SetupOutcome {
     /// What a person should know about users and data, a line each.
     pub(crate) fn tell(&self, mut say: impl FnMut(&str)) {
-        if let (Some(given), Some(users)) = (self.given, self.decided.users()) {
+        if let (Some(chowned), Some(users)) = (self.chowned, self.run_as.users()) {
             say(&format!(
                 "{}: {} files and {} directories belong to user {} now",
                 self.loaded.config.storage.root.display(),
-                given.files,
-                given.directories,
+                chowned.files,
+                chowned.directories,
                 users.registry
             ));
         }
-        let remarks = self.decided.remarks();
+        let remarks = self.run_as.remarks();
         self.changes.iter().chain(&remarks).for_each(|remark| say(remark));
     }
 
@@ -83,24 +83,24 @@ impl Prepared {
 }
 
 /// Makes what is missing. What a home that has served should have is not made, and nothing is made then.
-pub(crate) fn prepare(wish: &Wish<'_>, trail: &mut Trail) -> Result<Prepared, SetupError> {
-    let home = wish.home;
-    let history = wish.history();
-    missing::configuration(&history, wish.asked())?;
-    let draft = Draft::of(wish)?;
+pub(crate) fn prepare(request: &SetupRequest<'_>, rollback: &mut Rollback) -> Result<SetupOutcome, SetupError> {
+    let home = request.home;
+    let history = request.history();
+    missing::configuration(&history, request.locations())?;
+    let draft = Draft::of(request)?;
     let listen = match &draft {
-        Some(draft) => draft.listen(wish),
-        None => wish.listen.as_ref().map(ToString::to_string),
+        Some(draft) => draft.listen(request),
+        None => request.listen.as_ref().map(ToString::to_string),
     };
-    let path = wish.config.clone().unwrap_or_else(|| home.config_file());
-    let source = ConfigSource::new(path, wish.environment, listen.as_deref());
+    let path = request.config.clone().unwrap_or_else(|| home.config_file());
+    let source = ConfigSource::new(path, request.environment, listen.as_deref());
     let loaded = match &draft {
         Some(draft) => source.parse(draft.text.clone())?,
         None => source.load()?,
     };
     let config = &loaded.config;
-    missing::files(&history, config, wish.asked())?;
-    let record = Record::new(config, source.path());
+    missing::files(&history, config, request.locations())?;
+    let record = ServedRecord::new(config, source.path());
     let changes = history
         .served()
         .map(|before| before.changes(&record))
@@ -110,7 +110,7 @@ pub(crate) fn prepare(wish: &Wish<'_>, trail: &mut Trail) -> Result<Prepared, Se
         History::Served(_) => Vec::new(),
     };
 
-    trail.look(config);
+    rollback.watch(config);
     prepare_directories(home)?;
     served::begin(home)?;
     let mut made = Vec::new();
@@ -122,18 +122,18 @@ pub(crate) fn prepare(wish: &Wish<'_>, trail: &mut Trail) -> Result<Prepared, Se
         }
         None => None,
     };
-    let tree = data_dir::found(&config.storage.root).filter(|_| !wish.chown);
-    let decided = run_as::decide(config, home, tree.as_ref())?;
-    let (certificates, issued) = certificates(config, wish, &decided, &mut made)?;
+    let data_dir = data_dir::existing(&config.storage.root).filter(|_| !request.chown);
+    let run_as = RunAs::resolve(config, home, data_dir.as_ref())?;
+    let (certificates, issued) = certificates(config, request, &run_as, &mut made)?;
     let mut account = None;
-    if wish.config.is_none() {
-        account = account::ensure(config, home, wish.environment, &decided, &mut made)?;
+    if request.config.is_none() {
+        account = account::ensure(config, home, request.environment, &run_as, &mut made)?;
     }
-    let given = data(config, wish, &decided, &mut made)?;
-    entrust(config, home, &decided, &mut made)?;
-    Ok(Prepared {
-        decided,
-        given,
+    let chowned = data(config, request, &run_as, &mut made)?;
+    assign_files(config, home, &run_as, &mut made)?;
+    Ok(SetupOutcome {
+        run_as,
+        chowned,
         source,
         loaded,
         socket,
@@ -149,15 +149,15 @@ pub(crate) fn prepare(wish: &Wish<'_>, trail: &mut Trail) -> Result<Prepared, Se
 /// The authority and the leaf, when they are ours, and why a leaf was issued now.
 fn certificates(
     config: &Config,
-    wish: &Wish<'_>,
-    decided: &Decided,
+    request: &SetupRequest<'_>,
+    run_as: &RunAs,
     made: &mut Vec<PathBuf>,
 ) -> Result<(Option<OwnCertificates>, Option<Reason>), SetupError> {
-    let home = wish.home;
-    let Some(own) = OwnCertificates::of(config, home, wish.hostnames) else {
+    let home = request.home;
+    let Some(own) = OwnCertificates::of(config, home, request.hostnames) else {
         return Ok((None, None));
     };
-    let own = own.read_by(decided.users().map(|users| users.proxy.owner()));
+    let own = own.read_by(run_as.users().map(|users| users.proxy.owner()));
     if own.ensure_authority()? {
         made.extend([home.ca_key(), home.ca_certificate()]);
     }
@@ -171,47 +171,47 @@ fn certificates(
 /// Makes the way to the blobs, and gives data away when that was asked for.
 fn data(
     config: &Config,
-    wish: &Wish<'_>,
-    decided: &Decided,
+    request: &SetupRequest<'_>,
+    run_as: &RunAs,
     made: &mut Vec<PathBuf>,
-) -> Result<Option<Given>, SetupError> {
+) -> Result<Option<ChownedFiles>, SetupError> {
     let root = &config.storage.root;
     let is_missing = !served::holds_images(root);
-    let given = make_data(root, wish, decided)?;
+    let chowned = make_data(root, request, run_as)?;
     if is_missing && served::holds_images(root) {
         made.push(root.clone());
     }
-    Ok(given)
+    Ok(chowned)
 }
 
-fn make_data(root: &Path, wish: &Wish<'_>, decided: &Decided) -> Result<Option<Given>, SetupError> {
-    let Some(users) = decided.users() else {
-        if wish.chown {
+fn make_data(root: &Path, request: &SetupRequest<'_>, run_as: &RunAs) -> Result<Option<ChownedFiles>, SetupError> {
+    let Some(users) = run_as.users() else {
+        if request.chown {
             return Err(SetupError::Chown);
         }
         // A service may not make it later: systemd lets it write to what is there.
-        if wish.serve || wish.again || wish.config.is_none() || decided.owners().is_some() {
-            data_dir::make(root, None)?;
+        if request.serve || request.again || request.config.is_none() || run_as.owners().is_some() {
+            data_dir::create(root, None)?;
         }
         return Ok(None);
     };
-    let given = match wish.chown && root.exists() {
-        true => Some(data_dir::give(root, &users.registry)?),
+    let chowned = match request.chown && root.exists() {
+        true => Some(data_dir::chown(root, &users.registry)?),
         false => None,
     };
-    data_dir::make(root, Some(&users.registry))?;
+    data_dir::create(root, Some(&users.registry))?;
     match data_dir::unreadable_blob(root, &users.proxy) {
         Some(path) => Err(SetupError::Unreadable {
             path,
             user: users.proxy.to_string(),
         }),
-        None => Ok(given),
+        None => Ok(chowned),
     }
 }
 
 /// Makes what the registry could not, and leaves each file to its reader.
-fn entrust(config: &Config, home: &Home, decided: &Decided, made: &mut Vec<PathBuf>) -> Result<(), SetupError> {
-    let owners = decided.owners();
+fn assign_files(config: &Config, home: &Home, run_as: &RunAs, made: &mut Vec<PathBuf>) -> Result<(), SetupError> {
+    let owners = run_as.owners();
     if let Some(issuer) = &config.auth.issuer {
         let (missing, directory) = (
             !issuer.key.exists(),
@@ -222,11 +222,11 @@ fn entrust(config: &Config, home: &Home, decided: &Decided, made: &mut Vec<PathB
             made.push(issuer.key.clone());
         }
         if let Some(users) = owners.as_ref().filter(|_| missing) {
-            ownership::give_new(&issuer.key, directory, &users.registry)?;
+            ownership::assign_new(&issuer.key, directory, &users.registry)?;
         }
     }
     if let Some(users) = owners {
-        ownership::settle(config, home, &users)?;
+        ownership::apply(config, home, &users)?;
     }
     Ok(())
 }
@@ -241,11 +241,11 @@ pub(crate) fn for_readers<E: From<SetupError>>(
 ) -> Result<(), E> {
     if !is_named {
         let own = home.config_file() == config.path;
-        let asked = Asked {
+        let locations = Locations {
             home,
             config: (!own).then_some(config.path.as_path()),
         };
-        missing::accounts(&History::of(home), config, asked).map_err(SetupError::from)?;
+        missing::accounts(&History::of(home), config, locations).map_err(SetupError::from)?;
     }
     let path = config.auth.htpasswd.as_ref().map(|htpasswd| htpasswd.path.as_path());
     let missing = path.filter(|path| !path.exists());
@@ -258,14 +258,14 @@ pub(crate) fn for_readers<E: From<SetupError>>(
         return write();
     }
     // Before it is there: a file of root's would be in the way.
-    let tree = data_dir::found(&config.storage.root);
-    let decided = run_as::decide(config, home, tree.as_ref()).map_err(SetupError::from)?;
+    let data_dir = data_dir::existing(&config.storage.root);
+    let run_as = RunAs::resolve(config, home, data_dir.as_ref()).map_err(SetupError::from)?;
     write()?;
-    if let (Some(accounts), Some(users)) = (missing, decided.owners()) {
-        ownership::give_new(accounts, directory, &users.registry).map_err(SetupError::from)?;
+    if let (Some(accounts), Some(users)) = (missing, run_as.owners()) {
+        ownership::assign_new(accounts, directory, &users.registry).map_err(SetupError::from)?;
     }
     if home.run().is_dir() {
-        entrust(config, home, &decided, &mut Vec::new())?;
+        assign_files(config, home, &run_as, &mut Vec::new())?;
     }
     Ok(())
 }

@@ -14,8 +14,8 @@ use lockgate_files::{Modes, make_directories, set_owner_and_mode};
 
 use super::data_dir::real;
 use crate::os::ownership::ENTERED;
-use crate::sandbox::path_access::may;
-use crate::sandbox::system_user::{Account, Users};
+use crate::sandbox::path_access::allows;
+use crate::sandbox::system_user::{SystemUser, Users};
 
 /// A file whose owner could not be set.
 #[derive(Debug, thiserror::Error)]
@@ -37,19 +37,19 @@ const ABOVE: u32 = 0o755;
 const PRIVATE: u32 = 0o700;
 
 /// Gives each file below `home` to its reader. What is right already is left alone.
-pub(crate) fn settle(config: &Config, home: &Home, users: &Users) -> Result<(), OwnershipError> {
-    let root = Account {
+pub(crate) fn apply(config: &Config, home: &Home, users: &Users) -> Result<(), OwnershipError> {
+    let root = SystemUser {
         name: "root".into(),
         user: 0,
         group: users.proxy.group,
     };
-    let of_root = |directory: &Path, mode| place(directory, &root, mode);
+    let of_root = |directory: &Path, mode| assign(directory, &root, mode);
     let home_owner = home.root().metadata().map_or(0, |found| found.uid());
-    let of_home = Account {
+    let of_home = SystemUser {
         user: home_owner,
         ..root.clone()
     };
-    place(&real(home.root()), &of_home, SHARED)?;
+    assign(&real(home.root()), &of_home, SHARED)?;
     // Best effort: it is kept when serving has begun, and root is nobody in particular by then.
     let _ = set_owner_and_mode(&home.record_file(), root.owner(), 0o600);
     of_root(&home.run(), SOCKETS)?;
@@ -60,39 +60,39 @@ pub(crate) fn settle(config: &Config, home: &Home, users: &Users) -> Result<(), 
     }
     if let Some(tls) = home.leaf_key().parent() {
         of_root(tls, ENTERED)?;
-        give_secrets(tls, &users.proxy)?;
+        assign_secrets(tls, &users.proxy)?;
     }
     if let Some(auth) = home.htpasswd().parent() {
         of_root(auth, ENTERED)?;
-        give_secrets(auth, &users.registry)?;
+        assign_secrets(auth, &users.registry)?;
     }
-    give_named(config, home, users)?;
-    give_logs(&home.log(), users)?;
+    assign_named(config, home, users)?;
+    assign_logs(&home.log(), users)?;
     if let Some(directory) = config.log.file.as_ref().and_then(|file| file.directory.as_deref()) {
         // One that is there has the mode that somebody gave it.
         let make = || make_directories(directory, EVERYBODYS_OWN, ABOVE, Modes::AsMounted);
         if !directory.exists() && make().is_ok() {
             of_root(directory, EVERYBODYS_OWN)?;
         }
-        give_logs(directory, users)?;
+        assign_logs(directory, users)?;
     }
     Ok(())
 }
 
 /// A secret that was made now, and the directory if that was: neither is anybody else's yet.
-pub(crate) fn give_new(file: &Path, directory: Option<&Path>, reader: &Account) -> Result<(), OwnershipError> {
+pub(crate) fn assign_new(file: &Path, directory: Option<&Path>, reader: &SystemUser) -> Result<(), OwnershipError> {
     if let Some(directory) = directory {
-        let entered = Account {
+        let entered = SystemUser {
             user: 0,
             ..reader.clone()
         };
-        place(directory, &entered, ENTERED)?;
+        assign(directory, &entered, ENTERED)?;
     }
-    place(file, reader, 0o600)
+    assign(file, reader, 0o600)
 }
 
 /// Of a directory that is there.
-fn place(directory: &Path, owner: &Account, mode: u32) -> Result<(), OwnershipError> {
+fn assign(directory: &Path, owner: &SystemUser, mode: u32) -> Result<(), OwnershipError> {
     match set_owner_and_mode(directory, owner.owner(), mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         // A filesystem without owners, or a volume that is not ours to change: its reader tells whether that will do.
@@ -111,13 +111,13 @@ fn place(directory: &Path, owner: &Account, mode: u32) -> Result<(), OwnershipEr
 }
 
 /// Files for their owner alone get the owner who reads them; what everybody may read stays.
-fn give_secrets(directory: &Path, reader: &Account) -> Result<(), OwnershipError> {
+fn assign_secrets(directory: &Path, reader: &SystemUser) -> Result<(), OwnershipError> {
     for path in files_of(directory) {
         let secret = path
             .metadata()
             .is_ok_and(|found| found.permissions().mode() & 0o007 == 0);
         if secret {
-            place(&path, reader, 0o600)?;
+            assign(&path, reader, 0o600)?;
         }
     }
     Ok(())
@@ -125,7 +125,7 @@ fn give_secrets(directory: &Path, reader: &Account) -> Result<(), OwnershipError
 
 /// What somebody put into the home and root alone may read, as `htpasswd -c` leaves it: its reader's as well. Certificates
 /// are handed over instead.
-fn give_named(config: &Config, home: &Home, users: &Users) -> Result<(), OwnershipError> {
+fn assign_named(config: &Config, home: &Home, users: &Users) -> Result<(), OwnershipError> {
     let home = real(home.root());
     for ConfigFile { path, role, .. } in config.files() {
         let reader = match role.reader() {
@@ -136,21 +136,21 @@ fn give_named(config: &Config, home: &Home, users: &Users) -> Result<(), Ownersh
         let path = real(path);
         let is_closed = path
             .metadata()
-            .is_ok_and(|found| found.is_file() && !may(&found, reader, 0o4));
+            .is_ok_and(|found| found.is_file() && !allows(&found, reader, 0o4));
         if is_closed && !role.is_copied() && path.starts_with(&home) {
-            place(&path, reader, 0o600)?;
+            assign(&path, reader, 0o600)?;
         }
     }
     Ok(())
 }
 
 /// Each process goes on in the files that it left, also when it was another user then.
-fn give_logs(directory: &Path, users: &Users) -> Result<(), OwnershipError> {
+fn assign_logs(directory: &Path, users: &Users) -> Result<(), OwnershipError> {
     for path in files_of(directory) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         for (process, account) in [("proxy", &users.proxy), ("registry", &users.registry)] {
             if name.starts_with(process) && name.ends_with(".log") {
-                place(&path, account, 0o640)?;
+                assign(&path, account, 0o640)?;
             }
         }
     }

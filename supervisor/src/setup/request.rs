@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use lockgate_config::{Address, Home};
 
-use super::missing::Asked;
+use super::missing::Locations;
 use super::served::History;
 use crate::os::environment::Environment;
 
 /// What a person asked for.
 #[derive(Debug)]
-pub(crate) struct Wish<'a> {
+pub(crate) struct SetupRequest<'a> {
     pub(crate) home: &'a Home,
     /// A configuration of their own: then nothing is made but what it asks for.
     pub(crate) config: Option<PathBuf>,
@@ -27,10 +27,10 @@ pub(crate) struct Wish<'a> {
     pub(crate) environment: &'a Environment,
 }
 
-impl Wish<'_> {
+impl SetupRequest<'_> {
     /// Where commands that are proposed look.
-    pub(super) fn asked(&self) -> Asked<'_> {
-        Asked {
+    pub(super) fn locations(&self) -> Locations<'_> {
+        Locations {
             home: self.home,
             config: self.config.as_deref(),
         }

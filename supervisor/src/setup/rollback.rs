@@ -10,23 +10,23 @@ use nix::unistd::geteuid;
 
 /// Paths that were missing. Whoever is not alone in the home (`lock`) follows none.
 #[derive(Debug, Default)]
-pub(crate) struct Trail {
+pub(crate) struct Rollback {
     files: Vec<PathBuf>,
     /// Removed only when empty.
     directories: Vec<PathBuf>,
     /// Removed with everything below: nobody but Lockgate writes there.
     own: Vec<PathBuf>,
-    is_followed: bool,
+    is_armed: bool,
 }
 
-impl Trail {
+impl Rollback {
     /// Looks what of `home` is there.
     pub(crate) fn of(home: &Home) -> Self {
-        let mut trail = Self::default();
+        let mut rollback = Self::default();
         for own in [home.run(), home.log(), home.leaf_key().with_file_name("handed")] {
-            trail.directory(own.parent().unwrap_or(&own));
+            rollback.directory(own.parent().unwrap_or(&own));
             if !own.exists() {
-                trail.own.push(own);
+                rollback.own.push(own);
             }
         }
         for file in [
@@ -38,13 +38,13 @@ impl Trail {
             home.leaf_certificate(),
             home.leaf_key(),
         ] {
-            trail.file(file);
+            rollback.file(file);
         }
-        trail
+        rollback
     }
 
     /// Looks what of the files that `config` names is there.
-    pub(crate) fn look(&mut self, config: &Config) {
+    pub(crate) fn watch(&mut self, config: &Config) {
         let accounts = config.auth.htpasswd.iter().flat_map(|htpasswd| {
             let mut lock = htpasswd.path.clone().into_os_string();
             lock.push(".lock");
@@ -60,8 +60,8 @@ impl Trail {
     }
 
     /// Nobody else is in the home, so what is new from now on was made by this process and its children.
-    pub(crate) fn follow(&mut self) {
-        self.is_followed = true;
+    pub(crate) fn arm(&mut self) {
+        self.is_armed = true;
     }
 
     /// Removes the directories that were made and are empty: safe whoever else is in the home.
@@ -76,8 +76,8 @@ impl Trail {
     }
 
     /// Everything stays.
-    pub(crate) fn keep(&mut self) {
-        self.is_followed = false;
+    pub(crate) fn disarm(&mut self) {
+        self.is_armed = false;
     }
 
     fn file(&mut self, path: PathBuf) {
@@ -94,9 +94,9 @@ impl Trail {
     }
 }
 
-impl Drop for Trail {
+impl Drop for Rollback {
     fn drop(&mut self) {
-        if !self.is_followed {
+        if !self.is_armed {
             return;
         }
         let made = self
@@ -134,8 +134,8 @@ mod tests {
         Config::parse(&directory.join("config.yml"), text.as_bytes(), &[]).unwrap()
     }
 
-    fn make(trail: &mut Trail, directory: &Path, home: &Home) {
-        trail.look(&config(directory));
+    fn make(rollback: &mut Rollback, directory: &Path, home: &Home) {
+        rollback.watch(&config(directory));
         for file in [
             home.config_file(),
             home.run().join("a.sock"),
@@ -161,20 +161,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path();
         let home = Home::new(directory.join("a/home"));
-        let mut trail = Trail::of(&home);
-        trail.follow();
-        make(&mut trail, directory, &home);
-        drop(trail);
+        let mut rollback = Rollback::of(&home);
+        rollback.arm();
+        make(&mut rollback, directory, &home);
+        drop(rollback);
         assert_eq!(names(directory), [""; 0]);
 
         fs::create_dir_all(home.root()).unwrap();
         fs::write(home.config_file(), "mine").unwrap();
-        let mut trail = Trail::of(&home);
-        trail.follow();
-        make(&mut trail, directory, &home);
+        let mut rollback = Rollback::of(&home);
+        rollback.arm();
+        make(&mut rollback, directory, &home);
         // What somebody put there meanwhile is not known, so its directory stays.
         fs::write(directory.join("far/theirs"), "").unwrap();
-        drop(trail);
+        drop(rollback);
         assert_eq!(names(directory), ["a", "far"]);
         assert_eq!(names(home.root()), ["config.yml"]);
     }
@@ -183,16 +183,16 @@ mod tests {
     fn nothing_goes_unless_this_process_is_alone_or_when_all_is_well() {
         let directory = tempfile::tempdir().unwrap();
         let home = Home::new(directory.path().join("home"));
-        let mut trail = Trail::of(&home);
-        make(&mut trail, directory.path(), &home);
-        drop(trail);
+        let mut rollback = Rollback::of(&home);
+        make(&mut rollback, directory.path(), &home);
+        drop(rollback);
         assert_eq!(names(directory.path()), ["far", "home", "who"]);
         fs::remove_dir_all(home.root()).unwrap();
-        let mut trail = Trail::of(&home);
-        trail.follow();
-        make(&mut trail, directory.path(), &home);
-        trail.keep();
-        drop(trail);
+        let mut rollback = Rollback::of(&home);
+        rollback.arm();
+        make(&mut rollback, directory.path(), &home);
+        rollback.disarm();
+        drop(rollback);
         assert_eq!(names(directory.path()), ["far", "home", "who"]);
     }
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a home served with last. Paths below the home are kept relative to it: a home may be moved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct ServedRecord {
     /// False from set-up until serving first succeeds.
     served: bool,
     /// The configuration file.
@@ -38,20 +38,20 @@ pub(crate) enum History {
     /// Nothing yet.
     New,
     /// With these, where that is known.
-    Served(Record),
+    Served(ServedRecord),
 }
 
 impl History {
     /// Of `home`. A record that cannot be read tells that there was one.
     pub(crate) fn of(home: &Home) -> Self {
         match fs::read(home.record_file()) {
-            Ok(text) => match serde_json::from_slice::<Record>(&text) {
+            Ok(text) => match serde_json::from_slice::<ServedRecord>(&text) {
                 Ok(record) if !record.served => Self::New,
                 Ok(record) => Self::Served(record.below(home)),
-                Err(_) => Self::Served(Record::default()),
+                Err(_) => Self::Served(ServedRecord::default()),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound && !served_without_record(home) => Self::New,
-            Err(_) => Self::Served(Record::default()),
+            Err(_) => Self::Served(ServedRecord::default()),
         }
     }
 
@@ -59,13 +59,13 @@ impl History {
     #[must_use]
     pub(crate) fn of_running(self) -> Self {
         match self {
-            Self::New => Self::Served(Record::default()),
+            Self::New => Self::Served(ServedRecord::default()),
             served @ Self::Served(_) => served,
         }
     }
 
     /// The record, when something has served.
-    pub(crate) fn served(&self) -> Option<&Record> {
+    pub(crate) fn served(&self) -> Option<&ServedRecord> {
         match self {
             Self::New => None,
             Self::Served(record) => Some(record),
@@ -78,7 +78,7 @@ fn served_without_record(home: &Home) -> bool {
     home.token_key().exists() || (home.leaf_certificate().exists() && home.config_file().exists())
 }
 
-impl Record {
+impl ServedRecord {
     /// What `config`, read from `path`, serves with.
     pub(crate) fn new(config: &Config, path: &Path) -> Self {
         Self {
@@ -171,9 +171,9 @@ impl Record {
 
 /// Makes the record if there is none: what is made from now on is no sign that something has served.
 pub(crate) fn begin(home: &Home) -> Result<(), WriteError> {
-    let record = Record {
+    let record = ServedRecord {
         served: History::of(home).served().is_some(),
-        ..Record::default()
+        ..ServedRecord::default()
     };
     match write_private(&home.record_file(), record.text(), Existing::Keep) {
         Err(WriteError::Exists { .. }) => Ok(()),
@@ -246,7 +246,7 @@ mod tests {
         begin(&home).unwrap();
         touch(&home.token_key());
         assert_eq!(History::of(&home), History::New);
-        let served = Record {
+        let served = ServedRecord {
             served: true,
             config: Some(home.config_file()),
             accounts: None,
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_home_that_was_moved_names_its_own_files() {
         let (directory, home) = home();
-        let record = |home: &Home| Record {
+        let record = |home: &Home| ServedRecord {
             served: true,
             config: Some(home.config_file()),
             accounts: Some(home.htpasswd()),
@@ -277,7 +277,7 @@ mod tests {
         for text in ["", "{", "[]", "\0\0"] {
             let (_directory, home) = home();
             fs::write(home.record_file(), text).unwrap();
-            assert_eq!(History::of(&home), History::Served(Record::default()), "{text:?}");
+            assert_eq!(History::of(&home), History::Served(ServedRecord::default()), "{text:?}");
         }
     }
 

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 
 use super::child_process::{self, ChildSpec};
 use super::generation::Generation;
-use crate::acme::{DEADLINE, Leaf, Place, due, ensure_leaf};
+use crate::acme::{AcmeStore, ORDER_TIMEOUT, ServedLeaf, ensure_leaf, next_order};
 use crate::os::exit_status::ExitStatus;
 use crate::os::fd_passing::in_memory;
 use crate::os::notify_socket::NotifyMessage;
@@ -75,7 +75,7 @@ impl AcmeManager {
     /// Forgets what failed: whoever asks for a reload has changed something, here or at the name server.
     pub(crate) fn try_again(&mut self) {
         if let Some(acme) = self.acme.as_ref().filter(|_| self.running.is_none()) {
-            if let Err(error) = Place::of(acme).forget_attempt() {
+            if let Err(error) = AcmeStore::of(acme).forget_attempt() {
                 tracing::error!("the last attempt to order a certificate cannot be forgotten: {error}");
             }
             self.next = Instant::now();
@@ -106,11 +106,11 @@ impl AcmeManager {
         // A binary that was replaced meanwhile may have left one that nobody put there.
         self.install();
         let Some(acme) = &self.acme else { return };
-        let place = Place::of(acme);
+        let store = AcmeStore::of(acme);
         let clock = SystemTime::now();
-        let due = due(
-            &validity(&place.certificate(), &acme.hosts),
-            place.attempt().as_ref(),
+        let due = next_order(
+            &validity(&store.certificate(), &acme.hosts),
+            store.attempt().as_ref(),
             &acme.hosts,
             clock,
         );
@@ -135,7 +135,7 @@ impl AcmeManager {
             Ok(pid) => {
                 self.running = Some(Running {
                     pid,
-                    deadline: now + DEADLINE + GRACE,
+                    deadline: now + ORDER_TIMEOUT + GRACE,
                     status: None,
                     stopped: false,
                 });
@@ -173,7 +173,7 @@ impl AcmeManager {
             tracing::info!("the order of a certificate was stopped; the next start begins another");
         } else {
             let reason = running.status.unwrap_or_else(|| status.to_string());
-            let again = Place::of(acme).attempt().map(|attempt| attempt.next());
+            let again = AcmeStore::of(acme).attempt().map(|attempt| attempt.next());
             let wait = again
                 .and_then(|again| again.duration_since(SystemTime::now()).ok())
                 .unwrap_or_default();
@@ -205,16 +205,16 @@ impl AcmeManager {
         if let Some(error) = &self.leaf_error {
             return Some(error.clone());
         }
-        let place = Place::of(acme);
+        let store = AcmeStore::of(acme);
         let is_valid_for =
-            |hosts| validity(&place.certificate(), hosts).is_ok_and(|valid| valid.not_after > SystemTime::now());
+            |hosts| validity(&store.certificate(), hosts).is_ok_and(|valid| valid.not_after > SystemTime::now());
         let is_there = is_valid_for(&acme.hosts);
         let state = match is_there {
             true => "the present certificate goes on",
             false if is_valid_for(&[]) => "the present certificate goes on, without all names",
             false => "until then clients are shown one that they do not trust",
         };
-        match place.attempt().filter(|attempt| attempt.hosts == acme.hosts) {
+        match store.attempt().filter(|attempt| attempt.hosts == acme.hosts) {
             _ if self.running.is_some() => (!is_there).then(|| format!("a certificate is being ordered; {state}")),
             Some(attempt) => {
                 let wait = attempt.next().duration_since(SystemTime::now()).unwrap_or_default();
@@ -232,7 +232,7 @@ impl AcmeManager {
         let Some(acme) = &self.acme else { return };
         self.leaf_error = match ensure_leaf(acme, &self.home, self.reader) {
             Ok(leaf) => {
-                if leaf == Leaf::New {
+                if leaf == ServedLeaf::New {
                     tracing::info!(
                         hosts = acme.hosts.join(","),
                         "a new certificate was ordered and is shown from now on"

@@ -62,7 +62,7 @@ impl Supervisor {
         let home = &self.home;
         prepare_directories(home)?;
         if let Some(users) = &self.current.spec.users {
-            ownership::settle(&self.config, home, users)?;
+            ownership::apply(&self.config, home, users)?;
         }
         tracing::warn!("run/ was removed while it is in use, and was made again");
         Ok(())

@@ -1,12 +1,12 @@
 //! What this instance serves with, kept for the next start to compare.
 
 use super::state::Supervisor;
-use crate::setup::served::Record;
+use crate::setup::served::ServedRecord;
 
 impl Supervisor {
     /// Keeps it in the home.
     pub(super) fn record_served(&self) {
-        let record = Record::new(&self.config, self.source.path());
+        let record = ServedRecord::new(&self.config, self.source.path());
         if let Err(error) = record.keep(&self.home) {
             tracing::warn!("the next start cannot tell what this one served with: {error}");
         }

@@ -8,17 +8,18 @@ use super::target::{SOCKETS, Service};
 use crate::cli::setup::say_account;
 use crate::failure::Failure;
 use crate::service_manager::{
-    Definition, Manager, Scope, SocketUnit, UnitFile, Written, make_accounts, service_unit, socket_unit,
+    ServiceDefinition, ServiceManager, ServiceScope, SocketUnit, UnitChange, UnitFile, make_accounts, service_unit,
+    socket_unit,
 };
-use crate::setup::rollback::Trail;
-use crate::setup::{Wish, prepare, prepare_directories};
+use crate::setup::rollback::Rollback;
+use crate::setup::{SetupRequest, prepare, prepare_directories};
 
 /// loginctl(1), enable-linger.
 const LINGER: &str = "/var/lib/systemd/linger";
 
 pub(super) fn install(service: &Service<'_>) -> Result<(), Failure> {
-    let manager = Manager::running(service.scope, &service.environment).map_err(Failure::new)?;
-    if service.scope == Scope::System && geteuid().is_root() {
+    let manager = ServiceManager::running(service.scope, &service.environment).map_err(Failure::new)?;
+    if service.scope == ServiceScope::System && geteuid().is_root() {
         let made = make_accounts().map_err(Failure::new)?;
         if !made.is_empty() {
             println!("made the system accounts {}", made.join(", "));
@@ -40,11 +41,11 @@ pub(super) fn install(service: &Service<'_>) -> Result<(), Failure> {
     let mut changed = false;
     for (unit, text) in &units {
         let written = unit.write(text, service.consent).map_err(Failure::new)?;
-        changed |= written == Written::Replaced;
+        changed |= written == UnitChange::Replaced;
         let what = match written {
-            Written::Made => "made",
-            Written::Replaced => "replaced",
-            Written::Same => "unchanged:",
+            UnitChange::Created => "made",
+            UnitChange::Replaced => "replaced",
+            UnitChange::Unchanged => "unchanged:",
         };
         println!("{what} {}", unit.path().display());
     }
@@ -61,7 +62,7 @@ pub(super) fn install(service: &Service<'_>) -> Result<(), Failure> {
 /// The home is there in any case: systemd makes it writable before it starts anything.
 fn set_up(service: &Service<'_>) -> Result<(), Failure> {
     prepare_directories(&service.home)?;
-    let wish = Wish {
+    let request = SetupRequest {
         home: &service.home,
         config: service.config.clone(),
         listen: None,
@@ -71,7 +72,7 @@ fn set_up(service: &Service<'_>) -> Result<(), Failure> {
         again: false,
         environment: &service.environment,
     };
-    let prepared = prepare(&wish, &mut Trail::default())?;
+    let prepared = prepare(&request, &mut Rollback::default())?;
     prepared.beginnings().iter().for_each(|line| println!("{line}"));
     if let Some(account) = &prepared.account {
         say_account(account, &service.home);
@@ -81,8 +82,8 @@ fn set_up(service: &Service<'_>) -> Result<(), Failure> {
 
 fn tell_what_follows(
     service: &Service<'_>,
-    manager: &Manager,
-    definition: &Definition,
+    manager: &ServiceManager,
+    definition: &ServiceDefinition,
     changed: bool,
 ) -> Result<(), Failure> {
     let name = definition.service_name();
@@ -92,7 +93,7 @@ fn tell_what_follows(
         (true, false) => {}
         (false, _) => println!("{name} starts at boot; now: lockgate service start"),
     }
-    if service.scope == Scope::User {
+    if service.scope == ServiceScope::User {
         let user = User::from_uid(geteuid()).ok().flatten().map(|user| user.name);
         let user = user.unwrap_or_else(|| geteuid().to_string());
         if !Path::new(LINGER).join(&user).exists() {
@@ -103,7 +104,7 @@ fn tell_what_follows(
 }
 
 pub(super) fn uninstall(service: &Service<'_>) -> Result<(), Failure> {
-    let manager = Manager::running(service.scope, &service.environment).map_err(Failure::new)?;
+    let manager = ServiceManager::running(service.scope, &service.environment).map_err(Failure::new)?;
     let name = &service.arguments.name;
     let sockets = SOCKETS.map(|suffix| format!("{name}{suffix}.socket"));
     let mut removed = false;
@@ -121,7 +122,7 @@ pub(super) fn uninstall(service: &Service<'_>) -> Result<(), Failure> {
 }
 
 /// Stops and removes a unit. Whether there was one.
-fn remove(service: &Service<'_>, manager: &Manager, name: &str) -> Result<bool, Failure> {
+fn remove(service: &Service<'_>, manager: &ServiceManager, name: &str) -> Result<bool, Failure> {
     let unit = UnitFile::new(manager.units(), name);
     if !unit.is_removable(service.consent).map_err(Failure::new)? {
         return Ok(false);
@@ -135,7 +136,7 @@ fn remove(service: &Service<'_>, manager: &Manager, name: &str) -> Result<bool, 
 }
 
 /// The service and its sockets, each with its text.
-pub(super) fn units(definition: &Definition, manager: &Manager) -> Vec<(UnitFile, String)> {
+pub(super) fn units(definition: &ServiceDefinition, manager: &ServiceManager) -> Vec<(UnitFile, String)> {
     let socket = |socket: &SocketUnit| (definition.socket_name(socket), socket_unit(definition, socket));
     let texts = std::iter::once((definition.service_name(), service_unit(definition)))
         .chain(definition.sockets.iter().map(socket));

@@ -2,7 +2,7 @@
 
 use super::target::{SOCKETS, Service};
 use crate::failure::Failure;
-use crate::service_manager::{Manager, UnitFile};
+use crate::service_manager::{ServiceManager, UnitFile};
 
 pub(super) fn start(service: &Service<'_>) -> Result<(), Failure> {
     let (manager, units) = installed(service)?;
@@ -66,8 +66,8 @@ pub(super) fn status(service: &Service<'_>) -> Result<(), Failure> {
 }
 
 /// The units that are there, the service first.
-fn installed(service: &Service<'_>) -> Result<(Manager, Vec<String>), Failure> {
-    let manager = Manager::running(service.scope, &service.environment).map_err(Failure::new)?;
+fn installed(service: &Service<'_>) -> Result<(ServiceManager, Vec<String>), Failure> {
+    let manager = ServiceManager::running(service.scope, &service.environment).map_err(Failure::new)?;
     let name = &service.arguments.name;
     let own = format!("{name}.service");
     if !UnitFile::new(manager.units(), &own).exists() {

@@ -10,7 +10,7 @@ use super::arguments::Arguments;
 use crate::configuration::source::ConfigSource;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
-use crate::service_manager::{Consent, Definition, Scope};
+use crate::service_manager::{Consent, ServiceDefinition, ServiceScope};
 
 /// Suffixes of the socket units that an installation may have.
 pub(super) const SOCKETS: [&str; 2] = ["", "-redirect"];
@@ -20,7 +20,7 @@ const USUAL_DRAIN: Duration = Duration::from_secs(30);
 /// What the verbs are about.
 pub(super) struct Service<'a> {
     pub(super) arguments: &'a Arguments,
-    pub(super) scope: Scope,
+    pub(super) scope: ServiceScope,
     pub(super) consent: Consent,
     pub(super) home: Home,
     /// A configuration that is not the home's own.
@@ -35,9 +35,13 @@ impl<'a> Service<'a> {
         let system = arguments.system || (!arguments.user && geteuid().is_root());
         Self {
             arguments,
-            scope: if system { Scope::System } else { Scope::User },
+            scope: if system {
+                ServiceScope::System
+            } else {
+                ServiceScope::User
+            },
             consent: if arguments.force {
-                Consent::Given
+                Consent::ChownedFiles
             } else {
                 Consent::Missing
             },
@@ -48,9 +52,9 @@ impl<'a> Service<'a> {
     }
 
     /// With what the configuration needs, when there is one already.
-    pub(super) fn definition(&self) -> Result<Definition, Failure> {
+    pub(super) fn definition(&self) -> Result<ServiceDefinition, Failure> {
         let program = std::env::current_exe().map_err(|error| Failure::new(format!("the binary: {error}")))?;
-        let bare = Definition {
+        let bare = ServiceDefinition {
             name: self.arguments.name.clone(),
             scope: self.scope,
             program,

@@ -10,7 +10,7 @@ use crate::configuration::source::{LoadedConfig, explain};
 use crate::role::Pair;
 use crate::sandbox::Rules;
 use crate::setup::data_dir;
-use crate::setup::missing::{self, Asked};
+use crate::setup::missing::{self, Locations};
 use crate::setup::served::History;
 use crate::supervisor::child_process::ChildSpec;
 use crate::supervisor::control::Reloaded;
@@ -72,11 +72,11 @@ impl Supervisor {
         };
         // What runs here has served with something: what is not there is a mistake, and not made.
         let home = &self.home;
-        let asked = Asked {
+        let locations = Locations {
             home,
             config: Some(self.source.path()).filter(|path| **path != home.config_file()),
         };
-        if let Err(absent) = missing::files(&History::of(home).of_running(), &loaded.config, asked) {
+        if let Err(absent) = missing::files(&History::of(home).of_running(), &loaded.config, locations) {
             return refused(vec![absent.to_string()]);
         }
         let mut messages: Vec<_> = loaded.config.warnings.iter().map(ToString::to_string).collect();
@@ -120,7 +120,7 @@ impl Supervisor {
     /// Starts new processes with another configuration.
     fn replace(&mut self, loaded: LoadedConfig, rules: Pair<Rules>) -> Result<(), String> {
         let users = self.current.spec.users.as_ref();
-        data_dir::make(&loaded.config.storage.root, users.map(|users| &users.registry))
+        data_dir::create(&loaded.config.storage.root, users.map(|users| &users.registry))
             .map_err(|error| error.to_string())?;
         let listeners =
             Listeners::open(&loaded.config.http, &self.current.sockets()).map_err(|error| error.to_string())?;

@@ -10,7 +10,7 @@ use lockgate_config::{AclMatch, Auth, RulePattern};
 
 use super::rules::{Rule, decides};
 use super::users::User;
-use super::values::Told;
+use super::values::Messages;
 
 /// Rules and the groups that they ask for.
 pub(super) type Grouped = (Vec<Rule>, BTreeMap<String, Vec<String>>);
@@ -21,8 +21,8 @@ const MOST_COMBINATIONS: usize = 1000;
 const GROUPS_TOLD: usize = 5;
 
 /// The rules with `group` as their only label. `others`: there are users that are not known.
-pub(super) fn group(rules: Vec<Rule>, users: &[User], others: bool, told: &mut Told) -> Grouped {
-    tell_of_unused(&rules, users, told);
+pub(super) fn group(rules: Vec<Rule>, users: &[User], others: bool, messages: &mut Messages) -> Grouped {
+    report_unused(&rules, users, messages);
     let about_labels = |rule: &Rule| !rule.labels.is_empty() || !slots(rule).is_empty();
     if !rules.iter().any(about_labels) {
         return (rules, BTreeMap::new());
@@ -38,26 +38,26 @@ pub(super) fn group(rules: Vec<Rule>, users: &[User], others: bool, told: &mut T
             continue;
         }
         let before = written.len();
-        groups.write_out(&rule, users, &mut written, told);
-        tell_what_became(&rule, &written[before..], others, told);
+        groups.write_out(&rule, users, &mut written, messages);
+        report_written_rules(&rule, &written[before..], others, messages);
     }
     (written, groups.0)
 }
 
-fn tell_what_became(rule: &Rule, written: &[Rule], others: bool, told: &mut Told) {
+fn report_written_rules(rule: &Rule, written: &[Rule], others: bool, messages: &mut Messages) {
     let groups = written.iter().flat_map(|rule| &rule.labels);
     let groups: Vec<_> = groups.map(|(_, group)| format!("{group:?}")).collect();
     match (written.is_empty(), groups.as_slice()) {
-        (true, _) if others => told.warning(
+        (true, _) if others => messages.warning(
             &rule.place,
             "the rule was left out: no user in the file has the labels that it asks for; write it for the accounts that \
              have them, before you add those",
         ),
-        (true, _) => told.note(
+        (true, _) => messages.note(
             &rule.place,
             "the rule was left out: no user has the labels that it asks for",
         ),
-        (false, []) => told.note(
+        (false, []) => messages.note(
             &rule.place,
             "no user has the labels that it asks for: it is kept for what it matches without them",
         ),
@@ -66,7 +66,7 @@ fn tell_what_became(rule: &Rule, written: &[Rule], others: bool, told: &mut Told
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let groups = groups[..groups.len().min(GROUPS_TOLD)].join(", ");
             let text = format!("written for auth.groups {groups}{more}; add accounts there that come later");
-            told.note(&rule.place, &text);
+            messages.note(&rule.place, &text);
         }
     }
 }
@@ -148,13 +148,13 @@ impl User {
 struct Groups(BTreeMap<String, Vec<String>>);
 
 impl Groups {
-    fn write_out(&mut self, rule: &Rule, users: &[User], written: &mut Vec<Rule>, told: &mut Told) {
+    fn write_out(&mut self, rule: &Rule, users: &[User], written: &mut Vec<Rule>, messages: &mut Messages) {
         for (label, pattern) in &rule.labels {
             if ["${type", "${name", "${service", "${account:"]
                 .iter()
                 .any(|variable| pattern.contains(variable))
             {
-                told.mistake(
+                messages.mistake(
                     &format!("{}.match.labels.{label}", rule.place),
                     "a label that depends on the request cannot be written for accounts; name the accounts instead",
                 );
@@ -186,7 +186,7 @@ impl Groups {
         }
         let combinations = combinations(&slots, &holders);
         if combinations.len() > MOST_COMBINATIONS {
-            told.mistake(
+            messages.mistake(
                 &rule.place,
                 "too many combinations of labels; write the rule with fewer of them",
             );
@@ -206,7 +206,7 @@ impl Groups {
                     .is_none_or(|pattern| pattern.parse::<RulePattern>().is_ok())
             };
             if values.iter().flatten().any(|value| value.contains("${")) {
-                told.mistake(&rule.place, "a label holds ${, which would be a variable; rename it");
+                messages.mistake(&rule.place, "a label holds ${, which would be a variable; rename it");
             } else if filled.patterns.iter().all(is_valid) {
                 self.push(filled, names, holders, written);
             }
@@ -282,7 +282,7 @@ fn filled_in(rule: &Rule, slots: &[(usize, String)], values: &[Option<String>]) 
     filled
 }
 
-fn tell_of_unused(rules: &[Rule], users: &[User], told: &mut Told) {
+fn report_unused(rules: &[Rule], users: &[User], messages: &mut Messages) {
     let mut unused: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for user in users {
         for (label, _) in &user.labels {
@@ -296,6 +296,6 @@ fn tell_of_unused(rules: &[Rule], users: &[User], told: &mut Told) {
     }
     for (label, users) in unused {
         let text = format!("the label {label:?} was left out: no rule asks for it");
-        told.note(&format!("users {}", users.join(", ")), &text);
+        messages.note(&format!("users {}", users.join(", ")), &text);
     }
 }

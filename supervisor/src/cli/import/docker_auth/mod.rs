@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use lockgate_registry::accounts::{AccountName, PasswordHash};
 use serde_yaml::Value;
 
-use self::error::Invalid;
+use self::error::ImportError;
 use self::rules::Rule;
-use self::values::Told;
+use self::values::Messages;
 
 /// What is taken over.
 #[derive(Debug)]
@@ -40,32 +40,32 @@ pub(super) struct DockerAuth {
 
 impl DockerAuth {
     /// Reads `root`, which is `text`, the content of `file`. `service` is the one that tokens are asked for here.
-    pub(super) fn read(root: &Value, text: &str, file: &str, service: Option<&str>) -> Result<Self, Invalid> {
+    pub(super) fn read(root: &Value, text: &str, file: &str, service: Option<&str>) -> Result<Self, ImportError> {
         let section = section::find(root, file)?;
-        let mut told = Told {
+        let mut messages = Messages {
             odd_numbers: values::has_odd_numbers(text),
-            ..Told::default()
+            ..Messages::default()
         };
-        let users = users::read(&section, &mut told);
-        let rules = rules::read(&section, &users, service, &mut told);
+        let users = users::read(&section, &mut messages);
+        let rules = rules::read(&section, &users, service, &mut messages);
         let anonymous = users.anonymous().filter(|_| !rules.is_empty());
         if let Some(user) = anonymous
             && let Some(rule) = rules.iter().find(|rule| rule.lets_write(user))
         {
-            told.warning(
+            messages.warning(
                 &rule.place,
                 "whoever is not logged in may only pull here, whatever the rule allows; pushing and deleting take an \
                  account",
             );
         }
-        let (mut rules, groups) = labels::group(rules, &users.users, section.has_accounts_elsewhere(), &mut told);
+        let (mut rules, groups) = labels::group(rules, &users.users, section.has_accounts_elsewhere(), &mut messages);
         let anonymous = anonymous.is_some();
         if anonymous && !rules.iter().any(|rule| rule.account() == Some("")) {
             rules.push(Rule::about_anonymous());
         }
-        section.tell_what_is_not_taken(&mut told);
-        if !told.mistakes.is_empty() {
-            return Err(Invalid::Mistakes(told.mistakes));
+        section.report_ignored_keys(&mut messages);
+        if !messages.mistakes.is_empty() {
+            return Err(ImportError::Mistakes(messages.mistakes));
         }
         Ok(Self {
             accounts: users.accounts,
@@ -73,8 +73,8 @@ impl DockerAuth {
             anonymous,
             acl: rules.iter().map(Rule::written).collect(),
             groups,
-            notes: told.notes,
-            warnings: told.warnings,
+            notes: messages.notes,
+            warnings: messages.warnings,
         })
     }
 }

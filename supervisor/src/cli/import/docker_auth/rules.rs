@@ -7,7 +7,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::section::Section;
 use super::users::{User, Users};
-use super::values::{Told, get, join, plain, text, texts};
+use super::values::{Messages, get, join, plain, text, texts};
 
 /// The fields of `match` that are patterns of the request.
 const FIELDS: [&str; 4] = ["account", "type", "name", "service"];
@@ -27,7 +27,7 @@ pub(super) struct Rule {
 }
 
 /// The rules of `section`, without those that match nothing. No rules at all are an empty list.
-pub(super) fn read(section: &Section<'_>, users: &Users, service: Option<&str>, told: &mut Told) -> Vec<Rule> {
+pub(super) fn read(section: &Section<'_>, users: &Users, service: Option<&str>, messages: &mut Messages) -> Vec<Rule> {
     let place = section.place("acl");
     let rules = match get(section.mapping, "acl") {
         None => {
@@ -35,7 +35,7 @@ pub(super) fn read(section: &Section<'_>, users: &Users, service: Option<&str>, 
                 true => "there are no rules in the file itself",
                 false => "there are no rules, and docker_auth does not start without any",
             };
-            told.warning(
+            messages.warning(
                 &place,
                 &format!("{why}: auth.acl is [] now, so nobody may do anything; write rules into it"),
             );
@@ -43,37 +43,40 @@ pub(super) fn read(section: &Section<'_>, users: &Users, service: Option<&str>, 
         }
         Some(Value::Sequence(rules)) => rules,
         Some(_) => {
-            told.mistake(&place, "expected a list of rules");
+            messages.mistake(&place, "expected a list of rules");
             return Vec::new();
         }
     };
     if rules.is_empty() {
-        told.note(
+        messages.note(
             &place,
             "it holds no rule, so nobody may do anything, as with docker_auth",
         );
     }
     let rules: Vec<_> = (0..)
         .zip(rules)
-        .filter_map(|(index, rule)| Rule::read(plain(rule), format!("{place}[{index}]"), told))
+        .filter_map(|(index, rule)| Rule::read(plain(rule), format!("{place}[{index}]"), messages))
         .collect();
-    check_services(&rules, service, told);
-    let rules: Vec<_> = rules.into_iter().filter(|rule| rule.can_match(users, told)).collect();
+    check_services(&rules, service, messages);
+    let rules: Vec<_> = rules
+        .into_iter()
+        .filter(|rule| rule.can_match(users, messages))
+        .collect();
     for rule in &rules {
-        rule.check_captures(users, told);
+        rule.check_captures(users, messages);
     }
     rules
 }
 
 impl Rule {
-    fn read(rule: &Value, place: String, told: &mut Told) -> Option<Self> {
+    fn read(rule: &Value, place: String, messages: &mut Messages) -> Option<Self> {
         let Value::Mapping(rule) = rule else {
-            told.mistake(&place, "expected {match: {...}, actions: [...]}");
+            messages.mistake(&place, "expected {match: {...}, actions: [...]}");
             return None;
         };
-        only(rule, &["match", "actions", "comment"], &place, told);
+        only(rule, &["match", "actions", "comment"], &place, messages);
         let Some(Value::Mapping(matches)) = get(rule, "match") else {
-            told.mistake(
+            messages.mistake(
                 &place,
                 "`match` is missing, and docker_auth does not start without; match: {} is everybody and everything",
             );
@@ -81,14 +84,14 @@ impl Rule {
         };
         let inside = join(&place, "match");
         let known = ["account", "type", "name", "service", "ip", "labels"];
-        only(matches, &known, &inside, told);
-        let mut field = |name| get(matches, name).and_then(|value| text(value, &join(&inside, name), told));
+        only(matches, &known, &inside, messages);
+        let mut field = |name| get(matches, name).and_then(|value| text(value, &join(&inside, name), messages));
         let patterns = FIELDS.map(&mut field);
         let ip = field("ip");
         Some(Self {
-            labels: labels(matches, &join(&inside, "labels"), told),
-            actions: actions(rule, &place, told),
-            comment: get(rule, "comment").and_then(|value| text(value, &join(&place, "comment"), told)),
+            labels: labels(matches, &join(&inside, "labels"), messages),
+            actions: actions(rule, &place, messages),
+            comment: get(rule, "comment").and_then(|value| text(value, &join(&place, "comment"), messages)),
             patterns,
             ip,
             place,
@@ -125,23 +128,23 @@ impl Rule {
     }
 
     /// Whether it can match at all. docker_auth accepts malformed globs, which match nothing.
-    fn can_match(&self, users: &Users, told: &mut Told) -> bool {
+    fn can_match(&self, users: &Users, messages: &mut Messages) -> bool {
         for (place, pattern) in self.patterns() {
             match pattern.parse::<RulePattern>() {
                 Ok(_) => {}
                 Err(why @ PatternError::Glob(_)) => {
-                    told.warning(
+                    messages.warning(
                         &place,
                         &format!("{pattern:?} matches nothing, so the rule was left out: {why}"),
                     );
                     return false;
                 }
-                Err(why) => told.mistake(&place, &format!("{pattern:?}: {why}")),
+                Err(why) => messages.mistake(&place, &format!("{pattern:?}: {why}")),
             }
         }
         let about_nobody = self.account() == Some("") && users.anonymous().is_none();
         if about_nobody {
-            told.note(
+            messages.note(
                 &self.place,
                 "the rule was left out: it is about those who are not logged in, and there is no user \"\" that lets \
                  them in; to let them in here, write it into auth.acl",
@@ -151,14 +154,14 @@ impl Rule {
     }
 
     /// What `${account:1}` stands for is a text here and a pattern in docker_auth.
-    fn check_captures(&self, users: &Users, told: &mut Told) {
+    fn check_captures(&self, users: &Users, messages: &mut Messages) {
         let captures = |(_, pattern): &(String, &str)| pattern.contains("${account:");
         for (place, pattern) in self.patterns().filter(captures) {
             let is_expression = RulePattern::is_expression(pattern);
             let signs = |name: &str, signs: &str| name.contains(|c| signs.contains(c)) && self.is_about(name);
             for name in users.users.iter().map(|user| &user.name) {
                 if signs(name, "*?[]\\") || is_expression && signs(name, "^${}()|+") {
-                    told.mistake(
+                    messages.mistake(
                         &place,
                         &format!(
                             "docker_auth takes a part of the account {name:?} for a pattern; write the rule for that \
@@ -166,7 +169,7 @@ impl Rule {
                         ),
                     );
                 } else if is_expression && signs(name, ".") {
-                    told.warning(
+                    messages.warning(
                         &place,
                         &format!("the dot of the account {name:?} is a dot here, and any character in docker_auth"),
                     );
@@ -234,11 +237,11 @@ pub(super) fn decides(auth: Auth, matches: AclMatch, account: &str) -> bool {
     explain(&auth, Some(account), &Scope::catalog(), None).is_ok_and(|explanation| explanation.is_granted())
 }
 
-fn only(mapping: &Mapping, known: &[&str], place: &str, told: &mut Told) {
+fn only(mapping: &Mapping, known: &[&str], place: &str, messages: &mut Messages) {
     for key in mapping.keys().map(|key| key.as_str().unwrap_or_default()) {
         if !known.contains(&key) {
             let known = known.join(", ");
-            told.mistake(
+            messages.mistake(
                 &join(place, key),
                 &format!("docker_auth ignores this key; correct it or take it out: there are {known}"),
             );
@@ -246,37 +249,37 @@ fn only(mapping: &Mapping, known: &[&str], place: &str, told: &mut Told) {
     }
 }
 
-fn labels(matches: &Mapping, place: &str, told: &mut Told) -> Vec<(String, String)> {
+fn labels(matches: &Mapping, place: &str, messages: &mut Messages) -> Vec<(String, String)> {
     let labels = match get(matches, "labels") {
         None => return Vec::new(),
         Some(Value::Mapping(labels)) => labels,
         Some(_) => {
-            told.mistake(place, "expected labels: {NAME: PATTERN}");
+            messages.mistake(place, "expected labels: {NAME: PATTERN}");
             return Vec::new();
         }
     };
     let label = |(label, pattern)| {
-        let label = text(label, place, told).unwrap_or_default();
-        let pattern = text(pattern, &join(place, &label), told).unwrap_or_default();
+        let label = text(label, place, messages).unwrap_or_default();
+        let pattern = text(pattern, &join(place, &label), messages).unwrap_or_default();
         (label, pattern)
     };
     labels.iter().map(label).collect()
 }
 
 /// Those that exist: docker_auth grants of what is asked for, and nobody asks for another one.
-fn actions(rule: &Mapping, place: &str, told: &mut Told) -> Vec<String> {
+fn actions(rule: &Mapping, place: &str, messages: &mut Messages) -> Vec<String> {
     let Some(actions) = get(rule, "actions") else {
-        told.warning(
+        messages.warning(
             place,
             "it has no `actions`, at which docker_auth fails: it allows nothing now; write what it shall allow",
         );
         return Vec::new();
     };
     let place = join(place, "actions");
-    let all = texts(actions, &place, told);
+    let all = texts(actions, &place, messages);
     let (mut known, unknown): (Vec<_>, Vec<_>) = all.into_iter().partition(|action| ACTIONS.contains(&action.as_str()));
     for action in &unknown {
-        told.warning(
+        messages.warning(
             &place,
             &format!("{action:?} was left out, nobody asks for it: there are pull, push, delete and *"),
         );
@@ -289,7 +292,7 @@ fn actions(rule: &Mapping, place: &str, told: &mut Told) -> Vec<String> {
 }
 
 /// Rules for the services of other registries match nothing here. When none is for this one, its name is another.
-fn check_services(rules: &[Rule], service: Option<&str>, told: &mut Told) {
+fn check_services(rules: &[Rule], service: Option<&str>, messages: &mut Messages) {
     let named = |rule: &&Rule| rule.service().is_some_and(|service| !service.is_empty());
     let is_for_this_one = |rule: &Rule| {
         let Ok(pattern) = rule.service().map(str::parse).transpose() else {
@@ -308,7 +311,7 @@ fn check_services(rules: &[Rule], service: Option<&str>, told: &mut Told) {
         let here = service.map_or("none, auth.issuer is not set".to_owned(), |service| {
             format!("{service:?}")
         });
-        told.mistake(
+        messages.mistake(
             &format!("{}.match.service", first.place),
             &format!(
                 "no rule is about the service of this registry, which is {here}; set auth.issuer.service in config.yml \

@@ -2,8 +2,8 @@
 
 use serde_yaml::{Mapping, Value};
 
-use super::error::Invalid;
-use super::values::{Told, get, join, plain};
+use super::error::ImportError;
+use super::values::{Messages, get, join, plain};
 
 /// The mapping that has users and rules.
 pub(super) struct Section<'a> {
@@ -91,9 +91,9 @@ enum Setting {
 }
 
 /// Finds the mapping, at the top or, as in a pillar of Salt or the values of a chart, further down.
-pub(super) fn find<'a>(root: &'a Value, file: &str) -> Result<Section<'a>, Invalid> {
+pub(super) fn find<'a>(root: &'a Value, file: &str) -> Result<Section<'a>, ImportError> {
     let Value::Mapping(top) = plain(root) else {
-        return Err(Invalid::NoUsers);
+        return Err(ImportError::NoUsers);
     };
     let known = ["users", "acl"]
         .iter()
@@ -109,7 +109,7 @@ pub(super) fn find<'a>(root: &'a Value, file: &str) -> Result<Section<'a>, Inval
     let mut found = Vec::new();
     below(top, "", &mut found);
     match found.as_slice() {
-        [] => Err(Invalid::NoUsers),
+        [] => Err(ImportError::NoUsers),
         [(path, mapping)] => {
             let is_own = ["token", "server"].iter().any(|key| mapping.contains_key(key));
             let is_salt = file.ends_with(".sls") || path.starts_with("makina-projects.");
@@ -121,7 +121,7 @@ pub(super) fn find<'a>(root: &'a Value, file: &str) -> Result<Section<'a>, Inval
         }
         several => {
             let paths: Vec<_> = several.iter().map(|(path, _)| path.as_str()).collect();
-            Err(Invalid::Several(paths.join(", ")))
+            Err(ImportError::Several(paths.join(", ")))
         }
     }
 }
@@ -159,7 +159,7 @@ impl Section<'_> {
     }
 
     /// Names each key that is not users and rules.
-    pub(super) fn tell_what_is_not_taken(&self, told: &mut Told) {
+    pub(super) fn report_ignored_keys(&self, messages: &mut Messages) {
         let mut unknown = Vec::new();
         for (key, value) in self.mapping {
             let key = key.as_str().unwrap_or_default();
@@ -167,13 +167,13 @@ impl Section<'_> {
             match key {
                 "users" | "acl" => {}
                 _ if plain(value).is_null() => {}
-                "server" | "token" => self.tell_settings(key, plain(value), told),
-                _ if ACCOUNTS_ELSEWHERE.contains(&key) => told.warning(
+                "server" | "token" => self.report_settings(key, plain(value), messages),
+                _ if ACCOUNTS_ELSEWHERE.contains(&key) => messages.warning(
                     &place,
                     "accounts from there are not taken over, so their owners cannot log in; accounts are kept in \
                      auth.htpasswd.path, and `lockgate user add NAME` makes one",
                 ),
-                _ if RULES_ELSEWHERE.contains(&key) => told.warning(
+                _ if RULES_ELSEWHERE.contains(&key) => messages.warning(
                     &place,
                     "rules from there are not taken over, so what they alone allow is denied; write them into auth.acl",
                 ),
@@ -182,21 +182,21 @@ impl Section<'_> {
         }
         if !unknown.is_empty() {
             let keys = unknown.join(", ");
-            told.note(&keys, "not taken over: docker_auth has no such keys");
+            messages.note(&keys, "not taken over: docker_auth has no such keys");
         }
     }
 
-    fn tell_settings(&self, section: &str, value: &Value, told: &mut Told) {
+    fn report_settings(&self, section: &str, value: &Value, messages: &mut Messages) {
         let Value::Mapping(settings) = value else { return };
         for key in settings.keys().filter_map(Value::as_str) {
             let known = SETTINGS.iter().find(|(of, name, _)| (*of, *name) == (section, key));
             let place = join(&self.place(section), key);
             match known {
                 Some((_, _, Setting::Key(key))) => {
-                    told.note(&place, &format!("not taken over; its place in config.yml is {key}"));
+                    messages.note(&place, &format!("not taken over; its place in config.yml is {key}"));
                 }
-                Some((_, _, Setting::Gone(why))) => told.note(&place, &format!("not taken over: {why}")),
-                None => told.note(&place, "not taken over: docker_auth has no such key"),
+                Some((_, _, Setting::Gone(why))) => messages.note(&place, &format!("not taken over: {why}")),
+                None => messages.note(&place, "not taken over: docker_auth has no such key"),
             }
         }
     }

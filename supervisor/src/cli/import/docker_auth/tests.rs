@@ -23,7 +23,7 @@ makina-projects.registry:
       -----BEGIN
 ";
 
-fn read_as(file: &str, text: &str) -> Result<DockerAuth, Invalid> {
+fn read_as(file: &str, text: &str) -> Result<DockerAuth, ImportError> {
     DockerAuth::read(&serde_yaml::from_str(text).unwrap(), text, file, Some("lockgate"))
 }
 

@@ -4,7 +4,7 @@ use lockgate_registry::accounts::{AccountName, HashKind, PasswordHash, hash_pass
 use serde_yaml::{Mapping, Value};
 
 use super::section::Section;
-use super::values::{Told, get, join, plain, text, texts};
+use super::values::{Messages, get, join, plain, text, texts};
 
 /// Somebody who can log in there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,33 +32,33 @@ impl Users {
     }
 }
 
-pub(super) fn read(section: &Section<'_>, told: &mut Told) -> Users {
+pub(super) fn read(section: &Section<'_>, messages: &mut Messages) -> Users {
     let mut read = Users::default();
     let place = section.place("users");
     let users = match get(section.mapping, "users") {
         None => return read,
         Some(Value::Mapping(users)) => users,
         Some(_) => {
-            told.mistake(&place, "expected users: {NAME: {password: HASH}}");
+            messages.mistake(&place, "expected users: {NAME: {password: HASH}}");
             return read;
         }
     };
     for (name, user) in users {
         // A key that is null is the name "" to docker_auth.
-        let name = text(name, &place, told).unwrap_or_default();
+        let name = text(name, &place, messages).unwrap_or_default();
         let place = join(&place, if name.is_empty() { "\"\"" } else { &name });
         match plain(user) {
-            Value::Mapping(user) if name.is_empty() => read.nameless(user, &place, told),
-            Value::Mapping(user) => read.named(name, user, &place, section.is_pillar, told),
+            Value::Mapping(user) if name.is_empty() => read.nameless(user, &place, messages),
+            Value::Mapping(user) => read.named(name, user, &place, section.is_pillar, messages),
             Value::Null if name.is_empty() => {}
             Value::Null => {
                 read.without_account.push(name);
-                told.warning(
+                messages.warning(
                     &place,
                     "no account was made: there is nothing in it, so nobody can log in with docker_auth",
                 );
             }
-            _ => told.mistake(&place, "expected {password: HASH}"),
+            _ => messages.mistake(&place, "expected {password: HASH}"),
         }
     }
     read
@@ -66,17 +66,17 @@ pub(super) fn read(section: &Section<'_>, told: &mut Told) -> Users {
 
 impl Users {
     /// docker_auth lets anybody in as `""` who sends no password, unless that takes one.
-    fn nameless(&mut self, user: &Mapping, place: &str, told: &mut Told) {
-        let password = get(user, "password").and_then(|password| text(password, place, told));
+    fn nameless(&mut self, user: &Mapping, place: &str, messages: &mut Messages) {
+        let password = get(user, "password").and_then(|password| text(password, place, messages));
         let is_let_in = password.is_none_or(|password| bcrypt(&password).is_ok_and(|hash| hash.verify("")));
         if is_let_in {
-            self.push(String::new(), user, place, told);
+            self.push(String::new(), user, place, messages);
         } else {
-            told.note(place, "its password is not empty, so docker_auth lets in nobody who is not logged in, and neither is done here");
+            messages.note(place, "its password is not empty, so docker_auth lets in nobody who is not logged in, and neither is done here");
         }
     }
 
-    fn named(&mut self, name: String, user: &Mapping, place: &str, is_pillar: bool, told: &mut Told) {
+    fn named(&mut self, name: String, user: &Mapping, place: &str, is_pillar: bool, messages: &mut Messages) {
         let account = name.parse::<AccountName>();
         let password = match get(user, "password") {
             None => {
@@ -89,28 +89,28 @@ impl Users {
         match (account, password) {
             (Ok(account), Ok(hash)) => self.accounts.push((account, hash)),
             (Err(error), _) => {
-                told.warning(place, &format!("no account was made: {error}"));
+                messages.warning(place, &format!("no account was made: {error}"));
                 self.without_account.push(name.clone());
             }
             (Ok(account), Err(why)) => {
                 let make = format!("`lockgate user add {account}` makes the account with a password");
-                told.warning(&join(place, "password"), &format!("no account was made: {why}; {make}"));
+                messages.warning(&join(place, "password"), &format!("no account was made: {why}; {make}"));
                 self.without_account.push(name.clone());
             }
         }
-        self.push(name, user, place, told);
+        self.push(name, user, place, messages);
     }
 
-    fn push(&mut self, name: String, user: &Mapping, place: &str, told: &mut Told) {
+    fn push(&mut self, name: String, user: &Mapping, place: &str, messages: &mut Messages) {
         let place = join(place, "labels");
         let labels = match get(user, "labels") {
             None => Vec::new(),
             Some(Value::Mapping(labels)) => {
                 let label = |(label, values)| {
-                    let label = text(label, &place, told).unwrap_or_default();
+                    let label = text(label, &place, messages).unwrap_or_default();
                     let mut values = match plain(values) {
                         Value::Null => Vec::new(),
-                        values => texts(values, &join(&place, &label), told),
+                        values => texts(values, &join(&place, &label), messages),
                     };
                     values.sort();
                     values.dedup();
@@ -119,7 +119,7 @@ impl Users {
                 labels.iter().map(label).collect()
             }
             Some(_) => {
-                told.mistake(&place, "expected labels: {NAME: [VALUES]}");
+                messages.mistake(&place, "expected labels: {NAME: [VALUES]}");
                 Vec::new()
             }
         };

@@ -4,7 +4,7 @@ use serde_yaml::{Mapping, Value};
 
 /// What a person is told, each with the place in the file.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Messages {
     /// What is as it was, and how.
     pub(super) notes: Vec<String>,
     /// What was left undone.
@@ -15,7 +15,7 @@ pub(super) struct Told {
     pub(super) odd_numbers: bool,
 }
 
-impl Told {
+impl Messages {
     pub(super) fn note(&mut self, place: &str, text: &str) {
         self.notes.push(format!("{place}: {text}"));
     }
@@ -54,20 +54,20 @@ pub(super) fn join(parent: &str, child: &str) -> String {
 }
 
 /// A scalar as text, `None` for null. `1.10` and `True` were read as values, and how they were written is gone.
-pub(super) fn text(value: &Value, place: &str, told: &mut Told) -> Option<String> {
+pub(super) fn text(value: &Value, place: &str, messages: &mut Messages) -> Option<String> {
     match plain(value) {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) if number.is_u64() && !told.odd_numbers => Some(number.to_string()),
+        Value::Number(number) if number.is_u64() && !messages.odd_numbers => Some(number.to_string()),
         Value::Number(_) | Value::Bool(_) => {
-            told.mistake(
+            messages.mistake(
                 place,
                 "put this into quotes, so that it is the text that docker_auth reads",
             );
             None
         }
         _ => {
-            told.mistake(place, "expected a text");
+            messages.mistake(place, "expected a text");
             None
         }
     }
@@ -86,14 +86,14 @@ pub(super) fn has_odd_numbers(file: &str) -> bool {
 }
 
 /// A list of texts.
-pub(super) fn texts(value: &Value, place: &str, told: &mut Told) -> Vec<String> {
+pub(super) fn texts(value: &Value, place: &str, messages: &mut Messages) -> Vec<String> {
     let Value::Sequence(items) = plain(value) else {
-        told.mistake(
+        messages.mistake(
             place,
             "expected a list; docker_auth does not start with anything else here",
         );
         return Vec::new();
     };
-    let item = |(index, item)| text(item, &format!("{place}[{index}]"), told).unwrap_or_default();
+    let item = |(index, item)| text(item, &format!("{place}[{index}]"), messages).unwrap_or_default();
     items.iter().enumerate().map(item).collect()
 }
