@@ -38,7 +38,7 @@ pub enum ProxyListener {
 /// Says where the blobs of a configuration are.
 pub type BlobRoot = Box<dyn Fn(&Config) -> PathBuf + Send + Sync>;
 
-/// Told what has become of a new configuration.
+/// Is told what has become of a new configuration.
 pub type Reloaded = Box<dyn Fn(Result<(), String>) + Send>;
 
 /// How the proxy is told what to do, and tells how it is.
@@ -54,7 +54,7 @@ pub struct Control {
     pub drain: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Completes when another proxy serves in this one's place: as `drain`, without a deadline.
     pub leave: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// Configurations to go on with; each is already checked.
+    /// Configurations to take up; each is already checked.
     pub reload: mpsc::Receiver<Config>,
     /// Called for each of them: whether it is in force now, or why the old one goes on.
     pub reloaded: Reloaded,

@@ -1,6 +1,6 @@
-//! Why the proxy stays shut.
+//! What keeps the proxy from running.
 
-/// Why the proxy cannot run.
+/// What keeps the proxy from running, or from taking up a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The certificate cannot be used.
@@ -9,12 +9,12 @@ pub enum RunError {
     /// A file or directory that the configuration names cannot be used.
     #[error("{key}: {reason}")]
     Configuration {
-        /// The key path.
+        /// The configuration's key, as a path.
         key: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The server itself.
+    /// A socket cannot be used.
     #[error("cannot serve: {0}")]
     Serve(#[source] std::io::Error),
 }

@@ -34,11 +34,11 @@ const WARN_INTERVAL: Duration = Duration::from_secs(10);
 /// How many requests may be in flight, and how long one more waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
-    /// In all.
+    /// From all networks together.
     pub requests: usize,
     /// From one [`ClientNetwork`].
     pub network_requests: usize,
-    /// Before a request is refused.
+    /// How long a request waits before it is refused.
     pub wait: Duration,
     /// Whether there are no accounts: nobody is a stranger then.
     pub open: bool,
@@ -86,7 +86,7 @@ pub struct Permit {
 }
 
 impl Admission {
-    /// Nothing is in flight yet.
+    /// Bounds by which nothing is in flight yet.
     pub fn new(bounds: Bounds) -> Self {
         Self {
             all: PermitPool::new(bounds.requests),
@@ -97,12 +97,12 @@ impl Admission {
         }
     }
 
-    /// What it was made with.
+    /// The bounds in force.
     pub fn bounds(&self) -> &Bounds {
         &self.bounds
     }
 
-    /// Who asks: `authorization` is the header's value.
+    /// Whose request it is, by its address and by the value of its `Authorization` header.
     pub fn caller(&self, client: IpAddr, authorization: Option<&[u8]>) -> Caller {
         let network = ClientNetwork::of(client);
         let credentials = authorization.map(|value| self.known.credentials(value));
@@ -114,7 +114,7 @@ impl Admission {
         }
     }
 
-    /// The registry has accepted the credentials of `caller`.
+    /// Remembers `caller`, whose credentials the registry has accepted.
     pub fn remember(&self, caller: &Caller) {
         self.known.remember(caller.credentials, caller.network);
     }

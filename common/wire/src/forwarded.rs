@@ -1,8 +1,8 @@
-//! `Forwarded`, RFC 7239.
+//! Reads the header `Forwarded` (RFC 7239).
 
 use std::borrow::Cow;
 
-/// What one proxy said.
+/// What one proxy on the way said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ForwardedElement<'a> {
     pub(crate) client: Option<Cow<'a, str>>,
@@ -84,7 +84,7 @@ fn value_of(text: &str) -> Option<(Cow<'_, str>, &str)> {
     None
 }
 
-/// RFC 9110 section 5.6.2.
+/// Whether `name` is a token of RFC 9110 section 5.6.2.
 fn is_token(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_allowed)

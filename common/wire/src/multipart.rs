@@ -20,7 +20,7 @@ impl Multipart {
         Self { boundary, size, ranges }
     }
 
-    /// Bytes of the file.
+    /// How many bytes the file has.
     pub fn size(&self) -> u64 {
         self.size
     }

@@ -20,9 +20,9 @@ use crate::forwarded::{self, ForwardedElement};
 /// How the client speaks to the outermost proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
-    /// `http`
+    /// Plain HTTP.
     Http,
-    /// `https`
+    /// HTTP over TLS.
     Https,
 }
 
@@ -31,7 +31,7 @@ pub enum Scheme {
 pub struct Peer {
     /// `None` for a Unix socket, which counts as `127.0.0.1`.
     pub address: Option<IpAddr>,
-    /// Believed whatever its address is.
+    /// Whether it is Lockgate's own proxy, which is believed whatever its address is.
     pub is_own_proxy: bool,
     /// What its connection is, where that says how the client came; `None` where TLS always ends elsewhere.
     pub scheme: Option<Scheme>,
@@ -118,7 +118,7 @@ impl Origin {
 }
 
 impl Scheme {
-    /// Its name, in any case.
+    /// Reads its name in upper or lower case.
     fn read(name: &str) -> Option<Self> {
         match name {
             name if name.eq_ignore_ascii_case("https") => Some(Self::Https),

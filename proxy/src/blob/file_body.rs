@@ -30,17 +30,16 @@ pub(crate) enum OpenError {
     TooShort {
         /// Below the blob root.
         path: PathBuf,
-        /// What it has.
+        /// Bytes that it has.
         size: u64,
-        /// What it should have.
+        /// Bytes that it should have.
         expected: u64,
     },
-    /// The system said no.
+    /// The system refused to open it.
     #[error("{path}: {source}")]
     Io {
         /// Below the blob root.
         path: PathBuf,
-        /// What the system said.
         source: io::Error,
     },
 }
@@ -52,7 +51,7 @@ pub(crate) struct FileBody {
     offset: u64,
     end: u64,
     inline: bool,
-    /// Instead of all that is left.
+    /// Which parts of the file are sent, where it is not one piece.
     parts: Option<Box<Multipart>>,
 }
 
@@ -95,7 +94,7 @@ impl FileBody {
         })
     }
 
-    /// All of `opened`.
+    /// The whole of `opened`.
     pub(crate) fn whole(opened: OpenFile) -> Self {
         Self {
             file: Arc::new(opened.file),

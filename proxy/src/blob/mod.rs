@@ -1,4 +1,4 @@
-//! Blobs from their files, which the registry names.
+//! Files as bodies: blobs that the registry hands off, and files beside the registry.
 
 pub(crate) mod buffers;
 pub(crate) mod file_body;

@@ -26,7 +26,7 @@ pub(crate) struct RootDir {
 pub(crate) struct OpenFile {
     /// Open for reading.
     pub(crate) file: File,
-    /// Bytes.
+    /// In bytes.
     pub(crate) size: u64,
     /// Modification time in seconds and nanoseconds since 1970.
     pub(crate) modified: (i64, u64),

@@ -33,7 +33,7 @@ use crate::request::limits::LINGER_TIMEOUT;
 /// Writes up to this size wait for what follows them, or for a flush.
 const COALESCED: usize = 8 * 1024;
 
-/// A connection, ready for HTTP.
+/// A connection after its handshake, as Pingora reads and writes it.
 pub(crate) struct Connection {
     transport: Option<Transport>,
     peer: Arc<ConnectionInfo>,

@@ -32,7 +32,7 @@ const HEADER: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 
-/// What is known of one connection.
+/// How much a client may still cost, and how far the present frame was read.
 #[derive(Debug)]
 pub(crate) struct FrameBudget {
     budget: u32,
@@ -60,7 +60,7 @@ impl FrameBudget {
         }
     }
 
-    /// `bytes` were read.
+    /// Counts the frames in `bytes`, which were read from the client.
     pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         loop {
             let skipped = self.skip.min(bytes.len());
@@ -98,14 +98,14 @@ impl FrameBudget {
         self.in_a_row = 0;
     }
 
-    /// So many bytes were sent to the client.
+    /// Refills the budget for `bytes` that were sent to the client.
     pub(crate) fn sent(&mut self, bytes: usize) {
         let sent = self.sent + bytes;
         self.sent = sent % BYTES_PER_REFILL;
         self.fill(u32::try_from(sent / BYTES_PER_REFILL).unwrap_or(BUDGET));
     }
 
-    /// Whether others have their turn now; asked before more is read.
+    /// Whether other connections have their turn before more is read here.
     pub(crate) fn should_yield(&mut self) -> bool {
         let takes = self.in_a_row >= MAX_IN_A_ROW;
         if takes {
@@ -114,7 +114,7 @@ impl FrameBudget {
         takes
     }
 
-    /// The GOAWAY with ENHANCE_YOUR_CALM for a client that has used up what it had.
+    /// The GOAWAY frame with ENHANCE_YOUR_CALM for a client that has used up its budget.
     pub(crate) fn goaway(&self) -> Option<[u8; HEADER + 8]> {
         if self.budget > 0 {
             return None;

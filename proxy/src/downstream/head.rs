@@ -19,7 +19,7 @@ mod scan;
 
 use scan::{Progress, Scan};
 
-/// What came.
+/// What a connection brings next.
 #[derive(Debug)]
 pub(crate) enum ReceivedHead {
     /// A whole head, with the empty line that ends it.

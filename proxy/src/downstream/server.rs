@@ -1,4 +1,4 @@
-//! Connections: accepting them, serving them, and letting them end.
+//! Accepts connections, serves them, and lets them end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ use crate::downstream::plain_http;
 use crate::downstream::socket::BufferedSocket;
 use crate::downstream::tls::Tls;
 use crate::downstream::transport::Transport;
-use crate::request::active_count::ActiveCount;
+use crate::request::active_count::{ActiveCount, ActiveGuard};
 use crate::request::connection_info::ConnectionInfo;
 use crate::request::error::{ErrorCode, ProxyError};
 use crate::request::error_response::to_http1;
@@ -44,13 +44,13 @@ use crate::request::{access_log, redirect};
 /// What a listening socket is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ListenerPurpose {
-    /// The registry, at this port.
+    /// Serves the registry at this port.
     Public(u16),
-    /// 301 to https at this port.
+    /// Answers 301 to https at this port.
     Redirect(u16),
 }
 
-/// Everything a connection needs.
+/// What all connections share.
 pub(crate) struct Server {
     proxy: Arc<HttpProxy<Service>>,
     settings: Arc<ArcSwap<ProxySettings>>,
@@ -59,13 +59,13 @@ pub(crate) struct Server {
     connections: ActiveCount,
     requests: ActiveCount,
     shutdown: watch::Sender<Shutdown>,
-    /// The same for Pingora, which knows but one way to end.
+    /// The same for Pingora, which knows only one way to end.
     draining: watch::Sender<bool>,
     cut: watch::Sender<bool>,
 }
 
 impl Server {
-    /// Nothing is accepted yet.
+    /// A server that accepts nothing yet.
     pub(crate) fn new(service: Service, tls: Option<Arc<Tls>>) -> Self {
         let conf = ServerConf {
             // The registry's own answer decides how often a request is sent again, not a count.
@@ -110,9 +110,9 @@ impl Server {
             match accepted {
                 Ok((tcp, remote)) => {
                     is_exhausted = false;
-                    self.clone().admit(tcp, remote, purpose);
+                    self.clone().spawn(tcp, remote, purpose);
                 }
-                // The client was faster gone than accepted.
+                // The client left before it was accepted.
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     // Once per shortage: the loop goes on trying, the log stays readable.
@@ -126,11 +126,11 @@ impl Server {
         self.accept_backlog(&listener, purpose);
     }
 
-    /// Takes those who are connected already as far as they know: left alone, they would wait for nobody.
+    /// Accepts those whom the kernel has connected already: nobody else would.
     fn accept_backlog(self: &Arc<Self>, listener: &TcpListener, purpose: ListenerPurpose) {
         let mut context = Context::from_waker(Waker::noop());
         while let Poll::Ready(Ok((tcp, remote))) = listener.poll_accept(&mut context) {
-            self.clone().admit(tcp, remote, purpose);
+            self.clone().spawn(tcp, remote, purpose);
         }
     }
 
@@ -159,7 +159,7 @@ impl Server {
         self.draining.send_replace(true);
     }
 
-    /// No connection is open, or none that anything is asked on. `grace`: what connections may rest.
+    /// Completes when no connection is open, or none with a request. `grace`: how long connections may rest.
     async fn settled(&self, grace: Duration) {
         // A client that went away without a word may hold a connection, but no request.
         let all_answered = async {
@@ -172,7 +172,8 @@ impl Server {
         }
     }
 
-    fn admit(self: Arc<Self>, tcp: TcpStream, remote: SocketAddr, purpose: ListenerPurpose) {
+    /// Serves a connection in a task of its own.
+    fn spawn(self: Arc<Self>, tcp: TcpStream, remote: SocketAddr, purpose: ListenerPurpose) {
         let limit = self.settings.load().limits.max_connections;
         let open = self.connections.open();
         if open >= limit.saturating_add(MAX_REFUSED_CONNECTIONS) {
@@ -182,41 +183,47 @@ impl Server {
         let guard = self.connections.enter();
         let mut cut = self.cut.subscribe();
         tokio::spawn(async move {
-            let served = async {
-                if let Err(error) = prepare(&tcp) {
-                    tracing::debug!(%remote, %error, "the client left");
-                    return;
-                }
-                let idle = self.settings.load().limits.idle_timeout;
-                let socket = BufferedSocket::new(tcp, self.buffers.clone());
-                let (refused, tls) = (
-                    open >= limit,
-                    matches!(purpose, ListenerPurpose::Public(_)) && self.tls.is_some(),
-                );
-                let peer = Arc::new(ConnectionInfo {
-                    remote,
-                    tls,
-                    refused,
-                    answered_early: AtomicBool::new(false),
-                });
-                let Some(transport) = self.handshake(socket, &peer).await else {
-                    return;
-                };
-                let connection = Connection::new(transport, peer, idle, guard);
-                match purpose {
-                    ListenerPurpose::Public(port) if tls && connection.is_plain() => {
-                        self.refuse_plain_http(connection, port).await
-                    }
-                    ListenerPurpose::Public(_) if connection.is_http2() => self.serve_http2(connection).await,
-                    ListenerPurpose::Public(_) => self.serve_http1(connection).await,
-                    ListenerPurpose::Redirect(port) => self.serve_redirect(connection, port).await,
-                }
-            };
             tokio::select! {
-                () = served => {}
+                () = self.serve(tcp, remote, purpose, open >= limit, guard) => {}
                 _ = cut.wait_for(|cut| *cut) => {}
             }
         });
+    }
+
+    /// Serves a connection to its end; `refused`: it is one too many.
+    async fn serve(
+        &self,
+        tcp: TcpStream,
+        remote: SocketAddr,
+        purpose: ListenerPurpose,
+        refused: bool,
+        guard: ActiveGuard,
+    ) {
+        if let Err(error) = prepare(&tcp) {
+            tracing::debug!(%remote, %error, "the client left");
+            return;
+        }
+        let tls = matches!(purpose, ListenerPurpose::Public(_)) && self.tls.is_some();
+        let info = Arc::new(ConnectionInfo {
+            remote,
+            tls,
+            refused,
+            answered_early: AtomicBool::new(false),
+        });
+        let idle = self.settings.load().limits.idle_timeout;
+        let socket = BufferedSocket::new(tcp, self.buffers.clone());
+        let Some(transport) = self.handshake(socket, &info).await else {
+            return;
+        };
+        let connection = Connection::new(transport, info, idle, guard);
+        match purpose {
+            ListenerPurpose::Public(port) if tls && connection.is_plain() => {
+                self.refuse_plain_http(connection, port).await;
+            }
+            ListenerPurpose::Public(_) if connection.is_http2() => self.serve_http2(connection).await,
+            ListenerPurpose::Public(_) => self.serve_http1(connection).await,
+            ListenerPurpose::Redirect(port) => self.serve_redirect(connection, port).await,
+        }
     }
 
     async fn handshake(&self, mut socket: BufferedSocket, peer: &ConnectionInfo) -> Option<Transport> {

@@ -18,7 +18,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use crate::downstream::socket::BufferedSocket;
 use crate::run_error::RunError;
 
-/// Accepts TLS.
+/// The TLS of the public listener.
 pub(crate) struct Tls {
     resolver: Arc<Resolver>,
     options: Mutex<ServerOptions>,
@@ -40,7 +40,7 @@ impl Tls {
         }))
     }
 
-    /// Goes on with another configuration; with an error the old one stays.
+    /// Takes up another configuration; after an error the old one stays in force.
     pub(crate) fn reload(&self, config: &Config, home: &Home) -> Result<(), RunError> {
         let Some(settings) = tls_settings(config, home) else {
             return Ok(());
@@ -62,8 +62,8 @@ impl Tls {
         Ok(())
     }
 
-    /// Shakes hands; `None` when the client was an ACME server, which has seen now what it came for. `challenges` is
-    /// where its answer is found, when certificates are ordered.
+    /// Shakes hands; `None` when the client was an ACME server, which has now seen the answer to its challenge. `challenges`
+    /// is where that is found, when certificates are ordered.
     pub(crate) async fn accept(
         &self,
         socket: BufferedSocket,
@@ -115,7 +115,7 @@ fn acceptor(resolver: &Arc<Resolver>, options: &ServerOptions) -> Result<TlsAcce
         .map_err(certificate_error)
 }
 
-/// What the configuration asks for.
+/// What `http.tls` asks for.
 struct TlsSettings {
     default: Pair,
     aliases: Vec<(String, Pair)>,

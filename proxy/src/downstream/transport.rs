@@ -1,4 +1,4 @@
-//! The socket of a connection, encrypted or not, and its last moments.
+//! The socket of a connection, with or without TLS, and how it is closed.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, RawFd};
@@ -13,12 +13,12 @@ use crate::downstream::limits::MAX_LINGER_SIZE;
 use crate::downstream::socket::BufferedSocket;
 use crate::request::limits::LINGER_TIMEOUT;
 
-/// The socket, encrypted or not.
+/// A socket, with or without TLS.
 #[derive(Debug)]
 pub(crate) enum Transport {
-    /// `http.tls` is not set.
+    /// `http.tls` is not set, or the client speaks plain HTTP all the same.
     Plain(BufferedSocket),
-    /// TLS is established.
+    /// The handshake is done.
     Tls(Box<TlsStream<BufferedSocket>>),
 }
 

@@ -1,4 +1,4 @@
-//! The end of writes that make no progress.
+//! A timeout for writes that make no progress.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! One line a request.
+//! The access log: one line a request.
 //!
 //! The query stays out: token requests carry accounts there, and careless clients carry worse. So does every header.
 

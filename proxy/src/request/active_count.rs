@@ -22,7 +22,6 @@ impl ActiveCount {
         ActiveGuard(self.clone())
     }
 
-    /// How many are open.
     pub(crate) fn open(&self) -> usize {
         self.0.open.load(Ordering::Acquire)
     }

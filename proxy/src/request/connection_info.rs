@@ -1,4 +1,4 @@
-//! The client's end of a connection.
+//! A client's connection, as its requests see it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 pub(crate) struct ConnectionInfo {
     /// The client, or the proxy in front of us.
     pub(crate) remote: SocketAddr,
-    /// Whether the connection is encrypted.
+    /// Whether TLS is spoken here; behind another proxy, that says nothing of the client.
     pub(crate) tls: bool,
     /// Whether the connection is one too many: each request is answered 503.
     pub(crate) refused: bool,

@@ -18,7 +18,7 @@ use crate::request::settings::ProxySettings;
 use crate::upstream::ask::UpstreamResponse;
 use crate::upstream::resume::ReplayBuffer;
 
-/// One request on its way.
+/// The context that Pingora hands from phase to phase.
 pub(crate) struct RequestContext {
     /// Also in the registry's log lines.
     pub(crate) id: String,
@@ -69,7 +69,7 @@ impl RequestContext {
         }
     }
 
-    /// The client's address.
+    /// The address of the client, behind all proxies that are trusted.
     pub(crate) fn client(&self) -> IpAddr {
         self.forwarded
             .as_ref()

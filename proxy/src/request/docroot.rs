@@ -16,7 +16,6 @@ use crate::blob::root_dir::{OpenFile, RootDir};
 use crate::request::context::RequestContext;
 use crate::request::settings::ProxySettings;
 
-/// A file to serve.
 #[derive(Debug)]
 struct StaticFile {
     opened: OpenFile,

@@ -47,7 +47,7 @@ pub(crate) fn collect(refusal: &mut UpstreamResponse, piece: &mut Option<Bytes>,
     }
 }
 
-/// Sends what was collected.
+/// Sends the collected answer to the client.
 pub(crate) async fn send(session: &mut Session, answer: UpstreamResponse, request: &mut RequestContext) -> Result<()> {
     request.end_before_body(session);
     let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len()))?;

@@ -25,7 +25,7 @@ pub(crate) enum ErrorCode {
     BlobUnknown,
     /// No ACME challenge with this token is open.
     ChallengeUnknown,
-    /// `CONNECT`.
+    /// The method `CONNECT`.
     ConnectMethod,
     /// The head did not arrive in time.
     HeadTimeout,
@@ -33,29 +33,29 @@ pub(crate) enum ErrorCode {
     BodyTimeout,
     /// A body that is neither a blob's nor a manifest's.
     BodyTooLarge,
-    /// The request target.
+    /// The request target has too many bytes.
     UriTooLong,
-    /// The head, in bytes.
+    /// The head has too many bytes.
     HeadTooLarge,
-    /// The head, in fields.
+    /// The head has too many fields.
     TooManyFields,
-    /// A failure within the proxy.
+    /// The proxy itself failed.
     Internal,
-    /// The authority's certificate.
+    /// The file of the authority's certificate cannot be read.
     CertificateUnreadable,
-    /// A blob that is there.
+    /// The blob that the registry handed off is there, and cannot be read.
     BlobUnreadable,
     /// The registry's answer is no HTTP.
     BadAnswer,
     /// Nothing connects, or the connection was cut: clients retry a 503.
     RegistryAway,
-    /// Beyond `http.limits.maxconnections`.
+    /// The connection is one beyond `http.limits.maxconnections`.
     TooManyConnections,
-    /// Beyond `http.limits.maxrequests` or `maxnetworkrequests`.
+    /// The request is one beyond `http.limits.maxrequests` or `maxnetworkrequests`.
     TooManyRequests,
-    /// The registry is silent.
+    /// The registry sent nothing for too long.
     RegistryTimeout,
-    /// Whatever Pingora or the registry's HTTP layer gave this status to.
+    /// Pingora or the registry's HTTP layer chose this status.
     Other(u16),
 }
 

@@ -1,4 +1,4 @@
-//! What the registry is told about a request's origin, and which headers cross the proxy in neither direction.
+//! Headers that the proxy writes or drops: a request's origin for the registry, and what crosses in neither direction.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use crate::request::connection_info::ConnectionInfo;
 use crate::request::limits::MAX_HOST_SIZE;
 
-/// Who asks, and under which name the client knows us.
+/// The forwarded headers that the registry gets: who asks, and under which name the client knows us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Forwarded(Origin);
 

@@ -31,5 +31,5 @@ pub(crate) const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// The same when successors are serving already: nobody waits for the end, so there is time.
 pub(crate) const LEAVE_GRACE: Duration = Duration::from_secs(5);
 
-/// Seconds that `Retry-After` names while the registry is away or the door is full.
+/// Seconds that `Retry-After` names while the registry is away or too much is open.
 pub(crate) const RETRY_AFTER: u64 = 5;

@@ -24,9 +24,9 @@ use crate::upstream::connect::Upstream;
 
 /// The proxy as Pingora drives it.
 pub(crate) struct Service {
-    /// Of requests that begin now.
+    /// For requests that begin now.
     pub(crate) settings: Arc<ArcSwap<ProxySettings>>,
-    /// The registry.
+    /// Reaches the registry.
     pub(crate) upstream: Upstream,
     /// Counts the requests that are being served.
     pub(crate) requests: ActiveCount,

@@ -1,4 +1,4 @@
-//! What the configuration means for the proxy; replaced as a whole when it is reloaded.
+//! The configuration as the proxy uses it; replaced as a whole when it is reloaded.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use pingora::http::ResponseHeader;
 use crate::blob::root_dir::RootDir;
 use crate::run_error::RunError;
 
-/// Everything a request may need to know. A request keeps the settings it began with.
+/// What a request may need of the configuration. A request keeps the settings that it began with.
 #[derive(Debug)]
 pub(crate) struct ProxySettings {
     /// `http.limits`
     pub(crate) limits: Limits,
-    /// Of the requests in flight.
+    /// Bounds the requests in flight.
     pub(crate) admission: Arc<Admission>,
     /// `http.draintimeout`
     pub(crate) drain_timeout: Duration,

@@ -1,4 +1,4 @@
-//! How the proxy ends, if it does.
+//! The end of a proxy: whether it has begun, and how much time there is.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::request::limits::{DRAIN_GRACE, LEAVE_GRACE};
 /// Whether further requests are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shutdown {
-    /// They are.
+    /// The proxy serves.
     No,
     /// Others serve already: what is here is finished, however long it takes.
     Leaving,

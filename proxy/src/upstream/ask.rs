@@ -1,4 +1,4 @@
-//! Requests of the proxy's own, in the name of a client's.
+//! Requests that the proxy sends by itself, with the fields of a client's request.
 
 use std::io::{self, ErrorKind};
 
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::upstream::connect::Upstream;
 use crate::upstream::limits::MAX_CONNECT_BACKOFF;
 
-/// An answer's head, and its body, are no longer.
+/// Bytes of an answer's head, and of its body, at most.
 const MAX_RESPONSE_SIZE: usize = 64 * 1024;
 
 /// Fields of an answer; the registry sends fewer than thirty, and those of `http.headers`.
@@ -28,14 +28,12 @@ const BODY_FIELDS: [HeaderName; 5] = [
     header::EXPECT,
 ];
 
-/// What the registry answered.
+/// The registry's whole answer to such a request.
 #[derive(Debug)]
 pub(crate) struct UpstreamResponse {
-    /// The status of it.
     pub(crate) status: StatusCode,
-    /// Its fields, those that frame it included.
+    /// With those that frame the body.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// Its body.
     pub(crate) body: BytesMut,
 }
 

@@ -1,4 +1,4 @@
-//! The way to the registry: one Unix socket, pooled connections, and patience while it restarts.
+//! Connections to the registry: one Unix socket, a pool, and waiting while the registry restarts.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::run_error::RunError;
 use crate::upstream::limits::{CONNECT_BACKOFF, MAX_CONNECT_BACKOFF, UPSTREAM_READ_TIMEOUT};
 
-/// The registry's socket.
+/// Connections to the registry, pooled by Pingora.
 #[derive(Debug, Clone)]
 pub(crate) struct Upstream {
     path: Arc<PathBuf>,
@@ -37,7 +37,6 @@ impl Upstream {
         }
     }
 
-    /// Its socket.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! The way to the registry.
+//! The registry: connections to it, what may be sent to it twice, and uploads that outlive it.
 
 pub(crate) mod ask;
 pub(crate) mod connect;

@@ -1,9 +1,9 @@
-//! Goes on with an upload whose registry went away in the middle of a body.
+//! Resumes an upload whose registry went away in the middle of a body.
 //!
 //! ```text
 //! client ══ body ══▶ proxy ══ body ══▶ registry ✝        what it wrote is in the upload's file
 //!                      │ keeps the last 3 MiB
-//!                      ├── GET   where does it stand? ──▶ registry, the next
+//!                      ├── GET   upload status        ──▶ registry, the next
 //!                      ├── PATCH what is missing     ──▶
 //!                      └══ the rest of the body      ══▶
 //! ```
@@ -26,7 +26,7 @@ use crate::upstream::connect::Upstream;
 /// upload's batches (1.3); and half as much again.
 const MAX_REPLAY_SIZE: usize = 3 * 1024 * 1024;
 
-/// An upload whose body is passing through.
+/// The last bytes of an upload's body, to be sent again when the registry goes away.
 #[derive(Debug)]
 pub(crate) struct ReplayBuffer {
     /// Where the upload stands when the registry has everything that came so far.
@@ -47,8 +47,8 @@ pub(crate) fn appends(method: &Method, path: &str) -> bool {
 }
 
 impl ReplayBuffer {
-    /// The body of `request` begins, of which the registry has nothing yet. `None` where the upload cannot be asked for
-    /// before `deadline`: the request itself will bring out why.
+    /// Begins with the body of `request`, of which the registry has nothing yet. `None` where the upload's status cannot be
+    /// asked for before `deadline`: the request itself will show why.
     pub(crate) async fn begin(upstream: &Upstream, request: &RequestHeader, deadline: Instant) -> Option<Self> {
         let announced = request.headers.get(header::CONTENT_RANGE).map(|range| {
             let first = range.to_str().ok()?.split('-').next()?;
@@ -70,7 +70,7 @@ impl ReplayBuffer {
         })
     }
 
-    /// A piece of the body passes.
+    /// Keeps a piece of the body that is sent now.
     pub(crate) fn pass(&mut self, piece: &Bytes) {
         self.end += piece.len() as u64;
         self.length += piece.len();
@@ -83,18 +83,18 @@ impl ReplayBuffer {
         }
     }
 
-    /// Whether anything of the body came yet.
+    /// Whether any byte of the body was sent yet.
     pub(crate) fn has_passed(&self) -> bool {
         self.length > 0
     }
 
-    /// The registry went away; whether anything came since it last did.
+    /// Notes that the registry went away. Returns whether anything came since it last did.
     pub(crate) fn failed(&mut self) -> bool {
         self.failed_at.replace(self.end) != Some(self.end)
     }
 
     /// Brings the upload to where the client is, before `deadline`, and makes `request` one for the rest of the body.
-    /// `is_done`: there is no rest.
+    /// `is_done`: the whole body has passed already.
     pub(crate) async fn catch_up(
         &self,
         upstream: &Upstream,
@@ -170,9 +170,9 @@ impl ReplayBuffer {
     }
 }
 
-/// Another try will not help.
+/// An error that another try will not help: its kind is final for [`retry_until`].
 fn hopeless(why: String) -> io::Error {
-    io::Error::other(format!("the upload cannot be gone on with: {why}"))
+    io::Error::other(format!("the upload cannot be resumed: {why}"))
 }
 
 enum UploadOffset {

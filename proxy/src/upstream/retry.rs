@@ -43,7 +43,7 @@ pub(crate) fn was_never_read(error: &Error) -> bool {
 /// What a request carries, as far as sending it again goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestBody {
-    /// Nothing.
+    /// It has no body.
     None,
     /// All that was sent of it is still there: Pingora keeps 64 KiB.
     Buffered,
@@ -52,7 +52,7 @@ pub(crate) enum RequestBody {
 }
 
 impl RequestBody {
-    /// Looks at `session`.
+    /// That of `session`'s request.
     pub(crate) fn of(session: &mut Session) -> Self {
         if session.is_body_empty() {
             Self::None

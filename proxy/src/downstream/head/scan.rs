@@ -1,4 +1,4 @@
-//! What is looked at in a head, line by line as it arrives. Whatever Pingora would refuse by itself is refused here: its own
+//! Checks a head line by line as it arrives. Whatever Pingora would refuse by itself is refused here: its own
 //! answer has an empty body and no reason.
 
 use bytes::{Buf, BytesMut};
@@ -175,7 +175,7 @@ impl Scan {
 const USER_IN_HOST: HeadError =
     HeadError::Malformed("the host has a user name in front, which belongs into Authorization");
 
-/// RFC 9110 section 5.6.2.
+/// Whether `text` is a token of RFC 9110 section 5.6.2.
 fn is_token(text: &[u8]) -> bool {
     let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !text.is_empty() && text.iter().all(is_allowed)
