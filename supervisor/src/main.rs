@@ -1,4 +1,4 @@
-//! `lockgate`: a container registry that brings its own front door. This crate puts the others together.
+//! `lockgate`: a container registry with a TLS proxy of its own. This crate puts the others together.
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ pub(crate) const INSTANCE_VARIABLE: &str = "LOCKGATE_INSTANCE";
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The front door.
+    /// The proxy.
     Proxy,
     /// The registry behind it.
     Registry,

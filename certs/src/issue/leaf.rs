@@ -1,4 +1,4 @@
-//! Leaves: the certificates that the front door shows.
+//! Leaves: the certificates that the proxy shows.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

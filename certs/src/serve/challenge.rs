@@ -1,5 +1,5 @@
 //! What is shown to an ACME server as proof that a host name leads here: one file a challenge, in a directory that the
-//! ordering process writes and the front door reads.
+//! ordering process writes and the proxy reads.
 //!
 //! ```text
 //! <token>              HTTP-01 (RFC 8555 section 8.3): the key authorization

@@ -1,4 +1,4 @@
-//! The rustls configuration of the front door: TLS 1.2 and 1.3 on aws-lc-rs, with resumption.
+//! The rustls configuration of the proxy: TLS 1.2 and 1.3 on aws-lc-rs, with resumption.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::x509::provider;
 /// Sessions kept for clients that resume by session id instead of by ticket; a few hundred bytes each.
 const SESSION_CACHE: usize = 1024;
 
-/// What the front door asks of TLS.
+/// What the proxy asks of TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerOptions {
     /// Older versions are refused.

@@ -21,7 +21,7 @@ use std::str::FromStr;
 pub use install::{InstallError, Installed, install};
 pub use target::{Host, Target, TargetError, reference};
 
-/// Where the front door shows the authority's certificate to clients that do not trust it yet.
+/// Where the proxy shows the authority's certificate to clients that do not trust it yet.
 pub const CERTIFICATE_URL_PATH: &str = "/lockgate/ca.crt";
 
 /// A client platform.

@@ -47,7 +47,7 @@ pub enum FileRole {
 /// Which process opens a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
-    /// The front door.
+    /// The proxy.
     Proxy,
     /// The registry.
     Registry,

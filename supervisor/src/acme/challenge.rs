@@ -1,4 +1,4 @@
-//! How a host name is proven: which challenge, and its answer where the front door finds it.
+//! How a host name is proven: which challenge, and its answer where the proxy finds it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

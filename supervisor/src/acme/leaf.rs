@@ -1,4 +1,4 @@
-//! From the place to where the front door reads: `tls/registry.crt` and `.key` below the home.
+//! From the place to where the proxy reads: `tls/registry.crt` and `.key` below the home.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use lockgate_files::{Existing, UidGid, WriteError, write_private_for, write_publ
 use super::AcmeStore;
 use crate::os::ownership::make_directories;
 
-/// Why the front door has no certificate.
+/// Why the proxy has no certificate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LeafError {
     /// A name that a certificate cannot hold.
@@ -28,7 +28,7 @@ pub(crate) enum LeafError {
     Write(#[from] WriteError),
 }
 
-/// What the front door shows from now on.
+/// What the proxy shows from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServedLeaf {
     /// The one that was ordered, and was there already.
@@ -41,7 +41,7 @@ pub(crate) enum ServedLeaf {
     SelfSigned,
 }
 
-/// Sees to it that the front door has a certificate, the ordered one as soon as there is one. Its key is `owner`'s.
+/// Sees to it that the proxy has a certificate, the ordered one as soon as there is one. Its key is `owner`'s.
 pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<UidGid>) -> Result<ServedLeaf, LeafError> {
     let shown = Pair {
         certificate: home.leaf_certificate(),
@@ -66,7 +66,7 @@ pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<UidGid>) -> Result<
     Ok(ServedLeaf::SelfSigned)
 }
 
-/// The front door takes up a change by itself; between the two writes the pair does not fit, and it keeps the old one.
+/// The proxy takes up a change by itself; between the two writes the pair does not fit, and it keeps the old one.
 fn install(ordered: &Pair, shown: &Pair, owner: Option<UidGid>) -> Result<ServedLeaf, LeafError> {
     let text = std::fs::read_to_string(&ordered.certificate).map_err(|source| LeafError::Read {
         path: ordered.certificate.clone(),

@@ -7,7 +7,7 @@
 //!               └─ http ── roots    whom an ACME server must be trusted by
 //! place, attempt                    what is kept: account, certificate, what was tried last
 //! schedule                          when to order: pure
-//! leaf                              from there to where the front door reads it
+//! leaf                              from there to where the proxy reads it
 //! ```
 //!
 //! The supervisor reads `store` and decides; it never waits for a network. The child orders; it decides nothing.

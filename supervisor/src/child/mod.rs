@@ -137,7 +137,7 @@ impl ServingProcess {
         logging.reload(&accepted.config.log, &args.home.log());
         let few =
             rlimit::raise(&accepted.config).map_err(|errno| system("raise the number of descriptors", errno.into()))?;
-        // Clients come in through the front door, where there is one.
+        // Clients come in through the proxy, where there is one.
         if let Some(few) = few.filter(|_| args.supervisor.is_none() || role == Role::Proxy) {
             tracing::warn!("{few}");
         }

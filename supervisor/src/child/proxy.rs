@@ -1,4 +1,4 @@
-//! `lockgate proxy`: the front door alone, or in front of our registry.
+//! `lockgate proxy`: the proxy alone, or in front of our registry.
 
 use std::net::TcpListener;
 use std::path::PathBuf;

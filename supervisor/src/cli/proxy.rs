@@ -1,4 +1,4 @@
-//! `lockgate proxy`: the front door alone.
+//! `lockgate proxy`: the proxy alone.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The front door's listening sockets: handed down, kept from before, or opened here.
+//! The proxy's listening sockets: handed down, kept from before, or opened here.
 
 use std::io;
 use std::net::TcpListener;

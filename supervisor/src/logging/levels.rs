@@ -25,7 +25,7 @@ pub(super) fn targets(level: Level, access: bool) -> Targets {
         Level::Silent => LevelFilter::OFF,
         _ => own.max(LevelFilter::INFO),
     };
-    // The front door logs what these would say, once, and with the request's id.
+    // The proxy logs what these would say, once, and with the request's id.
     let quiet = lockgate_proxy::QUIET_TARGETS
         .iter()
         .map(|target| (*target, LevelFilter::OFF));
@@ -67,7 +67,7 @@ mod tests {
         assert!(shown(Level::Trace, true, "actix_http::h1", tracing::Level::INFO));
         assert!(!shown(Level::Trace, true, "actix_http::h1", tracing::Level::DEBUG));
         assert!(!shown(Level::Info, true, "actix_http::h1", tracing::Level::INFO));
-        // The front door says what these would, with the request's id.
+        // The proxy says what these would, with the request's id.
         assert!(!shown(
             Level::Trace,
             true,

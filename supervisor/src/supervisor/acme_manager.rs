@@ -1,4 +1,4 @@
-//! Certificates by ACME: when one is due, a child orders it; when it comes, the front door gets it.
+//! Certificates by ACME: when one is due, a child orders it; when it comes, the proxy gets it.
 
 use std::io;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub(crate) struct AcmeManager {
     /// When to look again.
     next: Instant,
     running: Option<Running>,
-    /// Why the front door has not got the certificate that is there.
+    /// Why the proxy has not got the certificate that is there.
     leaf_error: Option<String>,
 }
 
@@ -51,7 +51,7 @@ struct Running {
 }
 
 impl AcmeManager {
-    /// For what `config` asks for, if it does. The front door has a certificate from then on.
+    /// For what `config` asks for, if it does. The proxy has a certificate from then on.
     pub(crate) fn new(config: &Config, home: &Home, reader: Option<UidGid>) -> Self {
         let mut acme = Self {
             home: home.clone(),
