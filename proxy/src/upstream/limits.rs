@@ -14,5 +14,5 @@ pub(crate) const MAX_CONNECT_BACKOFF: Duration = Duration::from_millis(250);
 /// How often a request is sent again: a request that kills the registry must not do so for ever.
 pub(crate) const MAX_RETRIES: u32 = 3;
 
-/// How long an upload that is gone on with may take to catch up: the registry hashes what it has of it again.
+/// How long a resumed upload may take to catch up: the registry hashes what it has of it again.
 pub(crate) const RESUME_TIMEOUT: Duration = UPSTREAM_READ_TIMEOUT;
