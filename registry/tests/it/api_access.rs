@@ -216,6 +216,8 @@ fn the_bearer_flow_goes_from_end_to_end() {
     // Another repository: another token is asked for, which the account would not get.
     let other = begin("other/app", &bearer);
     other.expect_error(401, "UNAUTHORIZED");
+    let told = String::from_utf8_lossy(&other.body);
+    assert!(told.contains("this token does not allow that"), "{told}");
     assert!(
         other
             .header("www-authenticate")

@@ -58,7 +58,10 @@ impl RequestContext<'_> {
                     .into_iter()
                     .chain(required_scope::mount_source_scope(route))
                     .collect();
-                Err(ApiError::needs_login(self.challenges(&scopes)))
+                Err(ApiError::needs_login(
+                    self.principal.account(),
+                    &self.challenges(&scopes),
+                ))
             }
             Decision::Denied => Err(ApiError::denied(scope.as_ref())),
         }
@@ -87,7 +90,10 @@ impl RequestContext<'_> {
             Scope::repository(target, Actions::PULL | Actions::PUSH),
             Scope::repository(source, Actions::PULL),
         ];
-        Err(ApiError::needs_login(self.challenges(&scopes)))
+        Err(ApiError::needs_login(
+            self.principal.account(),
+            &self.challenges(&scopes),
+        ))
     }
 
     /// Whether the sender may know that `repository` exists, where they did not name it.

@@ -111,9 +111,16 @@ impl ApiError {
         self.kind == kind
     }
 
-    /// 401 with challenges.
-    pub(crate) fn needs_login(challenges: Vec<String>) -> Self {
-        Self::of(ErrorKind::Unauthorized).with_challenges(&challenges)
+    /// 401 with challenges, for a sender whose account is not known, or whose token does not allow it.
+    pub(crate) fn needs_login(account: Option<&str>, challenges: &[String]) -> Self {
+        let error = match account {
+            None => Self::of(ErrorKind::Unauthorized),
+            Some(_) => Self::new(
+                ErrorKind::Unauthorized,
+                "this token does not allow that; if the account may do it, ask for a token that does",
+            ),
+        };
+        error.with_challenges(challenges)
     }
 
     /// 403: the account may not do what `scope` says.
