@@ -27,12 +27,16 @@ pub struct Resolver {
 pub enum ReloadEvent {
     /// New handshakes get the new certificate.
     Reloaded {
-        /// The certificate's file.
+        /// The alias that it is for; `None`: the default.
+        name: Option<HostName>,
+        /// The certificate's file, which may be a copy of the one that is configured.
         certificate: PathBuf,
     },
     /// The new files are wrong or half written; the old certificate goes on.
     Refused {
-        /// The certificate's file.
+        /// The alias that it is for; `None`: the default.
+        name: Option<HostName>,
+        /// The certificate's file, which may be a copy of the one that is configured.
         certificate: PathBuf,
         /// What is wrong.
         error: LoadError,
@@ -41,13 +45,15 @@ pub enum ReloadEvent {
 
 impl fmt::Display for ReloadEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Reloaded { name, .. } | Self::Refused { name, .. }) = self;
+        let of_name = name.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
         match self {
-            Self::Reloaded { certificate } => write!(f, "certificate {} was reloaded", certificate.display()),
-            Self::Refused { certificate, error } => {
+            Self::Reloaded { .. } => write!(f, "the certificate{of_name} was reloaded"),
+            // The error names the file.
+            Self::Refused { error, .. } => {
                 write!(
                     f,
-                    "new certificate {} is refused, the old one goes on: {error}",
-                    certificate.display()
+                    "the new certificate{of_name} is refused, the old one goes on: {error}"
                 )
             }
         }
@@ -169,15 +175,19 @@ impl Watched {
             return None;
         }
         self.stamps = stamps;
-        let certificate = self.pair.certificate.clone();
+        let (name, certificate) = (self.name.clone(), self.pair.certificate.clone());
         match load::certified_key(&certificate, &self.pair.key) {
             // The key is compared by its public half, which is in the leaf.
             Ok(new) if new.cert == self.current.cert => None,
             Ok(new) => {
                 self.current = new;
-                Some(ReloadEvent::Reloaded { certificate })
+                Some(ReloadEvent::Reloaded { name, certificate })
             }
-            Err(error) => Some(ReloadEvent::Refused { certificate, error }),
+            Err(error) => Some(ReloadEvent::Refused {
+                name,
+                certificate,
+                error,
+            }),
         }
     }
 }

@@ -42,7 +42,7 @@ fn a_new_pair_is_served_and_connections_go_on() {
     let pair = running.home.issue("leaf", &["localhost"]);
     let events = running.resolver.refresh();
     assert!(
-        matches!(&events[..], [ReloadEvent::Reloaded { certificate }] if *certificate == pair.certificate),
+        matches!(&events[..], [ReloadEvent::Reloaded { certificate, .. }] if *certificate == pair.certificate),
         "{events:?}"
     );
     let new = running.connect("localhost").leaf();

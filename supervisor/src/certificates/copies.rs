@@ -152,7 +152,10 @@ impl CertificateCopies {
             }
             let copied = pair.read().and_then(|read| pair.write(read, self.owner));
             match &copied {
-                Ok(()) => tracing::info!(certificate = %pair.from.certificate.display(), "copied for the proxy"),
+                Ok(()) => tracing::info!(
+                    "certificate {} was copied for the proxy",
+                    pair.from.certificate.display()
+                ),
                 Err(error) => tracing::error!("the old certificate goes on: {error}"),
             }
             pair.problem = copied.err().map(|error| format!("the old one goes on: {error}"));
