@@ -42,7 +42,7 @@ impl Page {
     pub(super) fn fetch_on_windows(self, target: &Target) -> Self {
         let url = target.url(CERTIFICATE_URL_PATH);
         self.hosts_on_windows(target)
-            .text("Fetch the certificate from the registry (in a command prompt):")
+            .text("Fetch the certificate from the registry, in a command prompt (in PowerShell, type cmd first):")
             .block(&format!(
                 "curl.exe -fsSk -o \"%USERPROFILE%\\lockgate-ca.crt\" {url}\n\
                  powershell -Command \"$c = New-Object Security.Cryptography.X509Certificates.X509Certificate2 \
