@@ -38,11 +38,7 @@ const PRIVATE: u32 = 0o700;
 
 /// Gives each file below `home` to its reader. What is right already is left alone.
 pub(crate) fn apply(config: &Config, home: &Home, users: &Users) -> Result<(), OwnershipError> {
-    let root = SystemUser {
-        name: "root".into(),
-        user: 0,
-        group: users.proxy.group,
-    };
+    let root = root(users);
     let of_root = |directory: &Path, mode| assign(directory, &root, mode);
     let home_owner = home.root().metadata().map_or(0, |found| found.uid());
     let of_home = SystemUser {
@@ -68,15 +64,28 @@ pub(crate) fn apply(config: &Config, home: &Home, users: &Users) -> Result<(), O
     }
     assign_named(config, home, users)?;
     assign_logs(&home.log(), users)?;
-    if let Some(directory) = config.log.file.as_ref().and_then(|file| file.directory.as_deref()) {
-        // One that is there has the mode that somebody gave it.
-        let make = || make_directories(directory, EVERYBODYS_OWN, ABOVE, Modes::AsMounted);
-        if !directory.exists() && make().is_ok() {
-            of_root(directory, EVERYBODYS_OWN)?;
-        }
-        assign_logs(directory, users)?;
+    create_log_directory(config, users)
+}
+
+/// Creates `log.file.directory` where it is missing, for all processes to write to.
+pub(crate) fn create_log_directory(config: &Config, users: &Users) -> Result<(), OwnershipError> {
+    let Some(directory) = config.log.file.as_ref().and_then(|file| file.directory.as_deref()) else {
+        return Ok(());
+    };
+    // One that is there has the mode that somebody gave it.
+    let make = || make_directories(directory, EVERYBODYS_OWN, ABOVE, Modes::AsMounted);
+    if !directory.exists() && make().is_ok() {
+        assign(directory, &root(users), EVERYBODYS_OWN)?;
     }
-    Ok(())
+    assign_logs(directory, users)
+}
+
+fn root(users: &Users) -> SystemUser {
+    SystemUser {
+        name: "root".into(),
+        user: 0,
+        group: users.proxy.group,
+    }
 }
 
 /// A secret that was made now, and the directory if that was: neither is anybody else's yet.

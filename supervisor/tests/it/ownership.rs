@@ -210,6 +210,30 @@ fn a_tree_of_somebody_else_is_served_as_its_owner_or_given_away() {
 }
 
 #[test]
+fn a_log_directory_that_a_reload_names_is_open_to_all_processes() {
+    if !require_root() {
+        return;
+    }
+    let workdir = Workdir::new();
+    let running = workdir.start(&[]);
+    let (proxy, registry, group) = users(&workdir);
+    let directory = workdir.path("logs").display().to_string();
+    let text = workdir.read("lockgate/config.yml");
+    let named = text.replace("#file: {", &format!("file: {{directory: {directory}, "));
+    assert_ne!(text, named);
+    fs::write(workdir.path("lockgate/config.yml"), named).unwrap();
+    workdir.run(&["reload"]).expect(0);
+    eventually("the logs of both", || {
+        let names = ["logs/proxy.log", "logs/registry.log"];
+        names.iter().all(|name| workdir.path(name).exists()).then_some(())
+    });
+    assert_eq!(owner(&workdir, "logs"), (0, group, 0o1770));
+    assert_eq!(owner(&workdir, "logs/proxy.log").0, proxy);
+    assert_eq!(owner(&workdir, "logs/registry.log").0, registry);
+    assert!(!running.log().contains("nothing is logged"), "{}", running.log());
+}
+
+#[test]
 fn a_place_that_only_root_may_enter_is_served_by_root_without_its_capabilities() {
     if !require_root() {
         return;

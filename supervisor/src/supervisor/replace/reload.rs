@@ -11,6 +11,7 @@ use crate::role::Pair;
 use crate::sandbox::Rules;
 use crate::setup::data_dir;
 use crate::setup::missing::{self, Locations};
+use crate::setup::ownership;
 use crate::setup::served::History;
 use crate::supervisor::child_process::ChildSpec;
 use crate::supervisor::control::Reloaded;
@@ -122,6 +123,9 @@ impl Supervisor {
         let users = self.current.spec.users.as_ref();
         data_dir::create(&loaded.config.storage.root, users.map(|users| &users.registry))
             .map_err(|error| error.to_string())?;
+        if let Some(users) = users {
+            ownership::create_log_directory(&loaded.config, users).map_err(|error| error.to_string())?;
+        }
         let listeners =
             Listeners::open(&loaded.config.http, &self.current.sockets()).map_err(|error| error.to_string())?;
         let child_spec = ChildSpec {
