@@ -1,4 +1,4 @@
-//! What whoever starts the registry gives to it, and is told by it.
+//! What the caller of `run` hands in, and how it is told what has become of it.
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 /// An open, listening, non-blocking socket.
 #[derive(Debug)]
 pub enum Listener {
-    /// TCP.
+    /// A TCP socket.
     Tcp(TcpListener),
     /// A Unix socket.
     Unix(UnixListener),
@@ -34,13 +34,13 @@ pub type ConfirmedLog = Box<dyn Fn(&dyn Fn()) -> Pin<Box<dyn Future<Output = boo
 
 /// How the registry is told what to do, and tells how it is.
 pub struct Control {
-    /// Who stands in front.
+    /// Whether the own proxy stands in front.
     pub frontend: Frontend,
     /// Called once, when requests are being served.
     pub ready: Box<dyn FnOnce() + Send>,
     /// Completes when the registry shall drain: finish what is in flight, then end.
     pub drain: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// Where `http.debug` is served.
+    /// The socket that `http.debug` is served on.
     pub debug: Option<Listener>,
     /// Further sockets to serve clients on, as on the first.
     pub more: mpsc::Receiver<Listener>,

@@ -1,4 +1,4 @@
-//! The door of the crate: a configuration and a listener in, a served registry out.
+//! Serves a configuration on a listener until told to drain.
 
 use std::future::Future;
 use std::path::PathBuf;

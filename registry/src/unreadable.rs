@@ -1,4 +1,4 @@
-//! Files that the configuration names and this process may not read.
+//! The reason for a file that cannot be read, with what the administrator can do about it.
 
 use std::io;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! One configuration, in force: its accounts, rules and tokens.
+//! The accounts, rules and tokens of the configuration that requests are judged by now.
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -15,9 +15,9 @@ use super::password::{Account, AccountFile};
 use super::policy::{Policy, Principal, Scope};
 use super::token::{TokenIssuer, TokenResponse, TokenVerifier, TrustedKeys};
 
-/// What one configuration says.
+/// What the `auth` section of one configuration allows.
 pub(super) struct ActivePolicy {
-    /// No `auth` at all.
+    /// Whether the configuration has no `auth` at all, so that everybody may do everything.
     pub(super) open: bool,
     pub(super) accounts: Option<Arc<AccountFile>>,
     pub(super) realm: String,
@@ -67,7 +67,7 @@ impl ActivePolicy {
         })
     }
 
-    /// Who sent `token`.
+    /// The sender of `token`, when it is good.
     pub(super) fn verify_token(&self, token: &str) -> Result<Principal, AuthError> {
         let Some(tokens) = &self.tokens else {
             return Err(AuthError::unauthorized(

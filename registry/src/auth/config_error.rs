@@ -1,4 +1,4 @@
-//! Configurations that cannot be put in force.
+//! Why an `auth` section cannot take effect.
 
 use std::path::PathBuf;
 
@@ -14,9 +14,9 @@ pub enum AuthConfigError {
     File {
         /// The key that names it.
         key: &'static str,
-        /// The file.
+        /// The file that cannot be read.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// There are no accounts yet.

@@ -18,9 +18,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The credentials of a request. `Debug` shows none of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Credentials<'a> {
-    /// RFC 7617.
+    /// Account and password (RFC 7617).
     Basic(BasicCredentials),
-    /// RFC 6750.
+    /// A token (RFC 6750).
     Bearer(Token<'a>),
 }
 
@@ -40,7 +40,6 @@ pub(super) struct Token<'a>(pub(super) &'a str);
 pub(super) struct Malformed;
 
 impl<'a> Credentials<'a> {
-    /// Parses a header's value.
     pub(super) fn parse(header: &'a str) -> Result<Self, Malformed> {
         if header.len() > MAX_LENGTH {
             return Err(Malformed);

@@ -1,4 +1,4 @@
-//! Why a request is not let in: one thing for the client, another for the log.
+//! Why a request is not let in. The client is told less than the log.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::token::{InvalidTokenRequest, IssueError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{log}")]
 pub struct AuthError {
-    /// What to answer.
+    /// Which answer it is.
     pub kind: AuthErrorKind,
     /// For the client: betrays neither accounts nor rules.
     pub message: Cow<'static, str>,
@@ -17,20 +17,20 @@ pub struct AuthError {
     pub log: Cow<'static, str>,
 }
 
-/// What to answer.
+/// Which answer a request gets that is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthErrorKind {
-    /// 401 with a challenge.
+    /// The credentials are missing or wrong: 401 with a challenge.
     Unauthorized {
         /// Whether a token was sent that is not valid (`error="invalid_token"`).
         invalid_token: bool,
     },
-    /// 429 with Retry-After.
+    /// The client tries too often, or too many try at once: 429 with Retry-After.
     Throttled {
-        /// When to come back.
+        /// How long to wait, in whole seconds.
         retry_after: Duration,
     },
-    /// 403.
+    /// The registry cannot serve the account: 403.
     Forbidden,
     /// 400: a token request that cannot be understood.
     Malformed,

@@ -3,7 +3,7 @@
 //! ```text
 //! Authorization ─▶ credentials ─┬▶ password/                       who is it?
 //!                               └▶ token/
-//! Principal, Scope ─▶ access ─▶ policy/                            may they?
+//! Principal, Scope ─▶ access_controller ─▶ policy/                 may they?
 //! ```
 //!
 //! Absent on purpose: actix, and any password, token or header in what can be printed.

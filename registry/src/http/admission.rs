@@ -1,4 +1,4 @@
-//! The turn of a request among those in flight, where no proxy of Lockgate's own sees to it.
+//! How many requests are served at once, where no proxy of Lockgate's own limits them.
 
 use std::pin::Pin;
 use std::sync::Arc;

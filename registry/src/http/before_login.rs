@@ -1,4 +1,4 @@
-//! What is answered before anybody logs in, and says nothing that takes a login.
+//! Answers that need no login: redirections to the path that is meant, and preflights of browsers.
 
 use actix_web::http::Method;
 use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, LOCATION, ORIGIN};

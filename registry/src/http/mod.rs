@@ -1,9 +1,12 @@
 //! HTTP, as actix-web speaks it: the only folder that knows the framework.
 //!
 //! ```text
-//! connection (what can be read) ─▶ server (actix) ─▶ serve
-//! serve ─▶ forwarded (who, under which URL) ─▶ auth ─▶ route ─▶ needs (which right) ─▶ handlers ─▶ service
-//!   └────────────────────────── error_map (from what went wrong to status and code) ◀──────┘
+//! connection/ (is the head sound?) ─▶ server (actix) ─▶ serve
+//! serve ─▶ admission ─▶ before_login ─▶ auth ─▶ route ─▶ required_scope ─▶ handlers/ ─▶ service
+//!
+//! context/      what all requests share: settings, storage health, counters; and what is known of one
+//! response/     headers and bodies that several handlers answer with
+//! error/        from what went wrong to status, code and message
 //! ```
 
 mod admission;

@@ -31,7 +31,7 @@ const CHECK: HeaderName = HeaderName::from_static(headers::CHECK);
 /// For the proxy's access log; the proxy strips it.
 const USER: HeaderName = HeaderName::from_static(headers::USER);
 
-/// Answers any request.
+/// Answers any request, and never fails: an error is an answer too.
 pub(crate) async fn serve(request: HttpRequest, body: ReadableBody, app: Data<App>) -> HttpResponse {
     let began = Instant::now();
     let settings = app.settings.load_full();

@@ -41,7 +41,6 @@ pub(crate) struct ServerLimits {
 }
 
 impl ServerLimits {
-    /// Those of `config`.
     pub(crate) fn new(config: &Config, frontend: Frontend) -> Self {
         let http = &config.http;
         let connections = http.limits.within(open_file_limit()).max_connections;
@@ -53,8 +52,6 @@ impl ServerLimits {
         }
     }
 }
-
-/// A server for `listener`.
 pub(crate) fn server(app: Arc<App>, listener: Listener, limits: ServerLimits) -> io::Result<Server> {
     let app = web::Data::from(app);
     let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);

@@ -1,4 +1,4 @@
-//! What runs by itself beside the requests.
+//! Work that the registry does by itself, beside requests.
 
 mod uploads;
 

@@ -1,4 +1,4 @@
-//! Removes abandoned uploads, again and again.
+//! Removes abandoned uploads at a regular interval.
 
 use std::future::Future;
 use std::pin::pin;

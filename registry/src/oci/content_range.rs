@@ -61,15 +61,15 @@ impl fmt::Display for ContentRange {
 /// Why a text is no content range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidContentRange {
-    /// Not two numbers.
+    /// The value is not two numbers with a hyphen between them.
     #[error("`Content-Range` of a chunk is written first-last, for example 0-1023; `{0}` is not")]
     Malformed(String),
     /// It ends before it begins.
     #[error("`Content-Range` {first}-{last} ends before it begins")]
     Reversed {
-        /// Where it begins.
+        /// The position of its first byte.
         first: u64,
-        /// Where it ends.
+        /// The position of its last byte.
         last: u64,
     },
 }

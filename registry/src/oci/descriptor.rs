@@ -11,7 +11,7 @@ use super::{Digest, MediaType};
 pub struct Descriptor {
     /// As written: producers of artifacts put anything here, so it is a text and not a [`MediaType`].
     pub media_type: String,
-    /// What it hashes to.
+    /// The digest of the content.
     pub digest: Digest,
     /// Bytes, 0 when the manifest does not say.
     pub size: u64,
@@ -38,10 +38,10 @@ impl Descriptor {
 /// What an image runs on.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Platform {
-    /// Go's GOOS.
+    /// The operating system, as Go's GOOS names it.
     #[serde(default)]
     pub os: String,
-    /// Go's GOARCH.
+    /// The architecture, as Go's GOARCH names it.
     #[serde(default)]
     pub architecture: String,
 }
@@ -50,18 +50,18 @@ pub struct Platform {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Referrer {
-    /// Of the manifest.
+    /// The media type of the manifest.
     #[serde(serialize_with = "as_text")]
     pub media_type: MediaType,
-    /// Of the manifest.
+    /// The digest of the manifest.
     #[serde(serialize_with = "as_text")]
     pub digest: Digest,
-    /// Bytes of the manifest.
+    /// How many bytes the manifest has.
     pub size: u64,
     /// The manifest's `artifactType`, or its config's media type; an index may have neither.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// The manifest's.
+    /// The annotations of the manifest.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }

@@ -122,13 +122,13 @@ impl fmt::Debug for Digest {
 /// Why a text is no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDigest {
-    /// No `:` in it.
+    /// The text has no `:` between algorithm and digits.
     #[error("a digest is written algorithm:hex, `{0}` has no colon")]
     NoColon(String),
-    /// Neither sha256 nor sha512.
+    /// The algorithm is neither sha256 nor sha512.
     #[error("digest algorithm `{0}` is not supported, use sha256 or sha512")]
     UnsupportedAlgorithm(String),
-    /// Wrong length or characters.
+    /// The digits are too many, too few, or not lower-case hexadecimal.
     #[error("a {algorithm} digest has {length} lower-case hexadecimal digits after the colon")]
     Encoded {
         /// The algorithm named.

@@ -11,7 +11,7 @@ use super::{Descriptor, Digest, InvalidDigest, MediaType, Platform, excerpt};
 pub struct Manifest {
     /// Its `mediaType`, or what its shape says when it has none.
     pub media_type: MediaType,
-    /// What it refers to.
+    /// The content that it refers to.
     pub content: Content,
     /// The manifest that it is about.
     pub subject: Option<Digest>,
@@ -211,7 +211,7 @@ pub enum InvalidManifest {
         "manifests of schema version 1 are not supported, push the image again with a client that is not older than Docker 1.10"
     )]
     Schema1,
-    /// Neither 1 nor 2.
+    /// `schemaVersion` is neither 1 nor 2.
     #[error("`schemaVersion` of a manifest is 2, this one has {}", .0.map_or("none".to_owned(), |version| version.to_string()))]
     SchemaVersion(Option<u64>),
     /// `mediaType` is no media type.
@@ -225,7 +225,7 @@ pub enum InvalidManifest {
     /// A field of one kind of manifest in another.
     #[error("a manifest of type {media_type} has no `{field}`, this one has; it would be read as two different things")]
     Ambiguous {
-        /// The kind it is.
+        /// The media type that the manifest has.
         media_type: MediaType,
         /// The field of the other kind.
         field: &'static str,

@@ -8,9 +8,9 @@ use super::{Digest, InvalidDigest, InvalidTag, Tag};
 /// `<tag-or-digest>`. A tag has no colon and a digest has one, so a text is never both.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reference {
-    /// By name.
+    /// The manifest that a tag points to.
     Tag(Tag),
-    /// By content.
+    /// The manifest that has this digest.
     Digest(Digest),
 }
 

@@ -11,7 +11,7 @@ impl RepositoryName {
     /// Longest name accepted, as in CNCF distribution.
     pub const MAX_LENGTH: usize = 255;
 
-    /// The name as text.
+    /// The name, its components separated by `/`.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -8,10 +8,10 @@ use std::str::FromStr;
 pub struct Tag(Box<str>);
 
 impl Tag {
-    /// Longest tag.
+    /// How many characters a tag may have.
     pub const MAX_LENGTH: usize = 128;
 
-    /// The tag as text.
+    /// The tag, never empty.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -29,7 +29,7 @@ struct ActiveUpload {
 }
 
 impl ActiveUploads {
-    /// `account` has begun `id`.
+    /// Notes that `account` has begun `id`.
     pub(super) fn add(&self, account: Option<&str>, repository: &RepositoryName, id: &UploadId) {
         let mut table = self.table();
         table.clock += 1;
@@ -42,7 +42,7 @@ impl ActiveUploads {
         table.uploads.insert(id.clone(), begun);
     }
 
-    /// `id` is in use, or was until now.
+    /// Notes that `id` is in use, or was until now.
     pub(super) fn touch(&self, id: &UploadId) {
         let mut table = self.table();
         if let Some(mut begun) = table.take(id) {
@@ -53,7 +53,7 @@ impl ActiveUploads {
         }
     }
 
-    /// `id` is no more.
+    /// Forgets `id`, which has ended.
     pub(super) fn remove(&self, id: &UploadId) {
         self.table().take(id);
     }

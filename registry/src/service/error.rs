@@ -1,4 +1,4 @@
-//! What the rules refuse.
+//! Why the rules refuse an operation.
 
 use crate::oci::{Digest, InvalidContentRange, InvalidManifest, InvalidMediaType, MediaType};
 use crate::storage;
@@ -6,7 +6,7 @@ use crate::storage;
 /// Result of an operation of the registry.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an operation failed. The HTTP layer maps each kind to a code and a status, in one place.
+/// Why an operation failed. `http/error` gives each a status and a code.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// Storage: something is not there, does not match, or failed.

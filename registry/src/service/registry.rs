@@ -23,7 +23,6 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// The registry over `storage`.
     pub(crate) fn new(storage: Arc<dyn Storage>, settings: ServiceSettings) -> Self {
         Self {
             storage,

@@ -51,7 +51,7 @@ impl Registry {
         }
     }
 
-    /// Where an upload stands.
+    /// How far an upload has come.
     pub(crate) async fn upload_status(&self, repository: &RepositoryName, id: &UploadId) -> Result<UploadStatus> {
         Ok(self.storage.upload(repository, id).await?)
     }

@@ -1,4 +1,4 @@
-//! What can go wrong in storage.
+//! Errors of every storage backend.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,29 +33,29 @@ pub enum Error {
     /// The piece does not begin where the upload ends.
     #[error("the upload ends at {offset}, go on from there")]
     UploadOffset {
-        /// Where it ends.
+        /// How many bytes the upload has.
         offset: u64,
     },
     /// What arrived is not what was announced.
     #[error("the content has digest {actual}, {declared} was announced")]
     DigestMismatch {
-        /// What the client said.
+        /// The digest that the client announced.
         declared: Digest,
-        /// What arrived.
+        /// The digest of what was received.
         actual: Digest,
     },
     /// No space left (ENOSPC) or over quota (EDQUOT).
     #[error("no space left on the storage device, at {path}")]
     Full {
-        /// Where.
+        /// The file or directory that needed the space.
         path: PathBuf,
     },
     /// What is on disk is not what was written.
     #[error("{path} is corrupt: {what}")]
     Corrupt {
-        /// Where.
+        /// The file that is not as it was written.
         path: PathBuf,
-        /// How.
+        /// How the content differs.
         what: String,
     },
     /// Anything else that the system said.
@@ -63,9 +63,9 @@ pub enum Error {
     Io {
         /// What was tried, e.g. `rename`.
         operation: &'static str,
-        /// On what.
+        /// The file or directory of the operation.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

@@ -133,7 +133,7 @@ pub trait Catalog: Send + Sync {
     async fn health(&self) -> Result<Condition>;
 }
 
-/// A whole backend.
+/// A backend: all of the stores together.
 pub trait Storage: BlobStore + UploadStore + ManifestStore + TagStore + ReferrerStore + Catalog {}
 
 impl<T: BlobStore + UploadStore + ManifestStore + TagStore + ReferrerStore + Catalog> Storage for T {}

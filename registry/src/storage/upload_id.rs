@@ -13,7 +13,7 @@ impl UploadId {
         Self(uuid::Uuid::new_v4().to_string().into())
     }
 
-    /// As text.
+    /// The UUID, lower case with hyphens.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -16,18 +16,18 @@ pub type BlobStream = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>
 /// A blob that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
-    /// What it hashes to.
+    /// The digest that the client asked for.
     pub digest: Digest,
-    /// Bytes.
+    /// How many bytes the content has.
     pub size: u64,
     /// For a hand-off: its file, relative to the blob root (`sha256/ab/abcd.../data`). `None` when the backend has no files.
     pub file: Option<PathBuf>,
 }
 
-/// Where an upload stands.
+/// How far an upload has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadStatus {
-    /// Bytes received and kept.
+    /// How many bytes were received and kept.
     pub offset: u64,
     /// When it began; `None` when the record is missing (a crash of another implementation leaves that).
     pub started_at: Option<SystemTime>,
@@ -36,9 +36,9 @@ pub struct UploadStatus {
 /// An upload that was, or with a dry run would be, removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgedUpload {
-    /// Its repository.
+    /// The repository that it was begun in.
     pub repository: RepositoryName,
-    /// Its id.
+    /// The id of its session.
     pub id: UploadId,
     /// How long ago it began.
     pub age: Duration,
@@ -47,7 +47,7 @@ pub struct PurgedUpload {
 /// One page of a sorted listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// In lexical order.
+    /// The items, in lexical order.
     pub items: Vec<T>,
     /// Whether there is more after the last item.
     pub more: bool,
@@ -56,10 +56,10 @@ pub struct Page<T> {
 /// What can be done with a backend that works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// Everything.
+    /// It can be read and written.
     Writable,
     /// It can be read; there is no space for more.
     Full,
-    /// It can be read.
+    /// It can be read; the filesystem is read-only.
     ReadOnly,
 }

@@ -1,4 +1,4 @@
-//! The htpasswd file as it is in force: read again when it changed, one whole state after another.
+//! The htpasswd file that logins are checked against; it is read again, as a whole, when it has changed.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -11,7 +11,7 @@ impl AccountName {
     /// Longest name, as `htpasswd` has it.
     pub const MAX_LENGTH: usize = 255;
 
-    /// The name as text.
+    /// The name, never empty.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Accounts as an administrator handles them: the htpasswd file, edited.
+//! Editing the htpasswd file, as `lockgate user` does.
 //!
 //! Editors exclude each other by a lock on a file beside it (`htpasswd.lock`), and the file is replaced as a whole, so
 //! that whoever reads it sees one state or the other. Comments and lines of other tools stay as they are.
@@ -30,9 +30,9 @@ pub struct Accounts {
 /// One account of the file, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Its name.
+    /// The name of the account.
     pub name: String,
-    /// Line number, from 1.
+    /// The number of its line, from 1.
     pub line: usize,
     /// The kind of its hash, or why it cannot log in.
     pub kind: Result<HashKind, InvalidHash>,
@@ -119,7 +119,7 @@ impl Accounts {
         })
     }
 
-    /// Removes an account.
+    /// Removes every line of an account.
     pub fn remove(&self, name: &AccountName) -> Result<(), AccountsError> {
         self.edit(|text| {
             if text.remove(name) {
@@ -176,27 +176,27 @@ pub enum AccountsError {
     /// `add` of an account that is there.
     #[error("{path}: account {name} exists; `lockgate user passwd {name}` gives it another password", path = path.display())]
     Exists {
-        /// The account.
+        /// The account that was asked for.
         name: AccountName,
-        /// The file.
+        /// The htpasswd file.
         path: PathBuf,
     },
     /// `set_password` or `remove` of an account that is not there.
     #[error("{path}: there is no account {name}; `lockgate user list` shows them", path = path.display())]
     Missing {
-        /// The account.
+        /// The account that was asked for.
         name: AccountName,
-        /// The file.
+        /// The htpasswd file.
         path: PathBuf,
     },
     /// The file, its lock or its directory.
     #[error("{path}: cannot {what} the accounts: {source}", path = path.display())]
     File {
-        /// What was tried.
+        /// The operation that failed: `read`, `write` or `lock`.
         what: &'static str,
-        /// The file.
+        /// The htpasswd file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

@@ -19,7 +19,7 @@ pub(super) struct Htpasswd {
 /// One account of the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::auth) struct Account {
-    /// Line number, from 1.
+    /// The number of its line, from 1.
     pub(super) number: usize,
     pub(in crate::auth) name: Box<str>,
     /// The hash of its password.
@@ -30,9 +30,8 @@ pub(in crate::auth) struct Account {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {number}: {reason}")]
 pub(super) struct Mistake {
-    /// Line number, from 1.
+    /// The number of its line, from 1.
     pub(super) number: usize,
-    /// What is wrong.
     pub(super) reason: Reason,
 }
 
@@ -42,26 +41,25 @@ pub(super) enum Reason {
     /// Neither UTF-8 nor anything else that can be sent in a header.
     #[error("the line is not UTF-8")]
     Encoding,
-    /// All of the file.
+    /// The file as a whole is UTF-16.
     #[error("the file is UTF-16, as Windows PowerShell's > writes it; save it as UTF-8")]
     Utf16,
     /// No `:` or nothing before it.
     #[error("expected `account:hash`")]
     Shape,
-    /// The hash.
+    /// The hash is none that is accepted.
     #[error("account {account}: {source}")]
     Hash {
-        /// Whose.
+        /// The account of the line.
         account: Box<str>,
-        /// Why.
         source: InvalidHash,
     },
     /// A later line for the same account.
     #[error("account {account} comes again in line {later}, and the last line counts")]
     Repeated {
-        /// Whose.
+        /// The account of the line.
         account: Box<str>,
-        /// The line in force.
+        /// The number of the line that counts.
         later: usize,
     },
 }

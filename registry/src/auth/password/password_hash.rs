@@ -66,7 +66,7 @@ fn argon2id() -> Argon2<'static> {
 /// Why a password cannot be hashed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
-    /// Nothing.
+    /// The password has no characters.
     #[error("the password is empty")]
     Empty,
     /// A line break, NUL or another control character but a tab.
@@ -75,7 +75,7 @@ pub enum PasswordError {
     /// Too long for the kind of hash.
     #[error("the password is longer than {most} bytes")]
     TooLong {
-        /// Bytes that are possible.
+        /// How many bytes a password may have.
         most: usize,
     },
     /// The system has no randomness.
@@ -93,16 +93,16 @@ pub struct PasswordHash {
 /// The kinds of hash that are understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HashKind {
-    /// `$argon2id$`, PHC string format.
+    /// argon2id, `$argon2id$` in the PHC string format.
     Argon2id,
-    /// `$2a$`, `$2b$`, `$2y$`.
+    /// bcrypt, as `$2a$`, `$2b$` or `$2y$`.
     Bcrypt,
-    /// `$apr1$`.
+    /// Apache's MD5-crypt, `$apr1$`.
     Apr1,
 }
 
 impl PasswordHash {
-    /// Which kind it is.
+    /// Which algorithm made the hash.
     pub fn kind(&self) -> HashKind {
         self.kind
     }
@@ -255,15 +255,15 @@ pub enum InvalidHash {
     /// A known kind that is written wrongly.
     #[error("this is no well-formed {kind} hash; was the line cut?")]
     Malformed {
-        /// The kind.
+        /// The kind of hash.
         kind: &'static str,
     },
     /// One that would take minutes or gigabytes to check.
     #[error("this {kind} hash costs more than {most}, which would let one login stall the server")]
     Costly {
-        /// The kind.
+        /// The kind of hash.
         kind: &'static str,
-        /// What is accepted.
+        /// The highest cost that is accepted.
         most: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! Tests of `throttle`.
+//! Tests of `throttle.rs`.
 
 use super::*;
 

@@ -41,11 +41,10 @@ pub(in crate::auth) struct Verifier {
 /// Why a login is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::auth) enum LoginError {
-    /// The password is wrong.
     WrongPassword,
     /// There is no such account.
     UnknownAccount,
-    /// Too many failures.
+    /// The account or the network had too many failures; it waits so long.
     Throttled(Duration),
     /// Too many logins at once.
     Busy,

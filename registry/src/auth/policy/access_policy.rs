@@ -9,11 +9,11 @@ use lockgate_config::{Auth, PolicyPattern};
 use super::acl::{Acl, InvalidRule, Query};
 use super::scope::{Actions, Scope};
 
-/// Who may do what.
+/// The rules, groups and public repositories of one configuration.
 pub(in crate::auth) struct Policy {
     /// `None`: every account may do everything.
     acl: Option<Acl>,
-    /// Account -> its groups.
+    /// The groups of each account.
     groups: HashMap<String, Vec<String>>,
     /// Repositories that anybody may pull.
     public: Vec<PolicyPattern>,

@@ -14,7 +14,7 @@ pub(super) struct Acl {
     anonymous: bool,
 }
 
-/// What is asked.
+/// What the rules are asked about: who wants to do something to what, and from where.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Query<'a> {
     /// Empty = not logged in.
@@ -24,7 +24,7 @@ pub(super) struct Query<'a> {
     pub(super) service: &'a str,
     /// Unknown when somebody only asks what the rules say.
     pub(super) client: Option<IpAddr>,
-    /// The label `group`.
+    /// The values of the label `group`.
     pub(super) groups: &'a [String],
 }
 

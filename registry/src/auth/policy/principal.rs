@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::scope::{Actions, Scope};
 
-/// Who sent a request.
+/// The sender of a request, as far as credentials say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     pub(in crate::auth) account: Option<Arc<str>>,
@@ -13,7 +13,7 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// Somebody without credentials.
+    /// A sender without credentials.
     pub const ANONYMOUS: Self = Self {
         account: None,
         grants: None,
@@ -33,11 +33,11 @@ impl Principal {
 /// Whether somebody may do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// They may.
+    /// The sender may do it.
     Granted,
-    /// This account may not: 403.
+    /// The account may not do it, whatever else it sends: 403.
     Denied,
-    /// Not without (other) credentials: 401 with a challenge.
+    /// Other credentials may allow it: 401 with a challenge.
     NeedsLogin,
 }
 

@@ -16,7 +16,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The type of repositories.
+    /// The resource type of repositories.
     pub const REPOSITORY: &'static str = "repository";
     /// The type of the registry as a whole.
     pub const REGISTRY: &'static str = "registry";
@@ -138,18 +138,18 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A set of actions.
+/// A set of actions: pull, push, delete, `*`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Actions(u8);
 
 impl Actions {
-    /// None at all.
+    /// The empty set.
     pub const NONE: Self = Self(0);
-    /// Reading.
+    /// Reading manifests, blobs and listings of a repository.
     pub const PULL: Self = Self(1);
-    /// Writing.
+    /// Uploading blobs and putting manifests.
     pub const PUSH: Self = Self(2);
-    /// Deleting.
+    /// Removing manifests, tags and blobs.
     pub const DELETE: Self = Self(4);
     /// `*`: whatever there is. As a wish, an action of its own; in a token, all of them.
     pub const ALL: Self = Self(8);
@@ -169,7 +169,7 @@ impl Actions {
             .map(|(action, _)| *action)
     }
 
-    /// Whether there is none.
+    /// Whether the set has no action.
     pub fn is_empty(self) -> bool {
         self == Self::NONE
     }
@@ -222,13 +222,13 @@ impl fmt::Debug for Actions {
 /// Why a text is no scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidScope {
-    /// Fewer than two colons.
+    /// The text has fewer than two colons.
     #[error("a scope has the form `type:name:action,action`")]
     Shape,
-    /// Not a word.
+    /// The type is not a word of lower-case letters and digits.
     #[error("the type of a scope is made of lower-case letters and digits")]
     Type,
-    /// Not a name.
+    /// The name cannot be that of a repository.
     #[error("the name of a scope is a repository's, with or without `host:port/`")]
     Name,
 }

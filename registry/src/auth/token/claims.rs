@@ -6,8 +6,6 @@ use crate::auth::policy::{Actions, Scope};
 
 /// For clocks that differ, as in distribution (RFC 7519 section 4.1.4).
 const LEEWAY: i64 = 60;
-
-/// What a token says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::auth) struct Claims {
     pub(in crate::auth) iss: String,

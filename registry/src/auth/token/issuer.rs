@@ -15,8 +15,6 @@ use crate::auth::policy::Scope;
 
 /// Clients cannot use a shorter one: docker takes 60 s for granted.
 const LEAST_EXPIRATION: Duration = Duration::from_secs(60);
-
-/// Issues tokens.
 pub(in crate::auth) struct TokenIssuer {
     settings: Issuer,
     key: SigningKey,

@@ -9,10 +9,10 @@ use super::public_key::Jwk;
 /// Longest token: fifty scopes with the longest names fit.
 const MAX_LENGTH: usize = 32 * 1024;
 
-/// A token taken apart.
+/// The three parts of a token, decoded.
 pub(super) struct Jws<'a> {
     pub(super) header: Header,
-    /// What is signed.
+    /// The text that the signature is over: header and payload, still encoded.
     pub(super) signed: &'a str,
     pub(super) payload: Vec<u8>,
     pub(super) signature: Vec<u8>,

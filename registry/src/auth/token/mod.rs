@@ -1,7 +1,7 @@
 //! JSON Web Tokens as distribution's token specification has them: issued here, or by somebody else.
 //!
 //! ```text
-//! token text ─▶ jws (shape) ─▶ trust (whose key?) ─▶ public_key (signature) ─▶ claims (for us, now?)
+//! token text ─▶ jws (shape) ─▶ trusted_keys (whose key?) ─▶ public_key (signature) ─▶ claims (for us, now?)
 //!                               └▶ chain (x5c)
 //! request ─▶ issuer ─▶ signing_key                        the built-in token server
 //! ```

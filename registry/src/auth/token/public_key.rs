@@ -43,7 +43,7 @@ impl Curve {
         }
     }
 
-    /// Bytes of a coordinate.
+    /// How many bytes a coordinate has.
     fn size(self) -> usize {
         match self {
             Self::P256 => 32,
@@ -130,7 +130,7 @@ impl PublicKey {
         }
     }
 
-    /// RFC 7638.
+    /// The SHA-256 of the JWK (RFC 7638), which tokens name keys by.
     pub(super) fn thumbprint(&self) -> String {
         URL_SAFE_NO_PAD.encode(digest(&SHA256, self.to_jwk().as_bytes()))
     }

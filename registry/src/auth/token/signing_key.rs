@@ -16,8 +16,6 @@ use x509_parser::pem::Pem;
 
 use super::public_key::{Curve, PublicKey, libtrust_id};
 use crate::unreadable::reason;
-
-/// Signs tokens.
 pub(in crate::auth) struct SigningKey {
     pair: EcdsaKeyPair,
     public: PublicKey,
@@ -30,21 +28,21 @@ pub(in crate::auth) struct SigningKey {
 /// Why the key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The file.
+    /// The file cannot be read, or not be made.
     #[error("auth.issuer.key: {path}: {reason}", path = path.display(), reason = reason(path, source))]
     File {
-        /// The file.
+        /// The file that `auth.issuer.key` names.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// What is in it.
+    /// The file holds something else than such a key.
     #[error(
         "auth.issuer.key: {path}: expected an EC P-256 private key in PEM; remove the file to have one made",
         path = path.display()
     )]
     Content {
-        /// The file.
+        /// The file that `auth.issuer.key` names.
         path: PathBuf,
     },
 }
@@ -130,7 +128,7 @@ impl SigningKey {
         &self.public
     }
 
-    /// RFC 7638.
+    /// The name of the key: its thumbprint (RFC 7638).
     pub(super) fn kid(&self) -> &str {
         &self.kid
     }

@@ -1,4 +1,4 @@
-//! Which keys sign tokens that are believed.
+//! The keys and certificates that a token may be signed with.
 
 use std::collections::HashMap;
 use std::fs;
@@ -22,7 +22,7 @@ const ALGORITHMS: [&str; 10] = [
 /// Keys by the names that tokens may give them, certificates, and algorithms.
 pub(in crate::auth) struct TrustedKeys {
     keys: HashMap<String, PublicKey>,
-    /// DER.
+    /// Certificates of `auth.token.rootcertbundle`, DER.
     bundle: Vec<Vec<u8>>,
     algorithms: Vec<String>,
 }
@@ -35,9 +35,9 @@ pub enum TrustedKeysError {
     File {
         /// The key that names it.
         key: &'static str,
-        /// The file.
+        /// The file that cannot be read.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// A file holds something else.
@@ -45,12 +45,12 @@ pub enum TrustedKeysError {
     Content {
         /// The key that names it.
         key: &'static str,
-        /// The file.
+        /// The file that holds something else.
         path: PathBuf,
-        /// What is wrong.
+        /// What the file should hold and does not.
         reason: String,
     },
-    /// HS256 and its like.
+    /// An algorithm whose key is a shared secret, such as HS256.
     #[error(
         "auth.token.signingalgorithms: {0} takes a shared secret, which is refused: use an ES, RS, PS or EdDSA one"
     )]
@@ -71,7 +71,7 @@ struct Jwks {
 }
 
 impl TrustedKeys {
-    /// What `auth.token` says.
+    /// The keys, certificates and algorithms that `auth.token` names.
     pub(in crate::auth) fn external(tokens: &ExternalTokens) -> Result<Self, TrustedKeysError> {
         if let Some(other) = tokens
             .signing_algorithms

@@ -22,7 +22,7 @@ pub(in crate::auth) struct TokenVerifier {
     good: Mutex<LruCache<[u8; 32], Arc<Verified>>>,
 }
 
-/// A good token.
+/// What a token says that has been verified.
 #[derive(Debug)]
 pub(in crate::auth) struct Verified {
     claims: Claims,

@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 /// How much of a body is still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
-    /// So many bytes.
+    /// So many bytes are left.
     Length(u64),
-    /// RFC 9112 section 7.1.
+    /// A chunked body (RFC 9112 section 7.1).
     Chunked(Chunk),
     /// All that follows: the client wants to speak another protocol from here on.
     Rest,
@@ -20,7 +20,7 @@ pub(super) enum Chunk {
     Size { size: u64, digits: u8 },
     /// Behind them, up to the end of the line; whether CR was the last.
     Extension { size: u64, after_cr: bool },
-    /// In the content.
+    /// In the content of a chunk, of which so many bytes are left.
     Content(u64),
     /// In the end of a line behind it, of which so many bytes were there.
     ContentEnd(u8),
@@ -31,7 +31,7 @@ pub(super) enum Chunk {
 }
 
 impl Body {
-    /// At the beginning.
+    /// A chunked body of which nothing was taken yet.
     pub(super) fn chunked() -> Self {
         Self::Chunked(Chunk::Size { size: 0, digits: 0 })
     }

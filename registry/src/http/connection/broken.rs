@@ -1,4 +1,4 @@
-//! A body that cannot be read any further, told to whoever reads it: to a closed connection nobody could answer.
+//! Tells the handler that a body cannot be read any further: closing the connection would leave no way to answer.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use actix_web::{Error, FromRequest, HttpRequest, dev};
 use futures_util::Stream as _;
 use futures_util::task::AtomicWaker;
 
-/// Whether it is so; of the last request of a connection.
+/// Whether the body of the connection's last request cannot be read any further.
 #[derive(Clone, Default)]
 pub(crate) struct Broken(Arc<State>);
 

@@ -22,7 +22,7 @@ const MAX_TARGET: usize = 16 * 1024;
 /// How much of a head is there.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Not all of it.
+    /// The head is not complete yet.
     Partial,
     /// All of it: `length` bytes, and then a body.
     Complete {
@@ -79,8 +79,6 @@ fn unparsable(error: httparse::Error) -> Refusal {
         E::Status => Refusal::malformed("the request cannot be read"),
     }
 }
-
-/// Where the body ends.
 struct Framing {
     body: Body,
     adds_length: bool,

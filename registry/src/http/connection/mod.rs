@@ -31,7 +31,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// lost (RFC 9112 section 9.6).
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// No answer yet.
+/// What actix-http writes before an answer, which is none itself.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// A socket, and where in its requests it is.
@@ -42,7 +42,7 @@ pub(crate) struct Connection<S> {
     ahead: BytesMut,
     /// How much of `ahead` was looked at.
     vetted: usize,
-    /// To be read next.
+    /// Bytes that the next read hands on.
     ready: BytesMut,
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether anything was answered since the last head.
@@ -52,7 +52,7 @@ pub(crate) struct Connection<S> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Before the first head.
+    /// No request has come yet.
     New,
     /// Between a body and the next head, or in that.
     Head,

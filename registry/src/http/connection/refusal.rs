@@ -1,5 +1,5 @@
-//! What a connection refuses is answered where all else is: a request that says so takes the place of the one that cannot
-//! be read. So it waits for its turn, and has the body, the headers and the log line of every answer.
+//! A request that cannot be read is replaced by one that says why. So its answer waits for its turn, and has the body, the
+//! headers and the log line of every other answer.
 
 use actix_web::HttpRequest;
 use lockgate_wire::headers::REFUSED;

@@ -11,7 +11,7 @@ use crate::auth::AccessController;
 use crate::control::ConfirmedLog;
 use crate::service::Registry;
 
-/// Shared by all workers.
+/// What all workers share.
 pub(crate) struct App {
     pub(crate) registry: Registry,
     pub(crate) access: AccessController,

@@ -28,8 +28,6 @@ const CODES: [u16; 30] = [
 const BOUNDS: [f64; 13] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0,
 ];
-
-/// Counters of one process.
 pub(crate) struct Metrics {
     /// By handler, method and status.
     requests: Vec<AtomicU64>,
@@ -38,8 +36,6 @@ pub(crate) struct Metrics {
     /// By handler.
     in_flight: [AtomicI64; HANDLERS.len()],
 }
-
-/// How long requests took.
 #[derive(Default)]
 struct Histogram {
     /// Each holds what is above the bound before it; the last has no bound.

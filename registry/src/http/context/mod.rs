@@ -1,4 +1,4 @@
-//! What a request is answered with: the state that all requests share, and what is known of one.
+//! What handlers work with: the state that all requests share, and what is known of one request.
 
 pub(crate) mod app;
 pub(crate) mod metrics;

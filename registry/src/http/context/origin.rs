@@ -1,4 +1,4 @@
-//! Who is really asking, and under which URL. Which headers are believed is decided where the proxy decides it too:
+//! The client behind all trusted proxies, and the URL that it used. Which headers are believed is decided where the proxy decides it too:
 //! `lockgate_wire`.
 
 use std::net::IpAddr;

@@ -29,7 +29,7 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    /// The code's text.
+    /// The code as it stands in the JSON body.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::BlobUnknown => "BLOB_UNKNOWN",

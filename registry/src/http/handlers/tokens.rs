@@ -33,8 +33,6 @@ pub(crate) fn endpoint(access: &AccessController, path: &str) -> Option<TokenEnd
         _ => None,
     }
 }
-
-/// Answers there.
 pub(crate) async fn respond(
     endpoint: TokenEndpoint,
     access: &AccessController,

@@ -24,7 +24,7 @@ const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 /// For the proxy, which goes on with an upload that was cut; it strips the header.
 const OFFSET: HeaderName = HeaderName::from_static(headers::OFFSET);
 
-/// POST: begins a session.
+/// POST: a new session.
 pub(crate) async fn begin(
     context: &RequestContext<'_>,
     repository: &RepositoryName,
@@ -137,7 +137,7 @@ pub(crate) async fn finish(
     Ok(created(context, repository, &blob))
 }
 
-/// DELETE: forgets it.
+/// DELETE: ends the session, and its bytes go.
 pub(crate) async fn cancel(
     context: &RequestContext<'_>,
     repository: &RepositoryName,

@@ -1,4 +1,4 @@
-//! What a process that did not end in order left: renamed and visible, perhaps not on disk yet.
+//! Recovery after a crash: what a dead process renamed is visible, and perhaps not on disk yet.
 //!
 //! It is read at once, so that a restart waits for no disk. What is acknowledged on top of it waits until it is on disk:
 //! a client that finds a blob does not push it again, and the manifest that names it must not outlive it.

@@ -14,8 +14,6 @@ use super::failpoint;
 use super::files::{create_file, make_dir, parent, sync_dir};
 use super::staging::Staging;
 use crate::storage::{Error, Result};
-
-/// Makes changes durable.
 pub(crate) struct Durable {
     staging: Staging,
     /// Directories that this process made and whose entry in their parent may not be on disk yet. Whoever writes below

@@ -19,7 +19,7 @@ const PIECE: usize = 256 * 1024;
 /// Buffers that wait for the next read; more are given back to the system.
 const IDLE_BUFFERS: usize = 32;
 
-/// What [`read`] reads into.
+/// The buffers that [`read_range`] reads into.
 pub(crate) fn buffers() -> BufferPool {
     BufferPool::new(PIECE, IDLE_BUFFERS)
 }

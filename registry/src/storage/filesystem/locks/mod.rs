@@ -1,4 +1,4 @@
-//! Who may write, and who may serve.
+//! Locks: who may write an upload, who may change the tags of a repository, who may serve the storage root.
 
 pub(crate) mod repository_locks;
 pub(crate) mod root_lock;

@@ -24,15 +24,15 @@ const LENGTH: usize = 47;
 /// Why this instance does not get the root.
 #[derive(Debug, thiserror::Error)]
 pub enum RootLockError {
-    /// Another instance serves it.
+    /// Another instance serves the storage root.
     #[error(
         "{root} is served by another running instance (pid {pid}, says {path}); stop that, or give this one a \
          storage.filesystem.rootdirectory of its own"
     )]
     Held {
-        /// The storage root.
+        /// `storage.filesystem.rootdirectory`
         root: PathBuf,
-        /// The lock file.
+        /// The lock file in the storage root.
         path: PathBuf,
         /// Of the other instance, as it sees itself; 0 when it did not say.
         pid: u32,
@@ -40,11 +40,11 @@ pub enum RootLockError {
     /// The lock file cannot be used.
     #[error("storage.filesystem.rootdirectory = {root}: cannot lock {path}: {source}")]
     File {
-        /// The storage root.
+        /// `storage.filesystem.rootdirectory`
         root: PathBuf,
-        /// The lock file.
+        /// The lock file in the storage root.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

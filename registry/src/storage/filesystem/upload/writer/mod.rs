@@ -20,10 +20,10 @@ mod command;
 mod upload_handle;
 mod writer_thread;
 
-/// Batches in the channel.
+/// How many batches wait in the channel.
 const BATCHES: usize = 3;
 
-/// Starts the thread.
+/// Starts the thread that writes `opened`, and gives the side that feeds it.
 pub(crate) fn spawn(
     inner: Arc<Inner>,
     repository: RepositoryName,

@@ -1,4 +1,4 @@
-//! The side of the connection: makes batches and hands them over, waiting while the disk is behind.
+//! What a request writes to: gathers batches and hands them to the thread, waiting while the disk is behind.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The side of the disk: hashes and writes what it is handed, and ends the upload.
+//! The thread of an upload: hashes and writes the batches that it is handed, and ends the upload.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, Read as _, Seek as _, SeekFrom, Write as _};
@@ -17,10 +17,10 @@ use crate::storage::filesystem::upload::state_file::{remove_state, write_state};
 use crate::storage::layout::UploadLayout;
 use crate::storage::{Blob, Error, Result};
 
-/// Bytes between two flushes.
+/// How many bytes are written between two flushes.
 const FLUSH_EVERY: u64 = 8 * 1024 * 1024;
 
-/// The thread's side.
+/// What the thread has of the upload.
 pub(super) struct WriterThread {
     inner: Arc<Inner>,
     repository: RepositoryName,
