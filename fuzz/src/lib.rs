@@ -9,7 +9,7 @@ pub mod oci;
 #[path = "../../registry/src/auth/policy/scope.rs"]
 pub mod scope;
 
-#[path = "../../registry/src/http/route.rs"]
+#[path = "../../registry/src/http/routing/route.rs"]
 mod router;
 
 #[path = "../../registry/src/storage/upload_id.rs"]

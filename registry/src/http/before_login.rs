@@ -8,7 +8,7 @@ use super::context::app::App;
 use super::context::settings::HttpSettings;
 use super::handlers::tokens;
 use super::method::is_read;
-use super::route;
+use super::routing::route;
 
 /// 301 for a path with odd slashes to the endpoint that is meant, as distribution answers. Always to a path, so never to
 /// another host.

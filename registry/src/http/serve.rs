@@ -20,9 +20,8 @@ use super::context::settings::HttpSettings;
 use super::error::ApiError;
 use super::handlers::{blobs, health, listings, manifests, tokens, uploads};
 use super::method::{for_router, is_read};
-use super::route::{self, BeginUpload, Route};
+use super::routing::route::{self, BeginUpload, Route};
 use crate::auth::{ChallengeError, Principal};
-use crate::control::Frontend;
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -138,7 +137,7 @@ async fn respond(
         principal: sender,
     };
     context.require(&route)?;
-    if settings.proxies.frontend == Frontend::Lockgate && request.headers().contains_key(CHECK) {
+    if settings.is_behind_own_proxy() && request.headers().contains_key(CHECK) {
         return Ok(HttpResponse::NoContent().finish());
     }
     dispatch(&context, route, payload).await
@@ -218,7 +217,7 @@ fn add_headers(response: &mut HttpResponse, settings: &HttpSettings, sender: &Pr
     for (name, value) in &settings.headers {
         headers.append(name.clone(), value.clone());
     }
-    if settings.proxies.frontend == Frontend::Lockgate
+    if settings.is_behind_own_proxy()
         && let Some(account) = sender.account()
         && let Ok(account) = HeaderValue::from_str(
             &percent_encoding::utf8_percent_encode(account, percent_encoding::NON_ALPHANUMERIC).to_string(),

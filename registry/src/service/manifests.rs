@@ -82,7 +82,7 @@ impl Registry {
         let manifest = Manifest::parse(content)?;
         check_type(content_type, &manifest.media_type)?;
         if let Some(validation) = &settings.validation {
-            references::check(&*self.storage, validation, repository, &manifest).await?;
+            references::check_references(&*self.storage, validation, repository, &manifest).await?;
         }
         Ok(manifest.subject)
     }

@@ -17,7 +17,7 @@ const NAMED: usize = 10;
 const LOOKUPS_IN_A_ROW: usize = 64;
 
 /// Refuses a manifest that refers to something missing. Its subject may always be missing.
-pub(super) async fn check(
+pub(super) async fn check_references(
     storage: &dyn Storage,
     validation: &ManifestValidation,
     repository: &RepositoryName,

@@ -13,7 +13,8 @@ use super::manifests::PutManifest;
 use super::registry::Registry;
 use super::settings::ServiceSettings;
 use crate::oci::{Algorithm, Digest, Reference, RepositoryName};
-use crate::storage::{self, FilesystemStorage};
+use crate::storage;
+use crate::storage::filesystem::FilesystemStorage;
 
 pub(super) const OCI_IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";

@@ -8,7 +8,6 @@ mod upload_id;
 mod values;
 
 pub use error::{Error, Result};
-pub use filesystem::FilesystemStorage;
 pub use layout::Layout;
 pub use traits::{BlobStore, Catalog, ManifestStore, ReferrerStore, Storage, TagStore, UploadStore, UploadWriter};
 pub use upload_id::UploadId;

@@ -131,7 +131,7 @@ impl Verifier {
             (ThrottleDecision::Remembered, Some(account)) => Ok(LoginCheck::Right(account)),
             // Nothing is remembered of who does not exist.
             (ThrottleDecision::Remembered, None) => Err(LoginError::UnknownAccount),
-            (ThrottleDecision::Test, _) => Ok(LoginCheck::Test(Test {
+            (ThrottleDecision::Test, _) => Ok(LoginCheck::Test(PasswordTest {
                 verifier: self.clone(),
                 name: name.to_owned(),
                 client,
@@ -170,17 +170,17 @@ enum LoginCheck {
     Right(Arc<Account>),
     /// Ask again when a test has ended.
     Wait,
-    Test(Test),
+    Test(PasswordTest),
 }
 
 /// The right to test one password of an account from one network, and nobody else's meanwhile.
-struct Test {
+struct PasswordTest {
     verifier: Arc<Verifier>,
     name: String,
     client: IpAddr,
 }
 
-impl Test {
+impl PasswordTest {
     fn run(self, file: &AccountFile, password: &str) -> Result<Arc<Account>, LoginError> {
         let (verifier, name) = (&self.verifier, self.name.as_str());
         let (account, right) = {
@@ -219,7 +219,7 @@ impl Test {
     }
 }
 
-impl Drop for Test {
+impl Drop for PasswordTest {
     fn drop(&mut self) {
         self.verifier.throttle().tested(&self.name, self.client);
         self.verifier.test_ended.notify_waiters();

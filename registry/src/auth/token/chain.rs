@@ -24,8 +24,8 @@ pub(super) fn leaf_key(x5c: &[String], bundle: &[Vec<u8>], now: i64) -> Option<P
         .iter()
         .map(|text| STANDARD.decode(text).ok())
         .collect::<Option<_>>()?;
-    let parsed: Vec<X509Certificate<'_>> = chain.iter().map(|der| parse(der)).collect::<Option<_>>()?;
-    let anchors: Vec<X509Certificate<'_>> = bundle.iter().filter_map(|der| parse(der)).collect();
+    let parsed: Vec<X509Certificate<'_>> = chain.iter().map(|der| parse_certificate(der)).collect::<Option<_>>()?;
+    let anchors: Vec<X509Certificate<'_>> = bundle.iter().filter_map(|der| parse_certificate(der)).collect();
     let now = ASN1Time::from_timestamp(now).ok()?;
     let (leaf, intermediates) = parsed.split_first()?;
     let vouched = leaf.validity().is_valid_at(now)
@@ -36,7 +36,7 @@ pub(super) fn leaf_key(x5c: &[String], bundle: &[Vec<u8>], now: i64) -> Option<P
 }
 
 /// One certificate, and nothing after it.
-pub(super) fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
+pub(super) fn parse_certificate(der: &[u8]) -> Option<X509Certificate<'_>> {
     X509Certificate::from_der(der)
         .ok()
         .filter(|(rest, _)| rest.is_empty())

@@ -110,7 +110,7 @@ impl TrustedKeys {
 
     fn add_bundle(&mut self, path: &Path) -> Result<(), TrustedKeysError> {
         const KEY: &str = "auth.token.rootcertbundle";
-        let bytes = read(KEY, path)?;
+        let bytes = read_key_file(KEY, path)?;
         let wrong = |reason: &str| TrustedKeysError::Content {
             key: KEY,
             path: path.into(),
@@ -122,7 +122,8 @@ impl TrustedKeys {
             if pem.label != "CERTIFICATE" {
                 continue;
             }
-            let certificate = chain::parse(&pem.contents).ok_or_else(|| wrong("a certificate in it is malformed"))?;
+            let certificate =
+                chain::parse_certificate(&pem.contents).ok_or_else(|| wrong("a certificate in it is malformed"))?;
             let spki = certificate.public_key();
             if let Some(key) = PublicKey::from_certificate(spki) {
                 too_short += usize::from(key.is_too_short());
@@ -140,7 +141,7 @@ impl TrustedKeys {
 
     fn add_jwks(&mut self, path: &Path) -> Result<(), TrustedKeysError> {
         const KEY: &str = "auth.token.jwks";
-        let bytes = read(KEY, path)?;
+        let bytes = read_key_file(KEY, path)?;
         let wrong = |reason: String| TrustedKeysError::Content {
             key: KEY,
             path: path.into(),
@@ -189,7 +190,7 @@ impl TrustedKeys {
     }
 }
 
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TrustedKeysError> {
+fn read_key_file(key: &'static str, path: &Path) -> Result<Vec<u8>, TrustedKeysError> {
     match fs::read(path) {
         Ok(bytes) if text::is_utf16(&bytes) => Err(TrustedKeysError::Content {
             key,

@@ -72,7 +72,7 @@ impl Server {
     /// The public key, and its SubjectPublicKeyInfo.
     fn public_key(&self, name: &str) -> (PublicKey, Vec<u8>) {
         let der = self.der(&format!("{name}.crt"));
-        let certificate = chain::parse(&der).unwrap();
+        let certificate = chain::parse_certificate(&der).unwrap();
         (
             PublicKey::from_certificate(certificate.public_key()).unwrap(),
             certificate.public_key().raw.to_vec(),

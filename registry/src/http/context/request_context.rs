@@ -10,8 +10,8 @@ use super::origin::RequestOrigin;
 use super::settings::HttpSettings;
 use crate::auth::{Actions, ChallengeError, Decision, Principal, Scope};
 use crate::http::error::ApiError;
-use crate::http::required_scope;
-use crate::http::route::Route;
+use crate::http::routing::required_scope;
+use crate::http::routing::route::Route;
 use crate::oci::RepositoryName;
 
 /// A request that was routed and whose sender is known.

@@ -42,6 +42,11 @@ pub(crate) enum Delivery {
 }
 
 impl HttpSettings {
+    /// Whether Lockgate's own proxy stands in front: what it asks for in internal headers is done, and it strips them.
+    pub(crate) fn is_behind_own_proxy(&self) -> bool {
+        self.proxies.frontend == Frontend::Lockgate
+    }
+
     /// These settings, with the requests that are in flight already counted where the bounds are the same.
     pub(crate) fn after(mut self, before: &Self) -> Self {
         if let (Some(new), Some(old)) = (&self.admission, &before.admission)

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::api_error::ApiError;
 use super::kind::ErrorKind;
-use crate::http::route::RouteError;
+use crate::http::routing::route::RouteError;
 use crate::oci::{Digest, InvalidManifest};
 use crate::{service, storage};
 

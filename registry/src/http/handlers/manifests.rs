@@ -4,9 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use actix_web::web::Payload;
 
+use super::request_body;
 use crate::http::context::request_context::RequestContext;
 use crate::http::error::ApiError;
-use crate::http::request_body;
 use crate::http::response::conditional::{etag, none_match};
 use crate::http::response::head_body::HeadBody;
 use crate::oci::{Reference, RepositoryName, Tag};

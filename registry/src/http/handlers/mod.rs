@@ -4,5 +4,6 @@ pub(crate) mod blobs;
 pub(crate) mod health;
 pub(crate) mod listings;
 pub(crate) mod manifests;
+mod request_body;
 pub(crate) mod tokens;
 pub(crate) mod uploads;

@@ -8,9 +8,9 @@ use actix_web::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::request_body;
 use crate::auth::{AccessController, Principal, TokenRequest};
 use crate::http::error::ApiError;
-use crate::http::request_body;
 
 /// A form with fifty scopes of the longest names fits.
 const MAX_FORM_SIZE: u64 = 64 * 1024;

@@ -12,10 +12,9 @@ use actix_web::web::Payload;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use lockgate_wire::headers;
 
-use crate::control::Frontend;
+use super::request_body;
 use crate::http::context::request_context::RequestContext;
 use crate::http::error::{ApiError, ErrorKind};
-use crate::http::request_body;
 use crate::oci::{Algorithm, ContentRange, Digest, RepositoryName};
 use crate::service::{self, Chunk};
 use crate::storage::{Blob, UploadId};
@@ -199,7 +198,7 @@ fn upload_response(
         ))
         .insert_header((RANGE, format!("0-{}", offset.saturating_sub(1))))
         .insert_header((UPLOAD_ID, id.as_str()));
-    if context.settings.proxies.frontend == Frontend::Lockgate {
+    if context.settings.is_behind_own_proxy() {
         response.insert_header((OFFSET, offset));
     }
     response

@@ -23,7 +23,7 @@ impl Inner {
             return Ok(Condition::ReadOnly);
         }
         let probed = self.durable.probe();
-        match probed.and_then(|()| space::check(self.layout.repositories())) {
+        match probed.and_then(|()| space::check_free_space(self.layout.repositories())) {
             Ok(()) => Ok(Condition::Writable),
             Err(Error::Full { .. }) => Ok(Condition::Full),
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::ReadOnlyFilesystem => Ok(Condition::ReadOnly),

@@ -9,7 +9,7 @@ use crate::storage::{Error, Result};
 const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// [`Error::Full`] when the filesystem of `path` is nearly full: less than 16 MiB, or on a small one less than 1/64, is free.
-pub(crate) fn check(path: &Path) -> Result<()> {
+pub(crate) fn check_free_space(path: &Path) -> Result<()> {
     let stat = rustix::fs::statvfs(path)
         .map_err(io::Error::from)
         .map_err(Error::io("look at", path))?;

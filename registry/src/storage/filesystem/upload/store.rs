@@ -76,7 +76,7 @@ impl FilesystemStorage {
 
 impl Inner {
     fn begin_upload(&self, repository: &RepositoryName, algorithm: Algorithm) -> Result<UploadId> {
-        space::check(self.layout.repositories())?;
+        space::check_free_space(self.layout.repositories())?;
         let layout = self.layout.repository(repository);
         // Durable, since links will be put beside it; what belongs to the upload is not promised to survive power loss.
         self.durable.create_dirs(&layout.uploads())?;

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::command::{BATCH, Command, Outcome};
+use super::hash_state::Hasher;
+use super::open_upload::OpenUpload;
+use super::state_file::{remove_state, write_state};
 use crate::oci::{Digest, RepositoryName};
 use crate::storage::filesystem::backend::Inner;
 use crate::storage::filesystem::disk::{failpoint, files};
-use crate::storage::filesystem::upload::hash_state::Hasher;
-use crate::storage::filesystem::upload::open_upload::OpenUpload;
-use crate::storage::filesystem::upload::state_file::{remove_state, write_state};
 use crate::storage::layout::UploadLayout;
 use crate::storage::{Blob, Error, Result};
 

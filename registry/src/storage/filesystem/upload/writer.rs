@@ -9,16 +9,12 @@ use std::thread;
 use tokio::sync::{mpsc, oneshot};
 
 use super::open_upload::OpenUpload;
+use super::upload_handle::UploadHandle;
+use super::writer_thread::WriterThread;
 use crate::oci::RepositoryName;
 use crate::storage::filesystem::backend::Inner;
 use crate::storage::filesystem::locks::upload_lease::Lease;
 use crate::storage::{Error, Result, UploadWriter};
-use upload_handle::UploadHandle;
-use writer_thread::WriterThread;
-
-mod command;
-mod upload_handle;
-mod writer_thread;
 
 /// How many batches wait in the channel.
 const BATCHES: usize = 3;

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-use super::error::{ApiError, ErrorKind};
+use crate::http::error::{ApiError, ErrorKind};
 
 /// Reads a whole body, for `within` at most. `check` is asked about the length so far, before more is kept.
 pub(crate) async fn read_whole(
