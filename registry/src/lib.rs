@@ -1,23 +1,46 @@
 //! The OCI registry: plain HTTP in, files out.
 //!
 //! ```text
-//! http/route  ─▶ http/handlers ─▶ auth ─▶ service ─▶ storage ─▶ files
-//! (pure)          (actix)                 (rules)    (traits, filesystem)
-//!                        oci: the pure values that all of them speak
+//! control ─▶ run ─▶ http ─▶ service ─▶ storage ─▶ files
+//!                    └▶ auth              oci: the pure values that all of them speak
 //! ```
 //!
 //! Absent on purpose: TLS, passwords in any log, a database.
 
-pub mod auth;
+mod auth;
 mod control;
 mod http;
-pub mod maintenance;
-pub mod oci;
+mod maintenance;
+mod oci;
 mod run;
 mod service;
-pub mod storage;
+mod storage;
 mod unreadable;
 
-pub use auth::accounts;
+pub use auth::{KeyError, Scope, accounts, check_external_tokens, check_token_key, ensure_token_key, explain};
 pub use control::{ConfirmedLog, Control, Frontend, Listener, ReloadCallback};
 pub use run::{RunError, run};
+pub use storage::Layout;
+pub use storage::filesystem::{InstanceId, RootLock, RootLockError};
+
+/// The layers one by one, for integration tests: nothing that ships uses them.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::maintenance::purge_loop;
+
+    /// Access control.
+    pub mod auth {
+        pub use crate::auth::*;
+    }
+
+    /// Values of the OCI specifications.
+    pub mod oci {
+        pub use crate::oci::*;
+    }
+
+    /// Storage and its backend.
+    pub mod storage {
+        pub use crate::storage::filesystem::FilesystemStorage;
+        pub use crate::storage::*;
+    }
+}

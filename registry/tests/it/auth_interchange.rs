@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use lockgate_config::Config;
 use lockgate_registry::accounts;
-use lockgate_registry::auth::{AccessController, TokenRequest};
+use lockgate_registry::internals::auth::{AccessController, TokenRequest};
 use lockgate_testkit::certificates;
 use rcgen::KeyPair;
 

@@ -1,8 +1,8 @@
 //! A blob in one call, for tests that are about something else: pushed as a client pushes it, in a session of its own.
 
 use bytes::Bytes;
-use lockgate_registry::oci::{Digest, RepositoryName};
-use lockgate_registry::storage::{Blob, Result, UploadStore};
+use lockgate_registry::internals::oci::{Digest, RepositoryName};
+use lockgate_registry::internals::storage::{Blob, Result, UploadStore};
 
 pub(crate) trait PutBlob {
     async fn put_blob(&self, repository: &RepositoryName, digest: &Digest, content: Bytes) -> Result<Blob>;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lockgate_registry::oci::{Algorithm, Digest};
-use lockgate_registry::storage::filesystem::{FilesystemSettings, failpoint};
-use lockgate_registry::storage::{
+use lockgate_registry::internals::oci::{Algorithm, Digest};
+use lockgate_registry::internals::storage::filesystem::{FilesystemSettings, failpoint};
+use lockgate_registry::internals::storage::{
     BlobStore as _, Catalog as _, Error, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
 };
 use lockgate_testkit::own_process;

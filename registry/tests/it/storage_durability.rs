@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bytes::Bytes;
-use lockgate_registry::oci::Algorithm;
-use lockgate_registry::storage::filesystem::FilesystemSettings;
-use lockgate_registry::storage::{
+use lockgate_registry::internals::oci::Algorithm;
+use lockgate_registry::internals::storage::filesystem::FilesystemSettings;
+use lockgate_registry::internals::storage::{
     BlobStore as _, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
 };
 use lockgate_testkit::{own_process, require, skip};

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use lockgate_registry::oci::{Algorithm, Digest};
-use lockgate_registry::storage::filesystem::FilesystemSettings;
-use lockgate_registry::storage::{
+use lockgate_registry::internals::oci::{Algorithm, Digest};
+use lockgate_registry::internals::storage::filesystem::FilesystemSettings;
+use lockgate_registry::internals::storage::{
     BlobStore as _, Catalog as _, Error, FilesystemStorage, Layout, ManifestStore as _, ReferrerStore as _,
     TagStore as _, UploadId, UploadStore as _,
 };

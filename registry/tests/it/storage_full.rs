@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use bytes::Bytes;
-use lockgate_registry::oci::Algorithm;
-use lockgate_registry::storage::filesystem::{FilesystemSettings, InstanceId, RootLock};
-use lockgate_registry::storage::{
+use lockgate_registry::internals::oci::Algorithm;
+use lockgate_registry::internals::storage::filesystem::{FilesystemSettings, InstanceId, RootLock};
+use lockgate_registry::internals::storage::{
     BlobStore as _, Catalog as _, Error, FilesystemStorage, ManifestStore as _, TagStore as _, UploadStore as _,
 };
 use lockgate_testkit::{require, require_root, skip};

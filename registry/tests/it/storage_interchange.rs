@@ -10,9 +10,9 @@ use std::process::Command;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
-use lockgate_registry::oci::{Algorithm, Digest};
-use lockgate_registry::storage::filesystem::{FilesystemSettings, InstanceId, RootLock};
-use lockgate_registry::storage::{
+use lockgate_registry::internals::oci::{Algorithm, Digest};
+use lockgate_registry::internals::storage::filesystem::{FilesystemSettings, InstanceId, RootLock};
+use lockgate_registry::internals::storage::{
     BlobStore as _, Catalog as _, FilesystemStorage, ManifestStore as _, ReferrerStore as _, TagStore as _, UploadId,
     UploadStore as _,
 };

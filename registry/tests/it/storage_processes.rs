@@ -7,9 +7,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use lockgate_files::flock::{self, Kind};
-use lockgate_registry::oci::Algorithm;
-use lockgate_registry::storage::filesystem::FilesystemSettings;
-use lockgate_registry::storage::{
+use lockgate_registry::internals::oci::Algorithm;
+use lockgate_registry::internals::storage::filesystem::FilesystemSettings;
+use lockgate_registry::internals::storage::{
     Error, FilesystemStorage, ManifestStore as _, TagStore as _, UploadId, UploadStore as _,
 };
 use lockgate_testkit::own_process;

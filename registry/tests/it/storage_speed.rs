@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use lockgate_registry::oci::{Algorithm, Digest};
-use lockgate_registry::storage::filesystem::FilesystemSettings;
-use lockgate_registry::storage::{BlobStore as _, FilesystemStorage, UploadStore as _};
+use lockgate_registry::internals::oci::{Algorithm, Digest};
+use lockgate_registry::internals::storage::filesystem::FilesystemSettings;
+use lockgate_registry::internals::storage::{BlobStore as _, FilesystemStorage, UploadStore as _};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
@@ -64,7 +64,7 @@ async fn uploads_and_reads() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures; run it by hand in a release build"]
 async fn small_things() {
-    use lockgate_registry::storage::{ManifestStore as _, TagStore as _};
+    use lockgate_registry::internals::storage::{ManifestStore as _, TagStore as _};
     const ROUNDS: u32 = 20_000;
     let root = tempfile::tempdir().unwrap();
     let storage = FilesystemStorage::open(root.path(), FilesystemSettings::default()).unwrap();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use lockgate_registry::oci::{Algorithm, Digest, RepositoryName, Tag};
-use lockgate_registry::storage::{Error, Storage, UploadId, UploadStore};
+use lockgate_registry::internals::oci::{Algorithm, Digest, RepositoryName, Tag};
+use lockgate_registry::internals::storage::{Error, Storage, UploadId, UploadStore};
 
 use crate::put_blob::PutBlob as _;
 

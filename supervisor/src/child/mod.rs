@@ -15,7 +15,7 @@ use std::io;
 use std::sync::Arc;
 
 use lockgate_config::{Config, Home, LoadError};
-use lockgate_registry::storage::filesystem::RootLockError;
+use lockgate_registry::RootLockError;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 

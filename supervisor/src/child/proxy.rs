@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use lockgate_config::{Address, Config};
 use lockgate_proxy::{Control, ProxyListener};
-use lockgate_registry::storage::Layout;
+use lockgate_registry::Layout;
 use tokio::sync::mpsc::Receiver;
 
 use super::{ServeArgs, ServeError, ServingProcess};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lockgate_config::{Address, Config};
-use lockgate_registry::storage::filesystem::{InstanceId, RootLock};
 use lockgate_registry::{Control, Frontend, Listener};
+use lockgate_registry::{InstanceId, RootLock};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::{ServeArgs, ServeError, ServingProcess};
@@ -72,7 +72,7 @@ fn make_what_is_missing(args: &ServeArgs, config: &Config) -> Result<(), ServeEr
     data_dir::create(&config.storage.root, None)?;
     if let Some(issuer) = &config.auth.issuer {
         // The registry tells what is wrong with it.
-        let _ = lockgate_registry::auth::ensure_token_key(&issuer.key);
+        let _ = lockgate_registry::ensure_token_key(&issuer.key);
     }
     Ok(())
 }

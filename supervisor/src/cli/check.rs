@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use clap::Args;
 use lockgate_config::Config;
+use lockgate_registry::Scope;
 use lockgate_registry::accounts::Accounts;
-use lockgate_registry::auth::{self, Scope};
 
 use super::configured::Configured;
 use crate::bootstrap::places::Places;
@@ -123,7 +123,7 @@ fn explain(config: &Config, account: &str, scope: &str, from: Option<IpAddr>) ->
         .parse()
         .map_err(|error| Failure::new(format!("{scope}: {error}")))?;
     let account = Some(account).filter(|account| !account.is_empty());
-    let explanation = auth::explain(&config.auth, account, &scope, from).map_err(Failure::new)?;
+    let explanation = lockgate_registry::explain(&config.auth, account, &scope, from).map_err(Failure::new)?;
     println!("{explanation}");
     match explanation.is_granted() {
         true => Ok(()),

@@ -6,7 +6,7 @@ use lockgate_certs::describe::{self, Problem};
 use lockgate_certs::{load, server};
 use lockgate_config::{Config, ConfigFile, FileRole};
 use lockgate_registry::accounts::Accounts;
-use lockgate_registry::auth;
+use lockgate_registry::{check_external_tokens, check_token_key};
 
 use super::findings::Findings;
 
@@ -26,7 +26,7 @@ pub(super) fn check(config: &Config, readable: &[ConfigFile<'_>], findings: &mut
             }
             FileRole::Accounts => accounts(named, findings),
             FileRole::TokenKey => {
-                let checked = auth::check_token_key(named.path);
+                let checked = check_token_key(named.path);
                 findings.mistakes.extend(checked.err().map(|error| error.to_string()));
             }
             _ => {}
@@ -76,7 +76,7 @@ fn external_tokens(config: &Config, readable: &[ConfigFile<'_>], findings: &mut 
         .flatten()
         .all(is_readable)
     {
-        let checked = auth::check_external_tokens(tokens);
+        let checked = check_external_tokens(tokens);
         findings.mistakes.extend(checked.err().map(|error| error.to_string()));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use lockgate_config::{Config, ConfigFile, Home, Reader};
 use lockgate_files::{FileId, directory_of};
-use lockgate_registry::storage::Layout;
+use lockgate_registry::Layout;
 
 use crate::logging::DEV_LOG;
 use crate::role::{Pair, Role};

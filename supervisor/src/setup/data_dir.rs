@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 
 use lockgate_files::{Modes, make_directory, set_owner_and_mode};
-use lockgate_registry::storage::Layout;
+use lockgate_registry::Layout;
 
 use crate::sandbox::run_as::DataDir;
 use crate::sandbox::system_user::SystemUser;

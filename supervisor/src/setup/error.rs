@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use lockgate_config::LoadError;
 use lockgate_files::WriteError;
+use lockgate_registry::KeyError;
 use lockgate_registry::accounts::{AccountsError, InvalidAccountName, PasswordError as HashError};
-use lockgate_registry::auth::KeyError;
 
 use super::missing::MissingFile;
 use super::password::PasswordError;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lockgate_config::{Config, Home};
-use lockgate_registry::storage::Layout;
+use lockgate_registry::Layout;
 
 use super::served::{History, holds_images};
 use crate::os::shell::shell_word;

@@ -217,7 +217,7 @@ fn assign_files(config: &Config, home: &Home, run_as: &RunAs, made: &mut Vec<Pat
             !issuer.key.exists(),
             issuer.key.parent().filter(|parent| !parent.exists()),
         );
-        lockgate_registry::auth::ensure_token_key(&issuer.key)?;
+        lockgate_registry::ensure_token_key(&issuer.key)?;
         if missing {
             made.push(issuer.key.clone());
         }

@@ -1,7 +1,7 @@
 //! What lay ready before a first start, and is used as it is: a line each.
 
 use lockgate_config::{CertificateSource, Config, Home};
-use lockgate_registry::storage::Layout;
+use lockgate_registry::Layout;
 
 /// What is there of what `config` needs, before anything is made.
 pub(super) fn lay_ready(config: &Config, home: &Home) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::os::unix::fs::lchown;
 use std::path::{Path, PathBuf};
 
 use lockgate_config::{Config, Home};
-use lockgate_registry::storage::Layout;
+use lockgate_registry::Layout;
 use nix::unistd::geteuid;
 
 /// Paths that were missing. Whoever is not alone in the home (`lock`) follows none.

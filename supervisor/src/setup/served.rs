@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use lockgate_config::{Config, Home};
 use lockgate_files::{Existing, WriteError, write_private};
-use lockgate_registry::storage::Layout;
+use lockgate_registry::Layout;
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};

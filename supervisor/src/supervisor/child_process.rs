@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use command_fds::{CommandFdExt, FdMapping};
-use lockgate_registry::storage::filesystem::InstanceId;
+use lockgate_registry::InstanceId;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lockgate_config::Config;
-use lockgate_registry::auth::{AccessController, Decision, Scope, TokenRequest};
+use lockgate_registry::internals::auth::{AccessController, Decision, Scope, TokenRequest};
 use lockgate_testkit::basic_auth;
 use serde_json::Value;
 

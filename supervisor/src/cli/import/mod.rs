@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use lockgate_config::read_yaml;
 use lockgate_files::rewrite;
 use lockgate_registry::accounts::Accounts;
-use lockgate_registry::auth::{Scope, explain};
+use lockgate_registry::{Scope, explain};
 
 use self::docker_auth::DockerAuth;
 use super::configured::Configured;

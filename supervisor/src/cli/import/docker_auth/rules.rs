@@ -1,7 +1,7 @@
 //! `acl`: docker_auth's rules, one by one.
 
 use lockgate_config::{AclMatch, AclRule, Auth, PatternError, RulePattern};
-use lockgate_registry::auth::{Scope, explain};
+use lockgate_registry::{Scope, explain};
 use serde_json::json;
 use serde_yaml::{Mapping, Value};
 
