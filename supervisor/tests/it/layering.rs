@@ -130,18 +130,23 @@ fn dependencies(normal: bool) -> Vec<(String, BTreeSet<String>)> {
         .collect()
 }
 
-/// Source files below `folder`.
+/// Source files below `folder`, but those that hold tests alone: `tests.rs` and `*_tests.rs`.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !holds_tests(&path) {
             found.push(path);
         }
     }
     found
+}
+
+fn holds_tests(file: &Path) -> bool {
+    let name = file.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    name == "tests" || name.ends_with("_tests")
 }
 
 /// The code of a file: without comments, and without its tests, which may use what they like.
