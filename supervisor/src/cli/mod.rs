@@ -36,7 +36,7 @@ use crate::os::environment::Environment;
 #[command(after_help = "Without a command: start.\n\n\
     Exit codes: 0 done, 1 failed, 2 wrong command line,\n\
     3 done or running, and something is left to do, 78 wrong configuration.\n\n\
-    The guide has one page a task, in docs/guide/ of the source: users-and-rights, patterns, certificates,\n\
+    The guide has one page a task, in docs/guide/ of the source: users-and-rights, patterns, certificates, \
     trust, behind-nginx, service, container, moving, upgrade, backup, growth.")]
 struct Cli {
     #[command(subcommand)]
