@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! run
-//!  ├─ downstream   connections: server, tls, socket, transport, frames; head: is it a request, in time, unambiguous
-//!  ├─ request      service: the phases; headers, body, settings, docroot, redirect, error_response, access_log
-//!  ├─ upstream     connect: the registry, waiting for it; ask, retry; resume: going on with uploads
-//!  └─ blob         file_body: bodies from their files; root_dir: opening beneath a directory alone
+//!  ├─ downstream   connections of clients: server, tls, socket, transport, frames, head
+//!  ├─ request      service calls, in this order: check, admission, certificate, docroot, body, forward (to the registry),
+//!  │               answer (of the registry), hand_off or early_answer, failure, access_log
+//!  ├─ upstream     the registry: connect, retry, ask (on the proxy's own behalf), resume (uploads)
+//!  └─ blob         files as bodies: file_body, root_dir
 //! ```
 //!
 //! Absent on purpose: manifests, passwords, rights. The registry decides everything about HTTP. Pingora's `Server` is

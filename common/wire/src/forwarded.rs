@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::token::is_token;
+
 /// What one proxy on the way said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ForwardedElement<'a> {
@@ -48,7 +50,7 @@ fn element(text: &str) -> Option<(Option<ForwardedElement<'_>>, &str)> {
                 "for" => Some(&mut element.client),
                 "proto" => Some(&mut element.proto),
                 "host" => Some(&mut element.host),
-                name if is_token(name) => None,
+                name if is_token(name.as_bytes()) => None,
                 _ => return None,
             };
             if place.is_some_and(|place| place.replace(value).is_some()) {
@@ -82,12 +84,6 @@ fn value_of(text: &str) -> Option<(Cow<'_, str>, &str)> {
         }
     }
     None
-}
-
-/// Whether `name` is a token of RFC 9110 section 5.6.2.
-fn is_token(name: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(is_allowed)
 }
 
 #[cfg(test)]

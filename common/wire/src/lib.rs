@@ -16,6 +16,7 @@ mod keep_alive;
 mod multipart;
 mod origin;
 mod probe;
+mod token;
 
 pub use fields::ForwardedFields;
 pub use handoff::{Handoff, HandoffContent, InvalidHandoff};
@@ -23,3 +24,4 @@ pub use keep_alive::{PROXY_KEEP_ALIVE, REGISTRY_KEEP_ALIVE};
 pub use multipart::{InvalidMultipart, Multipart};
 pub use origin::{Origin, Peer, Scheme, authority};
 pub use probe::{HEALTH_PATH, READY_PATH, is_probe};
+pub use token::is_token;

@@ -2,6 +2,7 @@
 //! answer has an empty body and no reason.
 
 use bytes::{Buf, BytesMut};
+use lockgate_wire::is_token;
 
 use crate::downstream::limits::MAX_HEAD_SIZE;
 use crate::request::head_error::HeadError;
@@ -174,12 +175,6 @@ impl Scan {
 
 const USER_IN_HOST: HeadError =
     HeadError::Malformed("the host has a user name in front, which belongs into Authorization");
-
-/// Whether `text` is a token of RFC 9110 section 5.6.2.
-fn is_token(text: &[u8]) -> bool {
-    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty() && text.iter().all(is_allowed)
-}
 
 /// What stands between `//` and the path, as it was written.
 fn authority(target: &[u8]) -> Option<&[u8]> {
