@@ -1,8 +1,9 @@
 //! `http`
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::address::Address;
 use super::limits::Limits;
@@ -33,7 +34,7 @@ pub struct Http {
     /// `http.tls`; `None` = plain HTTP.
     pub tls: Option<Tls>,
     /// `http.headers`: added to each answer.
-    pub headers: BTreeMap<String, Vec<String>>,
+    pub headers: HeaderMap,
     /// `http.debug`
     pub debug: Option<Debug>,
     /// `http.http2.disabled` negated.
@@ -253,27 +254,33 @@ const FRAMING: [&str; 7] = [
     "upgrade",
 ];
 
-fn headers(http: &Section<'_>) -> BTreeMap<String, Vec<String>> {
-    let headers: BTreeMap<_, _> = http.lists_by_name("headers").into_iter().collect();
+fn headers(http: &Section<'_>) -> HeaderMap {
     let section = http.section("headers");
-    for (name, values) in &headers {
-        if name.is_empty() || !name.bytes().all(is_token) {
-            section.mistake(name, "expected the name of a header: letters, digits and dashes");
-        }
-        if FRAMING.contains(&name.to_ascii_lowercase().as_str()) {
+    let mut headers = HeaderMap::new();
+    for (name, values) in http.lists_by_name("headers") {
+        let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
+            section.mistake(&name, "expected the name of a header: letters, digits and dashes");
+            continue;
+        };
+        if FRAMING.contains(&header.as_str()) {
             section.mistake(
-                name,
+                &name,
                 "expected another header: this one is set by the server for each answer",
             );
         }
-        if values.iter().any(|value| value.chars().any(char::is_control)) {
-            section.mistake(name, "expected a value without line breaks and control characters");
+        let values: Option<Vec<_>> = values.iter().map(|value| header_value(value)).collect();
+        match values {
+            Some(values) => values.into_iter().for_each(|value| {
+                headers.append(&header, value);
+            }),
+            None => section.mistake(&name, "expected a value without line breaks and control characters"),
         }
     }
     headers
 }
 
-/// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+/// Text in any language may stand there: it is sent as UTF-8.
+fn header_value(value: &str) -> Option<HeaderValue> {
+    let is_plain = !value.chars().any(char::is_control);
+    HeaderValue::from_str(value).ok().filter(|_| is_plain)
 }

@@ -20,7 +20,7 @@ fn the_home_lab_loads() {
     assert_eq!(config.storage.root, Path::new("/var/lib/registry"));
     assert!(!config.storage.delete);
     assert_eq!(config.http.addr.to_string(), ":5000");
-    assert_eq!(config.http.headers["X-Content-Type-Options"], ["nosniff"]);
+    assert_eq!(config.http.headers["X-Content-Type-Options"], "nosniff");
     assert!(config.http.tls.is_none());
     assert_eq!(
         config.health.storage,

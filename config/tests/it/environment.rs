@@ -109,8 +109,9 @@ fn values_are_yaml() {
     );
     assert_eq!(config.log.fields["service"], "other");
     assert_eq!(config.log.fields["instance"], "7");
-    assert_eq!(config.http.headers["X-Content-Type-Options"], ["nosniff", "again"]);
-    assert_eq!(config.http.headers["x-other"], ["other"]);
+    let options = config.http.headers.get_all("X-Content-Type-Options");
+    assert_eq!(options.iter().collect::<Vec<_>>(), ["nosniff", "again"]);
+    assert_eq!(config.http.headers["x-other"], "other");
     assert_eq!(config.http.trusted_proxies.len(), 1);
     assert_eq!(config.http.secret.unwrap().reveal(), "007");
     assert_eq!(config.http.prefix, "/quoted/");

@@ -336,3 +336,21 @@ auth:
         assert!(told.lines().any(|line| line.starts_with(start)), "{start} in:\n{told}");
     }
 }
+
+#[test]
+fn headers_that_cannot_be_sent_are_mistakes() {
+    for (header, expected) in [
+        ("'X Y': [a]", "http.headers.X Y"),
+        ("'': [a]", "http.headers."),
+        ("upgrade: [a]", "http.headers.upgrade"),
+        ("X-A: [\"a\\nb\"]", "http.headers.X-A"),
+        ("X-A: [ok, \"a\\tb\"]", "http.headers.X-A"),
+    ] {
+        let text = format!("{{version: 0.1, storage: filesystem, http: {{headers: {{{header}}}}}}}");
+        let told = lines(&mistakes(&text));
+        assert!(
+            told.lines().any(|line| line.starts_with(expected)),
+            "{header} in:\n{told}"
+        );
+    }
+}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderMap;
 use lockgate_admission::{Admission, Bounds, open_file_limit};
 use lockgate_config::{CertificateSource, Config, Home, Limits, Network, PublicUrl};
 use lockgate_wire::{HEALTH_PATH, READY_PATH};
@@ -37,7 +37,7 @@ pub(crate) struct ProxySettings {
     /// Answers to ACME challenges; with `http.tls.letsencrypt`.
     pub(crate) challenges: Option<PathBuf>,
     api: Vec<String>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: HeaderMap,
 }
 
 impl ProxySettings {
@@ -65,7 +65,7 @@ impl ProxySettings {
             authority: auto.then(|| home.ca_certificate()),
             challenges: acme.then(|| home.challenges()),
             api: api(config),
-            headers: headers(config)?,
+            headers: http.headers.clone(),
         })
     }
 
@@ -89,7 +89,7 @@ impl ProxySettings {
 
     /// Adds `http.headers`; a header of the same name gives way.
     pub(crate) fn add_headers(&self, header: &mut ResponseHeader) -> pingora::Result<()> {
-        for (name, _) in &self.headers {
+        for name in self.headers.keys() {
             header.remove_header(name);
         }
         for (name, value) in &self.headers {
@@ -97,22 +97,6 @@ impl ProxySettings {
         }
         Ok(())
     }
-}
-
-fn headers(config: &Config) -> Result<Vec<(HeaderName, HeaderValue)>, RunError> {
-    let mut headers = Vec::new();
-    for (name, values) in &config.http.headers {
-        let wrong = |reason: String| RunError::Configuration {
-            key: format!("http.headers.{name}"),
-            reason,
-        };
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(error.to_string()))?;
-        for value in values {
-            let value = HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?;
-            headers.push((header.clone(), value));
-        }
-    }
-    Ok(headers)
 }
 
 fn docroot(config: &Config) -> Result<Option<Arc<RootDir>>, RunError> {

@@ -83,7 +83,7 @@ impl HttpSettings {
             cors: http
                 .headers
                 .keys()
-                .any(|name| name.to_ascii_lowercase().starts_with("access-control-")),
+                .any(|name| name.as_str().starts_with("access-control-")),
             access_log: config.log.access && frontend == Frontend::Other,
         }
     }
@@ -100,12 +100,11 @@ fn bounds(config: &Config) -> Bounds {
 }
 
 fn added_headers(config: &Config) -> Vec<(HeaderName, HeaderValue)> {
-    let pairs = config
-        .http
-        .headers
-        .iter()
-        .flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
-    pairs
-        .filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?)))
+    let name =
+        |name: &[u8]| HeaderName::from_bytes(name).expect("a name to one version of the http crate is one to another");
+    let value = |value: &[u8]| HeaderValue::from_bytes(value).expect("and so is a value");
+    let headers = config.http.headers.iter();
+    headers
+        .map(|(header, text)| (name(header.as_str().as_bytes()), value(text.as_bytes())))
         .collect()
 }
