@@ -8,7 +8,9 @@ use lockgate_proxy::{Control, ProxyListener};
 use lockgate_registry::Layout;
 use tokio::sync::mpsc::Receiver;
 
-use super::{ServeArgs, ServeError, ServingProcess};
+use super::args::ServeArgs;
+use super::error::ServeError;
+use super::process::{ServingProcess, notifier, report_exit, run, runtime};
 use crate::os::listen::{SocketError, listen_tcp};
 use crate::os::listen_fds::InheritedSockets;
 use crate::os::listen_fds::{PUBLIC_NAME, REDIRECT_NAME};
@@ -18,7 +20,7 @@ use crate::sandbox::Rules;
 
 /// Serves until told to stop. `upstream`: the registry's socket.
 pub(crate) fn serve(args: ServeArgs, upstream: PathBuf) -> Result<(), ServeError> {
-    let notifier = super::notifier(&args);
+    let notifier = notifier(&args);
     let begun = ServingProcess::begin(
         args,
         Role::Proxy,
@@ -29,7 +31,7 @@ pub(crate) fn serve(args: ServeArgs, upstream: PathBuf) -> Result<(), ServeError
             Ok((rules, listeners(args, config)?))
         },
     );
-    super::report_exit(
+    report_exit(
         begun.and_then(|(process, reload, listeners)| serve_process(&process, reload, listeners, upstream)),
         &notifier,
     )
@@ -57,7 +59,7 @@ fn serve_process(
         reloaded: process.reloaded(),
     };
     let serving = lockgate_proxy::run(process.config.clone(), process.args.home.clone(), listeners, control);
-    super::run(process, super::runtime()?, serving)
+    run(process, runtime()?, serving)
 }
 
 fn listeners(args: &ServeArgs, config: &Config) -> Result<Vec<ProxyListener>, ServeError> {

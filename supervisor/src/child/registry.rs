@@ -8,7 +8,9 @@ use lockgate_registry::{Control, Frontend, Listener};
 use lockgate_registry::{InstanceId, RootLock};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use super::{ServeArgs, ServeError, ServingProcess};
+use super::args::ServeArgs;
+use super::error::ServeError;
+use super::process::{ServingProcess, notifier, report_exit, run, runtime};
 use crate::logging::Logging;
 use crate::os::listen::is_missing;
 use crate::os::listen::{listen_tcp, listen_unix};
@@ -37,7 +39,7 @@ struct Listeners {
 
 /// Serves until told to stop.
 pub(crate) fn serve(args: ServeArgs) -> Result<(), ServeError> {
-    let notifier = super::notifier(&args);
+    let notifier = notifier(&args);
     let begun = ServingProcess::begin(
         args,
         Role::Registry,
@@ -56,7 +58,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), ServeError> {
             Ok((rules, listeners))
         },
     );
-    super::report_exit(
+    report_exit(
         begun.and_then(|(process, reload, listeners)| serve_process(&process, reload, listeners)),
         &notifier,
     )
@@ -100,12 +102,12 @@ fn serve_process(process: &ServingProcess, reload: Receiver<Config>, listeners: 
         reloaded: process.reloaded(),
         audit: Box::new(|log| Box::pin(Logging::confirmed(log))),
     };
-    let runtime = super::runtime()?;
+    let runtime = runtime()?;
     if let Some(socket) = listeners.bound {
         runtime.spawn(bind_again(socket, further));
     }
     let serving = lockgate_registry::run(process.config.clone(), listeners.public, control);
-    super::run(process, runtime, serving)
+    run(process, runtime, serving)
 }
 
 /// Binds the Unix socket again whenever somebody removes it: programs that clean temporary directories do.
