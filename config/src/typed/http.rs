@@ -73,12 +73,13 @@ pub struct Debug {
     pub prometheus: Option<String>,
 }
 
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Nobody waits for them, and a layer of many gigabytes over a thin line takes its time.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 impl Http {
+    /// `draintimeout` unless it is set.
+    pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
     pub(crate) fn read(http: &Section<'_>) -> Self {
         let addr = address(http, "addr").unwrap_or(Address::Tcp {
             host: String::new(),
@@ -94,7 +95,7 @@ impl Http {
             drain_timeout: http
                 .duration("draintimeout")
                 .filter(|time| !time.is_zero())
-                .unwrap_or(DRAIN_TIMEOUT),
+                .unwrap_or(Self::DEFAULT_DRAIN_TIMEOUT),
             hand_over_timeout: http.duration("handovertimeout").unwrap_or(HAND_OVER_TIMEOUT),
             headers: headers(http),
             debug: Debug::read(&http.section("debug")),

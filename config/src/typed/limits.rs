@@ -47,6 +47,16 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How many descriptors a process has to be able to open, so that [`Self::within`] lowers nothing that counts: a
+    /// connection is one, a request one to the registry and one for a file.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        self.max_requests
+            .saturating_mul(2)
+            .saturating_add(self.max_connections)
+            .saturating_add(SPARE_DESCRIPTORS)
+    }
+
     /// Lowered to what fits into the `descriptors` that a process may have open: a connection is one, a request one to
     /// the registry and one for a file.
     #[must_use]

@@ -46,8 +46,8 @@ impl ServingProcess {
         }
         let accepted = configuration(&args)?;
         logging.reload(&accepted.config.log, &args.home.log());
-        let few =
-            rlimit::raise(&accepted.config).map_err(|errno| system("raise the number of descriptors", errno.into()))?;
+        let few = rlimit::raise(&accepted.config.http.limits)
+            .map_err(|errno| system("raise the number of descriptors", errno.into()))?;
         // Clients connect to the proxy, where there is one.
         if let Some(few) = few.filter(|_| args.supervisor.is_none() || role == Role::Proxy) {
             tracing::warn!("{few}");

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use super::args::ServeArgs;
 use super::error::ServeError;
 use super::process::{ServingProcess, notifier, report_exit, run, runtime};
+use crate::configuration::stop_time::longest_end;
 use crate::logging::Logging;
 use crate::os::listen::is_missing;
 use crate::os::listen::{listen_tcp, listen_unix};
@@ -21,9 +22,6 @@ use crate::sandbox::Rules;
 use crate::setup::data_dir;
 use crate::setup::missing::{self, Locations};
 use crate::setup::served::History;
-
-/// How much longer than its drain a registry may take to end.
-const AFTER_A_DRAIN: Duration = Duration::from_secs(5);
 
 /// How often to look whether its own Unix socket is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -83,7 +81,7 @@ fn serve_process(process: &ServingProcess, reload: Receiver<Config>, listeners: 
     let storage = &process.config.storage;
     let began = Instant::now();
     // What a killed supervisor left drains, as this one's processes would.
-    let limit = process.config.http.drain_timeout + AFTER_A_DRAIN;
+    let limit = longest_end(process.config.http.drain_timeout);
     let goes_on_waiting = || began.elapsed() < limit && !process.shutdown.is_told_to_end();
     let _root_lock = RootLock::take(&storage.root, &instance(process), storage.read_only, goes_on_waiting)?;
     let (further, more) = mpsc::channel(1);

@@ -3,19 +3,17 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use lockgate_config::Home;
+use lockgate_config::{Home, Http};
 use nix::sys::signal::{Signal, kill};
 
 use crate::bootstrap::places::HomeArgument;
+use crate::configuration::stop_time::longest_end;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
 use crate::os::lock::Lock;
 use crate::supervisor::control::{Request, Status, ask};
 
 const POLL: Duration = Duration::from_millis(10);
-/// Seconds: the default of `http.draintimeout`, and what the end takes beside it.
-const USUAL_DRAIN: u64 = 30;
-const MARGIN: u64 = 5;
 
 /// Finishes the requests in flight, then ends. Exit 0 when nothing runs any more, or nothing ran.
 #[derive(Debug, Args)]
@@ -33,7 +31,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
         println!("not running in {}", home.root().display());
         return Ok(());
     };
-    let timeout = arguments.timeout.unwrap_or_else(|| usual_end(&home));
+    let timeout = arguments.timeout.unwrap_or_else(|| longest_end_of(&home).as_secs());
     kill(pid, Signal::SIGTERM).map_err(|errno| Failure::new(format!("cannot signal pid {pid}: {errno}")))?;
     let deadline = Instant::now() + Duration::from_secs(timeout);
     // The lock is let go by the end of the process, whoever reaps it.
@@ -48,8 +46,10 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     Ok(())
 }
 
-/// How long an orderly end takes at most, in seconds.
-fn usual_end(home: &Home) -> u64 {
+/// How long the running instance takes to end; one that does not answer is taken for one with the default.
+fn longest_end_of(home: &Home) -> Duration {
     let status = ask::<Status>(&home.control_socket(), &Request::Status);
-    status.map_or(USUAL_DRAIN, |status| status.drain_timeout_seconds) + MARGIN
+    longest_end(status.map_or(Http::DEFAULT_DRAIN_TIMEOUT, |status| {
+        Duration::from_secs(status.drain_timeout_seconds)
+    }))
 }

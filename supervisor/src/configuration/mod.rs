@@ -5,4 +5,5 @@ pub(crate) mod copy_paths;
 pub(crate) mod listeners;
 pub(crate) mod public_url;
 pub(crate) mod source;
+pub(crate) mod stop_time;
 pub(crate) mod variables;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use lockgate_config::{Address, Config, Home};
 
+use crate::configuration::stop_time::kill_after;
+
 /// The name of the unit without its suffix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnitName(String);
@@ -89,6 +91,11 @@ impl ServiceDefinition {
         self.writes = written(configuration);
         self.reads = read(configuration);
         self
+    }
+
+    /// After how many seconds a service that is stopped is killed.
+    pub(super) fn stop_seconds(&self) -> u64 {
+        kill_after(self.drain).as_secs()
     }
 
     /// Has systemd open the sockets of `configuration`.

@@ -66,6 +66,6 @@ pub(crate) fn plist(definition: &ServiceDefinition, port: u16) -> String {
 "#,
         label = xml(&label),
         name = definition.name,
-        stop = definition.drain.as_secs() + 30,
+        stop = definition.stop_seconds(),
     )
 }

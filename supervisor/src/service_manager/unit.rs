@@ -7,8 +7,6 @@ use super::escape::quoted;
 use super::hardening;
 use crate::exit_code;
 
-/// What the end takes beside `http.draintimeout`, in seconds.
-const STOP_MARGIN: u64 = 30;
 /// Seconds without a sign of life after which the supervisor is killed and started again; a reload may take 10 of them.
 const WATCHDOG: u64 = 60;
 
@@ -65,7 +63,7 @@ fn run(definition: &ServiceDefinition) -> Vec<String> {
 }
 
 fn ends(definition: &ServiceDefinition) -> Vec<String> {
-    let stop = definition.drain.as_secs() + STOP_MARGIN;
+    let stop = definition.stop_seconds();
     vec![
         // The supervisor drains its children in order; what is left at the end of the time is killed.
         "KillMode=mixed".to_owned(),

@@ -44,6 +44,6 @@ pub(crate) fn definition(definition: &ServiceDefinition) -> String {
         name = definition.name,
         start = command("start", &places),
         stop = command("stop", &places[..2]),
-        seconds = definition.drain.as_secs() + 30,
+        seconds = definition.stop_seconds(),
     )
 }

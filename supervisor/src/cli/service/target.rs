@@ -1,9 +1,8 @@
 //! Which service the verbs are about, and where everything of it is.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use lockgate_config::{Config, Home};
+use lockgate_config::{Config, Home, Http};
 use nix::unistd::geteuid;
 
 use super::arguments::Arguments;
@@ -14,9 +13,6 @@ use crate::service_manager::{Consent, ServiceDefinition, ServiceScope};
 
 /// Suffixes of the socket units that an installation may have.
 pub(super) const SOCKETS: [&str; 2] = ["", "-redirect"];
-/// Until a configuration says otherwise.
-const USUAL_DRAIN: Duration = Duration::from_secs(30);
-
 /// What the verbs are about.
 pub(super) struct Service<'a> {
     pub(super) arguments: &'a Arguments,
@@ -60,7 +56,7 @@ impl<'a> Service<'a> {
             program,
             home: self.home.clone(),
             config: self.config.clone(),
-            drain: USUAL_DRAIN,
+            drain: Http::DEFAULT_DRAIN_TIMEOUT,
             writes: Vec::new(),
             reads: Vec::new(),
             sockets: Vec::new(),
