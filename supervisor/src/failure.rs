@@ -7,16 +7,14 @@ use crate::logging;
 use crate::os::listen::SocketError;
 use crate::os::lock::LockError;
 
-/// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// Lines for a person; empty when everything has been said.
+    /// Lines for stderr; none when the reason has been logged or printed already.
     messages: Vec<String>,
     code: u8,
 }
 
 impl Failure {
-    /// Exit code 1.
     pub(crate) fn new(message: impl Display) -> Self {
         Self {
             messages: vec![message.to_string()],
@@ -24,7 +22,7 @@ impl Failure {
         }
     }
 
-    /// Exit code 1, nothing more to say.
+    /// Exit code 1 without a message: the reason is known already.
     pub(crate) fn silent() -> Self {
         Self {
             messages: Vec::new(),
@@ -32,7 +30,7 @@ impl Failure {
         }
     }
 
-    /// Exit code 3, nothing more to say: it works, and a person has something to mend.
+    /// Exit code 3 without a message: it works, and what a person has to mend was printed.
     pub(crate) fn undone() -> Self {
         Self {
             messages: Vec::new(),
@@ -48,7 +46,7 @@ impl Failure {
         }
     }
 
-    /// Exit code 78: the configuration does not.
+    /// Exit code 78: it cannot work with this configuration.
     pub(crate) fn configuration(message: impl Display) -> Self {
         Self {
             messages: vec![message.to_string()],
@@ -72,7 +70,7 @@ impl Failure {
         }
     }
 
-    /// The same, saying at what.
+    /// The same with what was being done before the first message.
     pub(crate) fn during(mut self, what: &str) -> Self {
         if let Some(first) = self.messages.first_mut() {
             *first = format!("{what}: {first}");
@@ -80,7 +78,7 @@ impl Failure {
         self
     }
 
-    /// The same exit code without a word.
+    /// The same exit code without the messages.
     pub(crate) fn unsaid(self) -> Self {
         Self {
             messages: Vec::new(),
@@ -88,7 +86,7 @@ impl Failure {
         }
     }
 
-    /// Says it on stderr; gives the exit code.
+    /// Writes the messages to the log or to stderr; gives the exit code.
     pub(crate) fn report(&self) -> u8 {
         for message in self.messages.iter().flat_map(|message| message.lines()) {
             let line = format!("lockgate: {message}");

@@ -3,12 +3,11 @@
 /// Tells a child which instance it belongs to: one alone serves a storage root.
 pub(crate) const INSTANCE_VARIABLE: &str = "LOCKGATE_INSTANCE";
 
-/// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The proxy.
+    /// TLS, and what clients talk to.
     Proxy,
-    /// The registry behind it.
+    /// Storage, accounts and rights, behind the proxy.
     Registry,
 }
 

@@ -1,4 +1,4 @@
-//! In the place of another binary, with what it left.
+//! A start in the place of another binary, with what it left.
 
 use super::context::StartContext;
 use super::launch_config::{LaunchConfig, child_spec, launch};
@@ -13,7 +13,7 @@ use crate::supervisor::replace::replacement::{Replacement, ReplacementReason, Re
 use crate::supervisor::replace::upgrade_state::UpgradeState;
 use crate::supervisor::{ControlSockets, Supervisor};
 
-/// The children of the binary before serve until those of this one do; and they go on when something stands in the way.
+/// The children of the binary before serve until those of this one do, and go on when those cannot be started.
 pub(crate) fn adopt(context: StartContext<'_>, state: UpgradeState) -> Result<Supervisor, Failure> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "this binary has taken over");
     let launch = prepare_directories(&context.home)

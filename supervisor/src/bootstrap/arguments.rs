@@ -24,7 +24,7 @@ pub(crate) struct StartArgs {
 }
 
 impl StartArgs {
-    /// `serve`: whether it will be listened.
+    /// `serve`: whether the address will be listened on.
     pub(crate) fn setup_request<'a>(
         &'a self,
         home: &'a Home,
@@ -40,7 +40,7 @@ impl StartArgs {
                 .map(|_| self.places.config_file(environment)),
             listen: self.listen.clone(),
             hostnames: &self.hostnames,
-            // Once: the binary that takes over in the same process has the same arguments.
+            // Done once: a binary that takes over in the same process has the same arguments.
             chown: self.chown && !environment.is_taking_over(),
             serve,
             again: false,

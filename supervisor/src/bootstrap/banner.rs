@@ -8,13 +8,12 @@ use crate::configuration::variables::ActiveVariables;
 use crate::os::shell::shell_word;
 use crate::setup::FirstAccount;
 
-/// Everything to tell.
 #[derive(Debug)]
 pub(crate) struct Banner {
     pub(crate) url: PublicUrl,
     /// The account that was made now: the first run has one, later ones have not.
     pub(crate) account: Option<FirstAccount>,
-    /// Where its password is kept.
+    /// Where the first account's password is kept.
     pub(crate) password_file: PathBuf,
     /// Why there is no certificate yet, when one is ordered.
     pub(crate) certificate_problem: Option<String>,
@@ -71,7 +70,7 @@ impl Banner {
         let reference = self.url.reference();
         writeln!(f, "\n  account   {}", account.name)?;
         if let Some(password) = &account.password {
-            // The one time that it is shown.
+            // It is shown this once.
             let kept = self.password_file.display();
             writeln!(
                 f,

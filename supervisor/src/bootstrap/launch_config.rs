@@ -27,7 +27,7 @@ pub(super) struct LaunchConfig {
     pub(super) source: ConfigSource,
     pub(super) config: Config,
     pub(super) child_spec: ChildSpec,
-    /// Where clients come in.
+    /// The public address: a port 0 became another, and a socket that was handed down may listen elsewhere.
     pub(super) listening_on: Address,
     pub(super) copies: Option<CertificateCopies>,
 }
@@ -39,7 +39,7 @@ pub(super) struct Launch {
     pub(super) report: Report,
 }
 
-/// What to tell about it.
+/// What the log and the banner tell about a start.
 pub(super) struct Report {
     /// The account that was made now.
     pub(super) account: Option<FirstAccount>,

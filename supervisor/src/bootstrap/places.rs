@@ -56,7 +56,7 @@ impl Places {
         self.home.home(environment)
     }
 
-    /// Whether processes can be told of both: the sockets' names and the configuration are texts.
+    /// Refuses paths that are not UTF-8: they are parts of sockets' names and of the configuration, which are texts.
     pub(crate) fn check(&self, environment: &Environment) -> Result<(), Failure> {
         let home = self.home(environment);
         for (path, option) in [

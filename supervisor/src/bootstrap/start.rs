@@ -1,4 +1,4 @@
-//! As the first binary in this process.
+//! A start as the first binary in this process.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! Certificates of the user's own, whose keys root alone may read: the supervisor hands the proxy a private copy of
-//! each pair, and keeps it fresh. So the key stays where it is, with the mode that it has, and the proxy needs neither a
+//! Certificates of the user's own, whose keys root alone may read: the supervisor keeps for the proxy a private copy of
+//! each pair, and renews it. So the key stays where it is, with the mode that it has, and the proxy needs neither a
 //! right on its directory nor a group.
 
 use std::io;
@@ -19,10 +19,10 @@ use crate::sandbox::system_user::Users;
 /// How often to look whether a source has changed, like the proxy itself.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A pair that cannot be handed over.
+/// A pair that cannot be copied.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CopyError {
-    /// The user's file.
+    /// A file that the user named.
     #[error("{key} = {}: {source}", .path.display())]
     Unreadable {
         key: &'static str,
@@ -32,12 +32,10 @@ pub(crate) enum CopyError {
     /// The user's files, which are no pair; told by their own names, not by those of the copies.
     #[error("{key}: {source}")]
     Unusable { key: &'static str, source: LoadError },
-    /// The copy.
     #[error(transparent)]
     Write(#[from] WriteError),
 }
 
-/// The copies.
 #[derive(Debug)]
 pub(crate) struct CertificateCopies {
     directory: PathBuf,
@@ -51,7 +49,7 @@ struct CopiedPair {
     key: &'static str,
     from: Pair,
     to: Pair,
-    /// What the files were when they were copied, or could not be.
+    /// The state of the files when they were copied, or when that failed.
     seen: [Option<Stamp>; 2],
     /// Why the present files were not copied.
     problem: Option<String>,
@@ -118,7 +116,7 @@ impl CertificateCopies {
     /// Goes on with the configuration that was in force before.
     pub(crate) fn go_back_to(&mut self, config: &Config) {
         if self.follow(config).is_err() {
-            // Told of when it is tried again.
+            // The error comes again when it is tried again.
             *self = Self::there(config, &self.directory, self.owner);
         }
     }
@@ -129,7 +127,7 @@ impl CertificateCopies {
         (!problems.is_empty()).then(|| problems.join("\n"))
     }
 
-    /// What children are told.
+    /// The variable by which children learn where the copies are.
     pub(crate) fn variable(&self) -> (String, String) {
         (copy_paths::VARIABLE.to_owned(), self.directory.display().to_string())
     }
@@ -159,7 +157,7 @@ impl CertificateCopies {
                 Err(error) => tracing::error!("the old certificate goes on: {error}"),
             }
             pair.problem = copied.err().map(|error| format!("the old one goes on: {error}"));
-            // Said once for each state of the files.
+            // It is logged once for each state of the files.
             pair.seen = found;
         }
     }

@@ -16,7 +16,8 @@ pub(crate) enum CertificateError {
     /// A name that a certificate cannot hold.
     #[error("http.tls.auto.hostnames: {0}")]
     HostName(#[from] HostNameError),
-    /// One half of the authority is gone. Making another would break the trust of every client, so a person decides.
+    /// The authority's key or certificate is gone. Making another would break the trust of every client, so a person
+    /// decides.
     #[error(
         "{missing}: missing, but {present} exists; put it back, or remove both for a new authority, which every client has to trust anew"
     )]
@@ -24,13 +25,11 @@ pub(crate) enum CertificateError {
     /// What may be there, and cannot be looked at.
     #[error("{path}: {source}; whoever started this home before made it, perhaps root: start it as that user")]
     Unseen { path: String, source: io::Error },
-    /// The authority's certificate.
     #[error(transparent)]
     Load(#[from] LoadError),
     /// The authority itself, or what it issues.
     #[error(transparent)]
     Issue(#[from] IssueError),
-    /// The files.
     #[error(transparent)]
     Write(#[from] WriteError),
 }
@@ -40,7 +39,7 @@ pub(crate) enum CertificateError {
 pub(crate) struct OwnCertificates {
     home: Home,
     hosts: Vec<String>,
-    /// Who reads the key, when that is somebody else.
+    /// The user who reads the key, if it is not the supervisor's.
     reader: Option<UidGid>,
 }
 

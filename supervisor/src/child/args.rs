@@ -10,7 +10,7 @@ pub(crate) struct ServeArgs {
     pub(crate) source: ConfigSource,
     pub(crate) home: Home,
     pub(crate) environment: Environment,
-    /// The supervisor's pid, when there is one.
+    /// The supervisor's pid, if this process is supervised.
     pub(crate) supervisor: Option<i32>,
 }
 

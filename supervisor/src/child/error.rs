@@ -1,4 +1,4 @@
-//! Why a serving process ended otherwise than by being told to.
+//! Why a serving process ended when nobody asked for it.
 
 use std::io;
 
@@ -9,8 +9,8 @@ use crate::configuration::source::explain;
 use crate::exit_code;
 use crate::failure::Failure;
 use crate::os::listen::SocketError;
-use crate::setup::missing::MissingFile;
 use crate::setup::data_dir::DataDirError;
+use crate::setup::missing::MissingFile;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {

@@ -96,19 +96,19 @@ impl ServingProcess {
     }
 }
 
-/// Before there is any other thread: it would stay free.
+/// Called before there is a second thread, which would stay unconfined.
 fn confine(args: &ServeArgs, rules: &Rules) -> Result<(), ServeError> {
     let notify = args.environment.value("NOTIFY_SOCKET");
     let confined = match args.supervisor {
         Some(_) => sandbox::enter(rules, Mode::Supervised, notify),
-        // Nobody hands it the next configuration.
+        // It reads the next configuration itself.
         None => sandbox::enter(&rules.clone().with_file(args.source.path()), Mode::Standalone, notify),
     };
     confined.map_err(|source| system("confine this process", source))?.log();
     Ok(())
 }
 
-/// The text that the supervisor accepted comes on stdin: what the file holds by now may be anything.
+/// A supervised process reads the text that the supervisor accepted from stdin: the file may hold another one by now.
 fn configuration(args: &ServeArgs) -> Result<LoadedConfig, ServeError> {
     if args.supervisor.is_none() {
         let accepted = args.source.load()?;

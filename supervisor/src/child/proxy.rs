@@ -1,4 +1,4 @@
-//! `lockgate proxy`: the proxy alone, or in front of our registry.
+//! `lockgate proxy`: the proxy, in front of Lockgate's registry.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::os::socket_path::SocketPath;
 use crate::role::Role;
 use crate::sandbox::Rules;
 
-/// Serves until told to stop. `upstream`: the registry's socket.
+/// Serves until a signal asks for the end. `upstream`: the registry's socket.
 pub(crate) fn serve(args: ServeArgs, upstream: PathBuf) -> Result<(), ServeError> {
     let notifier = notifier(&args);
     let begun = ServingProcess::begin(
@@ -44,7 +44,7 @@ fn serve_process(
     upstream: PathBuf,
 ) -> Result<(), ServeError> {
     lockgate_certs::install_provider();
-    // Alive until the end: the proxy connects through it.
+    // Kept until the end: the proxy connects through it.
     let way = SocketPath::to(&upstream).map_err(|source| SocketError::Unix {
         path: upstream.clone(),
         source,

@@ -1,4 +1,4 @@
-//! `lockgate registry`: the registry alone, behind somebody's proxy, or behind ours.
+//! `lockgate registry`: the registry, behind Lockgate's proxy or another one.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -27,7 +27,6 @@ use crate::setup::served::History;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 struct Listeners {
-    /// Where clients come in.
     public: Listener,
     /// Its path, when this process has bound a Unix socket itself.
     bound: Option<PathBuf>,
@@ -35,7 +34,7 @@ struct Listeners {
     debug: Option<Listener>,
 }
 
-/// Serves until told to stop.
+/// Serves until a signal asks for the end.
 pub(crate) fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let notifier = notifier(&args);
     let begun = ServingProcess::begin(
@@ -62,7 +61,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), ServeError> {
     )
 }
 
-/// The supervisor has done so for its child.
+/// For a registry that runs alone: the supervisor has made it for its child.
 fn make_what_is_missing(args: &ServeArgs, config: &Config) -> Result<(), ServeError> {
     let locations = Locations {
         home: &args.home,
@@ -71,7 +70,7 @@ fn make_what_is_missing(args: &ServeArgs, config: &Config) -> Result<(), ServeEr
     missing::images(&History::of(&args.home), config, locations)?;
     data_dir::create(&config.storage.root, None)?;
     if let Some(issuer) = &config.auth.issuer {
-        // The registry tells what is wrong with it.
+        // Should it fail, the registry reports it when it reads the key.
         let _ = lockgate_registry::ensure_token_key(&issuer.key);
     }
     Ok(())
@@ -80,7 +79,7 @@ fn make_what_is_missing(args: &ServeArgs, config: &Config) -> Result<(), ServeEr
 fn serve_process(process: &ServingProcess, reload: Receiver<Config>, listeners: Listeners) -> Result<(), ServeError> {
     let storage = &process.config.storage;
     let began = Instant::now();
-    // What a killed supervisor left drains, as this one's processes would.
+    // Processes that a killed supervisor left hold the lock while they drain.
     let limit = longest_end(process.config.http.drain_timeout);
     let goes_on_waiting = || began.elapsed() < limit && !process.shutdown.is_told_to_end();
     let _root_lock = RootLock::take(&storage.root, &instance(process), storage.read_only, goes_on_waiting)?;
@@ -92,7 +91,7 @@ fn serve_process(process: &ServingProcess, reload: Receiver<Config>, listeners: 
             Frontend::Other
         },
         ready: process.ready(),
-        // Its proxy has left by then: what is in flight is nothing that a client waits for.
+        // Its proxy has ended by then, so no client waits for what is in flight.
         drain: Box::pin(process.shutdown.leave()),
         debug: listeners.debug,
         more,
@@ -130,13 +129,13 @@ async fn bind_again(socket: PathBuf, further: Sender<Listener>) {
                 told = error.to_string();
                 tracing::error!("{} was removed while it is in use: {told}", socket.display());
             }
-            // Told already.
+            // It was logged already.
             Err(_) => {}
         }
     }
 }
 
-/// A child is one with its supervisor, before and after a hand-over.
+/// A child belongs to its supervisor's instance, before and after a hand-over.
 fn instance(process: &ServingProcess) -> InstanceId {
     let told = process.args.environment.value(INSTANCE_VARIABLE);
     match told.filter(|_| process.is_supervised()) {

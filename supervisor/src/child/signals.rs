@@ -1,4 +1,4 @@
-//! Signals of a serving process: a thread of their own waits for them, since handlers may do next to nothing.
+//! Signals of a serving process. A thread waits for them, since signal handlers may do next to nothing.
 
 use std::io;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::os::fd_passing::receive_text;
 use crate::os::notify::Notifier;
 use crate::os::signals::handled;
 
-/// A supervised process is told once by a supervisor that is killed: the kernel sends the signal of its death
+/// Signals within this time are one: when a supervisor is killed, the kernel sends the signal of its death
 /// (PR_SET_PDEATHSIG) once for each of its threads, as they end.
 const SAME_DEATH: Duration = Duration::from_secs(1);
 /// Reloads that may wait while one is applied.
 const RELOADS: usize = 4;
 
-/// What a serving process was told last. Each includes those before it.
+/// What a serving process was asked for last. Each stage includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ShutdownStage {
     Serve,
@@ -41,27 +41,27 @@ impl ShutdownStage {
     }
 }
 
-/// What a serving process has been told.
+/// Tells tasks that a signal asked for the end.
 #[derive(Debug, Clone)]
 pub(super) struct ShutdownSignal(watch::Receiver<ShutdownStage>);
 
 impl ShutdownSignal {
-    /// Completes when told to leave, or more.
+    /// Completes at [`ShutdownStage::Leave`] or later.
     pub(super) fn leave(&self) -> impl Future<Output = ()> + Send + 'static {
         self.told(ShutdownStage::Leave)
     }
 
-    /// Completes when told to drain, or more.
+    /// Completes at [`ShutdownStage::Drain`] or later.
     pub(super) fn drain(&self) -> impl Future<Output = ()> + Send + 'static {
         self.told(ShutdownStage::Drain)
     }
 
-    /// Completes when told to end at once.
+    /// Completes at [`ShutdownStage::End`].
     pub(super) fn end_now(&self) -> impl Future<Output = ()> + Send + 'static {
         self.told(ShutdownStage::End)
     }
 
-    /// Whether it was told to drain, or more.
+    /// Whether [`ShutdownStage::Drain`] has come.
     pub(super) fn is_told_to_end(&self) -> bool {
         *self.0.borrow() >= ShutdownStage::Drain
     }
@@ -70,7 +70,7 @@ impl ShutdownSignal {
         let mut shutdown = self.0.clone();
         async move {
             if shutdown.wait_for(|told| *told >= stage).await.is_err() {
-                // Nobody can tell any more.
+                // The thread that waits for signals is gone.
                 std::future::pending::<()>().await;
             }
         }
@@ -86,7 +86,7 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// A configuration with mistakes is told about and changes nothing.
+    /// A configuration with mistakes is logged and changes nothing.
     fn take_up(&self, read: Result<LoadedConfig, lockgate_config::LoadError>, reload: &mpsc::Sender<Config>) {
         match read {
             Ok(accepted) => {
@@ -107,7 +107,7 @@ impl Reloader {
         }
     }
 
-    /// From the supervisor, until it is gone: what the file holds by now may be anything.
+    /// Takes configurations from the supervisor, until it is gone: the file may hold another one by now.
     fn follow_supervisor(&self, reload: &mpsc::Sender<Config>) {
         loop {
             match receive_text(io::stdin()) {
@@ -121,8 +121,8 @@ impl Reloader {
 
 /// Blocks the signals in every thread that comes after, and starts the one that waits for them.
 ///
-/// What interrupts a supervised process, or hangs it up, is left to its supervisor, which decides who drains first, and
-/// which sends configurations itself.
+/// A supervised process ignores SIGINT and SIGHUP: its supervisor gets them too, decides who drains first, and
+/// sends configurations itself.
 pub(super) fn listen(reloads: Reloader, supervised: bool) -> io::Result<(ShutdownSignal, mpsc::Receiver<Config>)> {
     handled().thread_block()?;
     let (stage, shutdown) = watch::channel(ShutdownStage::Serve);

@@ -16,19 +16,17 @@ use crate::os::listen_fds::{DEBUG_NAME, PUBLIC_NAME, REDIRECT_NAME};
 const CRASH_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Why there is no way in.
+/// Why an address is not listened on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListenerError {
     /// A descriptor that was handed down.
     #[error("LISTEN_FDS: {0}")]
     Inherited(io::Error),
-    /// No TCP.
+    /// A Unix socket where clients come in.
     #[error("{key} = {address}: the proxy listens on host:port; a Unix socket is served by `lockgate registry`")]
     Unix { key: &'static str, address: String },
-    /// The socket.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// A descriptor that cannot be doubled.
     #[error("{key} = {address}: {source}")]
     Clone {
         key: &'static str,
@@ -37,7 +35,7 @@ pub(crate) enum ListenerError {
     },
 }
 
-/// A way in that the configuration asks for.
+/// A listening socket that the configuration asks for.
 struct WantedListener<'a> {
     name: &'static str,
     key: &'static str,
@@ -75,7 +73,7 @@ pub(crate) fn addresses(http: &Http) -> Vec<(&'static str, &Address)> {
 /// The listening sockets that a configuration asks for.
 #[derive(Debug)]
 pub(crate) struct Listeners {
-    /// Where clients come in is the first.
+    /// The public one first.
     sockets: Vec<ListeningSocket>,
 }
 
@@ -93,7 +91,7 @@ impl Listeners {
         Ok(Self { sockets })
     }
 
-    /// Where clients come in: a port 0 became another, and a socket that was handed down may listen elsewhere.
+    /// Its real address: a port 0 became another, and a socket that was handed down may listen elsewhere.
     pub(crate) fn public_address(&self) -> &Address {
         &self.sockets[0].address
     }

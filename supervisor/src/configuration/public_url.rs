@@ -1,4 +1,5 @@
-//! How clients reach the registry: the URL to print.
+//! The URL by which clients reach the registry: for people, so it always has a host. `lockgate_config::PublicUrl` is
+//! what `http.host` says.
 
 use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -61,12 +62,11 @@ impl PublicUrl {
         }
     }
 
-    /// As image references begin.
+    /// `host` or `host:port`, as the names of images begin.
     pub(crate) fn reference(&self) -> String {
         trust::reference(&self.host, self.port, default_port(&self.scheme))
     }
 
-    /// The host alone.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
@@ -103,7 +103,7 @@ fn machine_name() -> Option<String> {
         let found = (asked.as_str(), 0)
             .to_socket_addrs()
             .map(|found| found.map(|address| address.ip()).collect());
-        // Too late is as good as never.
+        // Nobody receives it when it is too late.
         let _ = send.send(found.unwrap_or_default());
     });
     let found: Vec<IpAddr> = receive.recv_timeout(RESOLVER_TIMEOUT).ok()?;

@@ -61,12 +61,10 @@ impl ConfigSource {
         variables.filter(may_override).cloned().collect()
     }
 
-    /// The file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads and checks the file.
     pub(crate) fn load(&self) -> Result<LoadedConfig, LoadError> {
         let unreadable = |source| LoadError::Unreadable {
             path: self.path.clone(),
@@ -86,7 +84,7 @@ impl ConfigSource {
     }
 }
 
-/// Every mistake of `error`, one a line, each with where it is.
+/// Every mistake in `error`, one a line, each with its file.
 pub(crate) fn explain(error: &LoadError) -> Vec<String> {
     match error {
         LoadError::Mistakes { path, mistakes } => mistakes

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// For what comes after the drain: the registry keeps the state of uploads, and logs are written.
 const MARGIN: Duration = Duration::from_secs(5);
-/// A service manager that kills what still runs leaves more: what it kills loses that.
+/// More, for a service manager: what it kills loses the state of its uploads.
 const KILL_MARGIN: Duration = Duration::from_secs(30);
 
 /// The longest that an instance takes to end once it drains.

@@ -1,14 +1,14 @@
-//! Variables that are in force over the configuration file: they are said, and not written into it.
+//! Variables that override the configuration file: a start reports them, and does not write them into it.
 
 use lockgate_config::{CertificateSource, Config};
 
 use super::source::LISTEN_VARIABLE;
 
-/// What to say about variables. Their names alone: a value may be a secret.
+/// What to report about variables: their names alone, since a value may be a secret.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveVariables {
     names: Vec<String>,
-    /// What they replaced.
+    /// What gave way to them in a generated file, a line each.
     replaced: Vec<String>,
     /// Whether it serves with a certificate of our own, and no variable says so.
     own_certificate: bool,

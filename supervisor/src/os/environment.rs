@@ -8,7 +8,6 @@ pub(crate) const TAKE_OVER_VARIABLE: &str = "LOCKGATE_TAKE_OVER";
 pub(crate) struct Environment(Vec<(String, String)>);
 
 impl Environment {
-    /// Of this process.
     pub(crate) fn of_process() -> Self {
         Self(
             std::env::vars_os()
@@ -17,7 +16,7 @@ impl Environment {
         )
     }
 
-    /// The first variable of this process that means something here and cannot be read: it must not be passed over.
+    /// The first variable of ours that is not UTF-8: it must not be passed over.
     pub(crate) fn unreadable() -> Option<String> {
         let is_ours = |name: &str| ["LOCKGATE_", "REGISTRY_"].iter().any(|prefix| name.starts_with(prefix));
         std::env::vars_os()
@@ -54,7 +53,7 @@ impl Environment {
         Self(others.cloned().collect())
     }
 
-    /// The same and `others`.
+    /// The same with `others` over it.
     #[must_use]
     pub(crate) fn and(&self, others: &[(String, String)]) -> Self {
         others

@@ -1,4 +1,4 @@
-//! How child processes end. The one place that waits for them.
+//! How child processes end. This is the only place that waits for them.
 
 use std::fmt;
 use std::io;
@@ -8,12 +8,9 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
-    /// By itself.
     Code(i32),
-    /// By a signal.
     Signal(Signal),
     /// It could not even be started.
     NeverRan,
@@ -39,7 +36,7 @@ impl fmt::Display for ExitStatus {
     }
 }
 
-/// Every process that ended since the last call: children, and as PID 1 orphans of whoever.
+/// Every process that ended since the last call: children, and for PID 1 orphans of other processes.
 pub(crate) fn reap() -> io::Result<Vec<(Pid, ExitStatus)>> {
     let mut ended = Vec::new();
     loop {

@@ -14,10 +14,10 @@ use rustix::net::{
 
 /// Descriptors in one message; the kernel takes 253 (`SCM_MAX_FD`).
 const MOST: usize = 128;
-/// Bytes in one message.
+/// The most bytes in one message.
 const LONGEST: usize = 64 * 1024;
 
-/// Two ends, neither of which survives an exec.
+/// Two connected sockets, which are closed at an exec.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(socketpair(
         AddressFamily::UNIX,
@@ -27,7 +27,8 @@ pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     )?)
 }
 
-/// Sends `text` and `descriptors` as one message. Never waits: who does not take what was sent before is an error.
+/// Sends `text` and `descriptors` as one message. Never waits: a receiver that has not taken earlier messages is an
+/// error.
 pub(crate) fn send(socket: impl AsFd, text: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     if text.len() > LONGEST || descriptors.len() > MOST {
         return Err(io::ErrorKind::InvalidInput.into());

@@ -28,7 +28,6 @@ pub(crate) enum SocketError {
         address: String,
         source: io::Error,
     },
-    /// Somebody else listens there.
     #[error(
         "{key} {address}: already in use by another program (`ss -ltnp` names it); choose another port{}",
         with_listen(key)
@@ -40,7 +39,6 @@ pub(crate) enum SocketError {
         with_listen(key)
     )]
     NotPermitted { key: &'static str, address: String },
-    /// Anything else.
     #[error("{key} {address}: {source}")]
     Tcp {
         key: &'static str,
@@ -50,17 +48,15 @@ pub(crate) enum SocketError {
     /// Another process listens on the Unix socket.
     #[error("{}: another process listens there", .path.display())]
     UnixInUse { path: PathBuf },
-    /// The Unix socket.
     #[error("{}: {source}", .path.display())]
     Unix { path: PathBuf, source: io::Error },
 }
 
-/// An open listening socket, kept for as long as children come and go.
 #[derive(Debug)]
 pub(crate) struct ListeningSocket {
     /// What it is for: its name among LISTEN_FDNAMES.
     pub(crate) name: String,
-    /// The address in the configuration.
+    /// The address that the configuration asks for.
     pub(crate) asked: Address,
     /// The address it has: a port 0 became another.
     pub(crate) address: Address,
@@ -113,7 +109,7 @@ pub(crate) fn listen_tcp(host: &str, port: u16) -> Result<TcpListener, SocketErr
     on_tcp(host, port, open_tcp)
 }
 
-/// Whether that would do, without a moment in which somebody could connect.
+/// Whether [`listen_tcp`] would succeed; nobody can connect meanwhile.
 pub(crate) fn try_tcp(host: &str, port: u16) -> Result<(), SocketError> {
     on_tcp(host, port, bind_tcp).map(drop)
 }

@@ -39,7 +39,6 @@ impl InheritedSockets {
         }
     }
 
-    /// The socket of that name.
     pub(crate) fn named(&mut self, name: &str) -> io::Result<Option<InheritedSocket>> {
         match self.names.iter().position(|known| known == name) {
             Some(index) => self.take(index),

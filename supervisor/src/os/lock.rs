@@ -11,18 +11,17 @@ use lockgate_files::FileId;
 use lockgate_files::flock::{self, Kind};
 use nix::unistd::Pid;
 
-/// Whoever only looks ([`Lock::holder`]) holds the lock for a moment: that is no reason to give up.
+/// [`Lock::holder`] holds the lock for a moment, which is no reason to give up.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(50);
 /// The group may ask who holds it.
 const MODE: u32 = 0o640;
 
-/// Why the lock cannot be had.
+/// Why the lock cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
     /// Another supervisor holds it.
     #[error("{}: this home is in use by a running lockgate{}", .path.display(), pid_of(.pid))]
     Held { path: PathBuf, pid: Option<Pid> },
-    /// The file.
     #[error("{}: {source}", .path.display())]
     File { path: PathBuf, source: io::Error },
 }
@@ -31,7 +30,7 @@ fn pid_of(pid: &Option<Pid>) -> String {
     pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
 }
 
-/// The lock; held until dropped.
+/// Held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: File,

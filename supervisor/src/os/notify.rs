@@ -11,13 +11,13 @@ use nix::time::{ClockId, clock_gettime};
 use super::environment::Environment;
 use super::socket_path::SocketPath;
 
-/// Of our own, as sd_notify(3) wants them named: a configuration is in force, or the old one goes on.
+/// Messages of our own, named as sd_notify(3) asks: a configuration is in force, or the old one goes on.
 pub(crate) const TAKEN_UP: &str = "X_LOCKGATE_TAKEN_UP";
 pub(crate) const REFUSED: &str = "X_LOCKGATE_REFUSED";
-/// How many lines its log has lost by now.
+/// How many lines of the log are lost by now.
 pub(crate) const LOST: &str = "X_LOCKGATE_LOG_LINES_LOST";
 
-/// Where to tell how this process is; tells nobody when `NOTIFY_SOCKET` is not set.
+/// Sends messages to `NOTIFY_SOCKET`, or nowhere when it is not set.
 #[derive(Debug, Default)]
 pub(crate) struct Notifier(Option<Target>);
 
@@ -27,7 +27,7 @@ struct Target {
     /// For what is sent again and again: never waits for a receiver that hangs.
     pings: UnixDatagram,
     address: SocketAddr,
-    /// What the address goes through.
+    /// Open for as long as the address leads through it.
     _way: Option<SocketPath>,
 }
 
@@ -54,14 +54,14 @@ impl Notifier {
         })))
     }
 
-    /// Sends `NAME=value` lines. Nobody listening is nobody's loss.
+    /// Sends `NAME=value` lines. Best effort: a receiver that is gone needs none.
     pub(crate) fn send(&self, state: &str) {
         if let Some(target) = &self.0 {
             target.send(&target.socket, state);
         }
     }
 
-    /// That this process lives. The next one comes soon, so one that nobody takes is dropped.
+    /// `WATCHDOG=1`. The next one comes soon, so one that is not received is dropped.
     pub(crate) fn ping(&self) {
         self.send_ping("WATCHDOG=1");
     }
@@ -84,7 +84,7 @@ impl Notifier {
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={now}"));
     }
 
-    /// What has become of a configuration that came while this process serves.
+    /// Whether a configuration that was received is in force, or why not.
     pub(crate) fn send_reloaded(&self, result: Result<(), String>) {
         match result {
             Ok(()) => self.send(&format!("{TAKEN_UP}=1")),

@@ -17,7 +17,7 @@ use super::listen::is_missing;
 use super::notify::{LOST, REFUSED, TAKEN_UP};
 use super::socket_path::SocketPath;
 
-/// One line of a message.
+/// One line of a message that is understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NotifyMessage {
     /// `READY=1`
@@ -26,13 +26,12 @@ pub(crate) enum NotifyMessage {
     Alive,
     /// `STATUS=...`
     Status(String),
-    /// How many lines its log has lost by now, while it takes nothing.
+    /// How many lines of its log are lost by now, while no sink takes any.
     Lost(u64),
-    /// What has become of the configuration that it was given.
+    /// Whether it took up the configuration that it was given, or why not.
     Reloaded(Result<(), String>),
 }
 
-/// The socket that children notify.
 #[derive(Debug)]
 pub(crate) struct NotifySocket {
     socket: UnixDatagram,
@@ -111,14 +110,14 @@ impl Drop for NotifySocket {
 
 fn bind(path: &Path) -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::bind(SocketPath::to(path)?.as_path())?;
-    // Children may be other users; whose word counts, the kernel says.
+    // Children may be other users; the kernel tells who sent a message.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     socket.set_nonblocking(true)?;
     setsockopt(&socket, sockopt::PassCred, &true)?;
     Ok(socket)
 }
 
-/// The lines that are understood; others are none of our business.
+/// Lines that are not understood are left out, as sd_notify(3) asks.
 fn parse(message: &str) -> Vec<NotifyMessage> {
     message
         .lines()

@@ -7,7 +7,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 
-/// Drains when the supervisor is gone, however it went.
+/// Has the kernel send SIGTERM when the supervisor dies, and names the process `title`.
 pub(crate) fn set_parent_death_signal(supervisor: i32, title: &CStr) -> io::Result<()> {
     prctl::set_name(title)?;
     prctl::set_pdeathsig(Signal::SIGTERM)?;

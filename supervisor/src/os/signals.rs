@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// What the supervisor hears. Blocked before the first thread, so every thread and child inherits the mask.
+/// The signals that processes of Lockgate act on. Blocked before the first thread, so every thread and child inherits
+/// the mask.
 pub(crate) fn handled() -> SigSet {
     SigSet::from_iter([
         Signal::SIGCHLD,
@@ -18,7 +19,7 @@ pub(crate) fn handled() -> SigSet {
     ])
 }
 
-/// The signals that are pending.
+/// A signalfd(2), non-blocking.
 #[derive(Debug)]
 pub(crate) struct Signals(SignalFd);
 

@@ -15,7 +15,7 @@ const LONGEST: usize = 107;
 #[derive(Debug)]
 pub(crate) struct SocketPath {
     path: PathBuf,
-    /// What the path goes through.
+    /// Open for as long as the path leads through it.
     _directory: Option<OwnedFd>,
 }
 
@@ -49,7 +49,7 @@ impl SocketPath {
         }
     }
 
-    /// For this process alone.
+    /// The path is valid in this process only.
     pub(crate) fn as_path(&self) -> &Path {
         &self.path
     }

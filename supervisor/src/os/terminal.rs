@@ -16,7 +16,7 @@ pub(crate) fn new_password(account: &str) -> io::Result<Secret> {
     Ok(first)
 }
 
-/// The first line of stdin.
+/// The first line of stdin, which need not be a terminal.
 pub(crate) fn password_from_stdin() -> io::Result<Secret> {
     let mut bytes = Vec::new();
     io::stdin().read_to_end(&mut bytes)?;
@@ -24,7 +24,7 @@ pub(crate) fn password_from_stdin() -> io::Result<Secret> {
     Ok(Secret::new(text.lines().next().unwrap_or_default()))
 }
 
-/// Whether the answer is yes. Without a terminal nobody can agree.
+/// Asks a question; false without a terminal.
 pub(crate) fn agrees(question: &str) -> io::Result<bool> {
     if !io::stdin().is_terminal() {
         return Ok(false);
@@ -69,7 +69,7 @@ impl<'a> Hiding<'a> {
 
 impl Drop for Hiding<'_> {
     fn drop(&mut self) {
-        // A terminal that is gone needs no echo.
+        // Best effort: the terminal may be gone.
         let _ = tcsetattr(self.terminal, SetArg::TCSAFLUSH, &self.before);
     }
 }

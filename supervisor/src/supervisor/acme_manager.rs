@@ -18,35 +18,35 @@ use crate::os::exit_status::ExitStatus;
 use crate::os::fd_passing::in_memory;
 use crate::os::notify_socket::NotifyMessage;
 
-/// How often to look, at least: clocks are set, machines sleep, people copy files.
+/// How often to look whether an order is due, at least: clocks are set, machines sleep, people copy files.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
-/// What the child gets beyond its own deadline.
+/// How long a child may run beyond its own deadline before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
-/// What it gets to end when it is told to.
+/// How long a child may take to end when the supervisor ends.
 pub(super) const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// The certificate that `http.tls.letsencrypt` asks for.
 #[derive(Debug)]
 pub(crate) struct AcmeManager {
     home: Home,
-    /// Who reads the key, when that is somebody else.
+    /// The user who reads the key, if it is not the supervisor's.
     reader: Option<UidGid>,
     acme: Option<Acme>,
-    /// When to look again.
+    /// When to look whether an order is due.
     next: Instant,
     running: Option<Running>,
     /// Why the proxy has not got the certificate that is there.
     leaf_error: Option<String>,
 }
 
-/// An order under way.
+/// The child that orders a certificate.
 #[derive(Debug)]
 struct Running {
     pid: Pid,
     deadline: Instant,
-    /// What it said last.
+    /// Its last `STATUS`: the reason, when it fails.
     status: Option<String>,
-    /// It was told to end.
+    /// Whether it was asked to end, so that its end is no failure.
     stopped: bool,
 }
 
@@ -65,7 +65,6 @@ impl AcmeManager {
         acme
     }
 
-    /// Goes on with another configuration.
     pub(crate) fn reload(&mut self, config: &Config) {
         self.acme = wanted(config);
         self.next = Instant::now();
@@ -103,7 +102,7 @@ impl AcmeManager {
         if self.acme.is_none() || now < self.next {
             return;
         }
-        // A binary that was replaced meanwhile may have left one that nobody put there.
+        // A child of the binary before may have ordered one that was not put there yet.
         self.install();
         let Some(acme) = &self.acme else { return };
         let store = AcmeStore::of(acme);
@@ -147,7 +146,7 @@ impl AcmeManager {
         }
     }
 
-    /// What a child says; whether it was this one.
+    /// Whether the messages are from the child that orders.
     pub(crate) fn on_messages(&mut self, pid: Pid, messages: &[NotifyMessage]) -> bool {
         let Some(running) = self.running.as_mut().filter(|running| running.pid == pid) else {
             return false;
@@ -160,7 +159,7 @@ impl AcmeManager {
         true
     }
 
-    /// A child ended; whether it was this one.
+    /// Whether the process that ended was the child that orders.
     pub(crate) fn on_exit(&mut self, pid: Pid, status: ExitStatus) -> bool {
         let Some(running) = self.running.take_if(|running| running.pid == pid) else {
             return false;
@@ -185,7 +184,7 @@ impl AcmeManager {
         true
     }
 
-    /// Ends an order under way, so that it does not count as a failed one; it gets a moment for that.
+    /// Asks an order under way to end, so that it does not count as a failed one.
     pub(crate) fn stop(&mut self, now: Instant) {
         if let Some(running) = &mut self.running {
             running.deadline = now + LAST_GRACE;
@@ -194,7 +193,7 @@ impl AcmeManager {
         }
     }
 
-    /// Whether one is under way.
+    /// Whether an order is under way.
     pub(crate) fn is_running(&self) -> bool {
         self.running.is_some()
     }
@@ -248,7 +247,7 @@ impl AcmeManager {
     }
 }
 
-/// That of the TLS listener, where the child for the order says it is reached.
+/// The port of the TLS listener, which has to answer the challenges.
 fn port(serving: &Generation) -> Option<u16> {
     match serving.public_address()? {
         Address::Tcp { port, .. } => Some(*port),

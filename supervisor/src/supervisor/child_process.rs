@@ -1,4 +1,4 @@
-//! One child process: this very binary again, with its sockets, its configuration and its place to notify.
+//! One child process: the same binary, with its listening sockets, its configuration and `NOTIFY_SOCKET`.
 
 use std::ffi::OsString;
 use std::io;
@@ -32,7 +32,7 @@ const FIRST_SOCKET: i32 = 3;
 const MMAP_VARIABLE: &str = "MALLOC_MMAP_THRESHOLD_";
 const MMAP_THRESHOLD: &str = "1048576";
 
-/// What each start of a child needs beside its own sockets.
+/// What each start of a child needs beside its sockets.
 #[derive(Debug, Clone)]
 pub(crate) struct ChildSpec {
     /// Arguments after the subcommand.
@@ -42,9 +42,9 @@ pub(crate) struct ChildSpec {
     /// The text of the configuration that was accepted: a child that comes back runs with what the others run with,
     /// whatever the file holds by now.
     pub(crate) configuration: String,
-    /// Whom the children run as, unless that is the present user.
+    /// The users that the children run as, unless it is the supervisor's own.
     pub(crate) users: Option<Users>,
-    /// What the proxy and the registry are confined to, as each finds out by itself: for comparing.
+    /// What the children are confined to. Each finds it out by itself; this is for comparing at a reload.
     pub(crate) rules: Pair<Rules>,
 }
 
@@ -56,26 +56,24 @@ impl ChildSpec {
     }
 }
 
-/// A supervised process.
 #[derive(Debug)]
 pub(crate) struct Child {
     pub(crate) role: Role,
     pub(crate) tracker: RestartTracker,
-    /// The running process.
+    /// `None` while it does not run.
     pub(crate) pid: Option<Pid>,
-    /// Since when it runs.
     pub(crate) since: Option<Instant>,
-    /// What it said last about itself: the reason of its end, as a rule.
+    /// Its last `STATUS`: the reason of its end, as a rule.
     pub(crate) status: Option<String>,
-    /// What its log has lost by now, while it takes nothing.
+    /// Lines of its log that are lost by now, while no sink takes any.
     pub(crate) log_lines_lost: u64,
-    /// Its listening sockets; the first is the one that people are told of.
+    /// Its listening sockets; `status` shows the address of the first.
     pub(crate) sockets: Vec<ListeningSocket>,
-    /// Where it listens, for people.
+    /// Where it listens, as `status` shows it; kept when the sockets are closed for the drain.
     pub(crate) address: String,
-    /// The other end of its stdin: configurations go in here.
+    /// The other end of its stdin, through which it receives configurations.
     pub(crate) channel: Option<OwnedFd>,
-    /// Configurations that it was given while it ran, and has not answered yet.
+    /// How many configurations it was given while it ran and has not answered yet.
     pub(crate) unanswered: u32,
 }
 
@@ -93,7 +91,7 @@ pub(crate) fn pair_of(listeners: Listeners, registry: ListeningSocket, trackers:
 }
 
 impl Child {
-    /// A child that lives `tracker`.
+    /// A child that is started as `tracker` says.
     pub(crate) fn new(role: Role, sockets: Vec<ListeningSocket>, tracker: RestartTracker) -> Self {
         Self {
             role,
@@ -112,7 +110,6 @@ impl Child {
         }
     }
 
-    /// Starts the process.
     pub(crate) fn start(&mut self, spec: &ChildSpec, notify: &Path, now: Instant) -> io::Result<()> {
         let (pid, channel) = self.spawn(spec, notify)?;
         self.pid = Some(pid);
@@ -158,7 +155,7 @@ impl Child {
         let Some(channel) = self.channel.as_ref().filter(|_| self.pid.is_some()) else {
             return;
         };
-        // Also when it cannot be sent: then the answer is waited for in vain.
+        // Counted also when it cannot be sent: the missing answer then ends the rollout.
         self.unanswered += 1;
         if let Err(error) = send_text(channel, text) {
             tracing::error!(child = self.role.name(), %error, "it does not take the new configuration");
@@ -174,13 +171,12 @@ impl Child {
         }
     }
 
-    /// Ends it at once.
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.tracker.killed();
     }
 
-    /// Its process is gone.
+    /// The process has ended and was reaped.
     pub(crate) fn forget_process(&mut self) {
         self.pid = None;
         self.since = None;
@@ -189,10 +185,10 @@ impl Child {
     }
 }
 
-/// A process of this program, named `name` on its command line, that is told what `spec` says.
+/// `lockgate NAME --supervised`, with what `spec` says.
 pub(super) fn command(name: &str, spec: &ChildSpec, notify: &Path) -> io::Result<Command> {
     let mut command = Command::new(program()?);
-    // What was said to the supervisor alone, and the first account's password.
+    // Variables that are for the supervisor alone, and the first account's password.
     for name in [
         "LISTEN_PID",
         "LISTEN_FDS",
@@ -211,7 +207,7 @@ pub(super) fn command(name: &str, spec: &ChildSpec, notify: &Path) -> io::Result
         .args(&spec.arguments)
         .envs(spec.variables.iter().map(|(name, value)| (name, value)))
         .env("NOTIFY_SOCKET", notify)
-        // Who signals the supervisor's group means the whole, which ends in order: the proxy first.
+        // A signal to the supervisor's group reaches the supervisor alone, which ends its children in order.
         .process_group(0);
     Ok(command)
 }

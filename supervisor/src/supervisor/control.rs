@@ -1,6 +1,6 @@
-//! `run/lockgate.sock`: a person, or another program, asks the supervisor. One word in, one JSON document out.
+//! `run/lockgate.sock`, where other commands ask the supervisor: one line in, one JSON document out.
 //!
-//! The socket is the owner's alone (mode 0600); a caller that dawdles is dropped.
+//! The socket is its owner's alone (mode 0600). A caller that does not send its line in time is dropped.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -20,28 +20,27 @@ use crate::os::listen::is_missing;
 use crate::os::listen::{SocketError, listen_unix};
 use crate::os::socket_path::SocketPath;
 
-/// How long one caller may keep the supervisor.
+/// How long the supervisor waits for one caller: it does nothing else meanwhile.
 const CALLER_TIMEOUT: Duration = Duration::from_millis(250);
-/// How long the supervisor may keep a caller: a reload reads files.
+/// How long a caller waits for the answer: a reload reads files.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// A socket that was removed is made again.
+/// A socket that was removed is made again within this time.
 const RESTORE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Whoever runs answers, also while another binary takes over.
+/// A running supervisor accepts within this time, also while another binary takes over.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
-/// A word and a path.
+/// A request's name and a path.
 const LONGEST_REQUEST: u64 = 64 + 4096;
 
-/// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// How everything is: a [`Status`].
+    /// Answered by a [`Status`].
     Status,
-    /// Read the configuration again: a [`Reloaded`].
+    /// Read the configuration again; answered by a [`Reloaded`].
     Reload,
-    /// What it works with: a [`RunningConfiguration`].
+    /// Answered by a [`RunningConfiguration`].
     Configuration,
-    /// Let the binary at this path take over: a [`UpgradeStarted`].
+    /// Let the binary at this path take over; answered by an [`UpgradeStarted`].
     Upgrade(PathBuf),
 }
 
@@ -73,16 +72,12 @@ impl FromStr for Request {
 /// Answer to [`Request::Status`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Status {
-    /// Of the program.
     pub(crate) version: String,
-    /// The supervisor's.
     pub(crate) pid: i32,
     pub(crate) uptime_seconds: u64,
-    /// Where clients reach the registry.
     pub(crate) url: String,
-    /// The configuration file.
     pub(crate) config: PathBuf,
-    /// Where clients are served.
+    /// Where `lockgate status` asks as a client does.
     #[serde(default)]
     pub(crate) endpoint: Option<Endpoint>,
     /// How long an orderly end may take.
@@ -90,13 +85,13 @@ pub(crate) struct Status {
     /// Whether a configuration is being taken up.
     #[serde(default)]
     pub(crate) reloading: bool,
-    /// What the supervisor's log has lost by now, while it takes nothing.
+    /// Lines of the supervisor's log that are lost by now, while no sink takes any.
     #[serde(default)]
     pub(crate) log_lines_lost: u64,
     /// Why the registry's socket, which somebody removed, is not back.
     #[serde(default)]
     pub(crate) socket_error: Option<String>,
-    /// Why the last reload was refused, while it is.
+    /// Why the last reload was refused, until one succeeds.
     pub(crate) reload_error: Option<String>,
     /// Why there is no certificate or no new one, or why clients will refuse the present one.
     #[serde(default)]
@@ -111,7 +106,7 @@ pub(crate) struct Status {
     #[serde(default)]
     pub(crate) upgrade_error: Option<String>,
     pub(crate) processes: Vec<ProcessStatus>,
-    /// Those that were replaced and finish what they have.
+    /// Processes that were replaced and finish their requests.
     #[serde(default)]
     pub(crate) leaving: Vec<ProcessStatus>,
 }
@@ -124,12 +119,12 @@ pub(crate) struct ProcessStatus {
     pub(crate) state: String,
     pub(crate) pid: Option<i32>,
     pub(crate) uptime_seconds: Option<u64>,
-    /// Starts after the first.
+    /// Starts after the first one.
     pub(crate) restarts: u32,
     pub(crate) address: String,
-    /// What it said last about itself.
+    /// Its last `STATUS`.
     pub(crate) note: Option<String>,
-    /// What its log has lost by now, while it takes nothing.
+    /// Lines of its log that are lost by now, while no sink takes any.
     #[serde(default)]
     pub(crate) log_lines_lost: u64,
 }
@@ -140,7 +135,7 @@ impl Status {
         !self.processes.is_empty() && self.processes.iter().all(|process| process.state == "ready")
     }
 
-    /// What does not keep clients from being served, and somebody should mend: a line or more each.
+    /// Problems that a person should mend although clients are served: a line or more each.
     pub(crate) fn problems(&self) -> Vec<String> {
         let problem = |what: &str, why: &Option<String>| why.as_ref().map(|why| format!("{what}{why}"));
         [
@@ -174,9 +169,9 @@ pub(crate) struct Reloaded {
     /// Whether the configuration in the file holds no mistake. Whether it is in force is seen in the [`Status`], once
     /// it is no longer `reloading`.
     pub(crate) done: bool,
-    /// Each mistake, or each remark.
+    /// The mistakes of a configuration that was refused, the warnings of one that was not.
     pub(crate) messages: Vec<String>,
-    /// Not done because of the end, whatever the configuration is like.
+    /// Whether it was not done because the instance is ending.
     #[serde(default)]
     pub(crate) is_ending: bool,
 }
@@ -185,20 +180,19 @@ pub(crate) struct Reloaded {
 /// environment of the process does; the socket is its owner's alone.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunningConfiguration {
-    /// The configuration file.
     pub(crate) config: PathBuf,
     /// The variables over it; `--listen` is one of them.
     pub(crate) variables: Vec<(String, String)>,
 }
 
-/// Answer to [`Request::Upgrade`]: what comes of it is seen in the [`Status`].
+/// Answer to [`Request::Upgrade`]; the [`Status`] tells how it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UpgradeStarted {
-    /// Why it did not begin.
+    /// Why the upgrade did not begin, if it did not.
     pub(crate) error: Option<String>,
 }
 
-/// The supervisor's end.
+/// The listening end, which the supervisor holds.
 #[derive(Debug)]
 pub(crate) struct ControlSocket {
     listener: UnixListener,
@@ -206,7 +200,6 @@ pub(crate) struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Listens on `path`.
     pub(crate) fn listen(path: &Path) -> Result<Self, SocketError> {
         Ok(Self {
             listener: listen_for_owner(path)?,
@@ -270,7 +263,7 @@ fn listen_to(caller: UnixStream) -> io::Result<PendingRequest> {
     Ok(PendingRequest { request, caller })
 }
 
-/// Somebody who waits for an answer.
+/// A caller that waits for an answer.
 #[derive(Debug)]
 pub(crate) struct PendingRequest {
     pub(crate) request: Request,
@@ -278,7 +271,6 @@ pub(crate) struct PendingRequest {
 }
 
 impl PendingRequest {
-    /// Answers and hangs up.
     pub(crate) fn reply(mut self, answer: &impl Serialize) {
         let answered = serde_json::to_string(answer).map_err(io::Error::other);
         if let Err(error) = answered.and_then(|text| writeln!(self.caller, "{text}")) {
@@ -300,7 +292,7 @@ impl Drop for ControlSocket {
     }
 }
 
-/// The asking end.
+/// Sends a request to the supervisor that listens on `socket`, and waits for its answer.
 pub(crate) fn ask<T: DeserializeOwned>(socket: &Path, request: &Request) -> io::Result<T> {
     let mut stream = UnixStream::connect(SocketPath::to(socket)?.as_path())?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;

@@ -1,4 +1,4 @@
-//! The orderly end of everything.
+//! The orderly end: requests in flight are finished, then the processes end.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,13 @@ use super::generation::Generation;
 use super::phase::Phase;
 use super::state::Supervisor;
 
-/// What children get when one of them is hopeless.
+/// How long the others may drain when one child is given up.
 const FAILURE_GRACE: Duration = Duration::from_secs(5);
 /// Signals within this time are one wish: timeout(1) signals its child and then the child's whole group, itself included.
 const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 impl Supervisor {
-    /// Somebody asked for the end: once to drain, twice to end at once.
+    /// Asked for once, all drain; asked for again, all end at once.
     pub(super) fn stop(&mut self) {
         if let Phase::Ending { since } = &mut self.phase {
             let first = since.get_or_insert_with(Instant::now);
@@ -32,7 +32,7 @@ impl Supervisor {
         self.begin_end(Some(Instant::now()), limit);
     }
 
-    /// Ends everything when a child will never serve.
+    /// Ends all processes when a child will never serve.
     pub(super) fn give_up_if_hopeless(&mut self) {
         if self.failure.is_some() && !self.is_ending() {
             self.begin_end(None, FAILURE_GRACE);

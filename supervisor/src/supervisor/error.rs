@@ -1,4 +1,4 @@
-//! Why supervision ends other than by being told to.
+//! Why a supervisor ends when nobody asked for it.
 
 use std::io;
 
@@ -6,7 +6,6 @@ use crate::exit_code;
 use crate::failure::Failure;
 use crate::os::listen::SocketError;
 
-/// What ends the whole.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SuperviseError {
     /// A child will not run with this configuration.
@@ -25,13 +24,12 @@ pub(crate) enum SuperviseError {
     /// A socket of the supervisor's own.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The system.
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
 }
 
 impl SuperviseError {
-    /// The exit code of the whole.
+    /// The exit code of `lockgate start`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Refused { .. } => exit_code::CONFIGURATION,

@@ -19,7 +19,7 @@ use crate::certificates::copies::CertificateCopies;
 use crate::os::exit_status;
 
 impl Supervisor {
-    /// Supervises until told to stop, or until there is no hope. `announce` is called once, when both are ready.
+    /// Runs until somebody asks for the end, or a child is given up. `announce` is called once, when both are ready.
     pub(crate) fn run(mut self, announce: impl FnOnce()) -> Result<(), SuperviseError> {
         let mut announce = Some(announce);
         loop {
@@ -56,7 +56,7 @@ impl Supervisor {
         self.first_served.is_some() && matches!(self.phase, Phase::Serving | Phase::Applying { .. })
     }
 
-    /// An order under way is ended first, so that it does not count as a failed one.
+    /// Ends an order under way first, so that it does not count as a failed one.
     fn end_order(&mut self) -> Result<(), SuperviseError> {
         let began = Instant::now();
         self.acme.stop(began);
@@ -72,12 +72,12 @@ impl Supervisor {
         !self.is_replacing() && self.current.is_over() && self.leaving.iter().all(Generation::is_over)
     }
 
-    /// Starts, kills and renews what the clock says.
+    /// Does everything whose time has come: starts, kills, renewals, looks at files.
     fn run_due(&mut self) {
         let now = Instant::now();
         let notify = self.notify.path();
         for generation in &mut self.leaving {
-            // Nothing of it is started any more, so nothing can fail.
+            // Its children are not started any more, so none can be given up.
             generation.run_due(notify, now);
         }
         self.leaving.retain(|generation| !generation.is_over());
@@ -152,12 +152,12 @@ impl Supervisor {
         }
     }
 
-    /// Hears what children say, and buries the dead: in this order, so that last words count.
+    /// Takes the messages of children, then the ends: in this order, so that a child's last message counts.
     fn reap(&mut self) -> Result<(), SuperviseError> {
         let ended = exit_status::reap().map_err(system("wait for child processes"))?;
         self.receive_notifications()?;
         let now = Instant::now();
-        // Those that belong to nobody are orphans that PID 1 inherits: reaping was all they needed.
+        // Others are orphans that PID 1 inherits: reaping is all that they need.
         for (pid, status) in ended {
             for generation in &mut self.leaving {
                 generation.on_exit(pid, status, now);
@@ -204,7 +204,7 @@ impl Supervisor {
                         .for_each(|child| child.signal(signal));
                 }
                 Signal::SIGUSR2 => self.upgrade_in_place(),
-                // SIGCHLD only wakes.
+                // SIGCHLD only ends the wait.
                 _ => {}
             }
         }

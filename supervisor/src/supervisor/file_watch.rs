@@ -19,7 +19,7 @@ pub(super) struct FileWatch {
 }
 
 impl FileWatch {
-    /// Its present state is known.
+    /// The state that the file has now is no change.
     pub(super) fn new(path: &Path, now: Instant) -> Self {
         let known = Stamp::of(path);
         Self {
@@ -51,7 +51,7 @@ impl FileWatch {
         changed
     }
 
-    /// The present state was taken up.
+    /// The state that the file has now is known from elsewhere, and no change.
     pub(super) fn taken_up(&mut self) {
         self.known = Stamp::of(&self.path);
     }

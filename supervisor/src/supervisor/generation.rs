@@ -20,22 +20,21 @@ use crate::os::listen::ListeningSocket;
 use crate::os::notify_socket::NotifyMessage;
 use crate::role::Pair;
 
-/// What the registry gets when the proxy used up the time: to keep hash states, not to finish bodies.
+/// How long the registry may take when the proxy used up the time: to keep hash states, not to finish bodies.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
-/// How far the end is: the proxy finishes what it serves, then the registry what it stores; both within one deadline.
+/// How far the drain is: the proxy finishes its requests, then the registry what it stores; both within one deadline.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Drain {
-    /// Nobody asked.
     #[default]
     No,
-    /// The proxy finishes.
+    /// The proxy finishes its requests, having been sent `signal`; the registry serves.
     Proxy { deadline: Instant, signal: Signal },
-    /// The registry finishes.
+    /// The proxy has ended; the registry finishes what it stores.
     Registry { deadline: Instant, signal: Signal },
 }
 
-/// Two children that belong together.
+/// A proxy and the registry that it talks to, started with one configuration.
 #[derive(Debug)]
 pub(crate) struct Generation {
     /// Counted from 1.
@@ -71,7 +70,6 @@ impl Generation {
         self.children.proxy.sockets.first().map(|socket| &socket.address)
     }
 
-    /// Whether both serve.
     pub(crate) fn is_ready(&self) -> bool {
         self.children.iter().all(|child| child.tracker.is_ready())
     }
@@ -88,7 +86,8 @@ impl Generation {
         self.children.iter().filter_map(|child| child.tracker.next()).min()
     }
 
-    /// Starts and kills what the clock says, and goes on with a drain. Gives the failure of a hopeless child.
+    /// Starts and kills children whose time has come, and goes on with a drain. Returns the failure of a child that is
+    /// given up.
     pub(crate) fn run_due(&mut self, notify: &Path, now: Instant) -> Option<SuperviseError> {
         let mut failure = None;
         for child in self.children.iter_mut() {
@@ -113,7 +112,7 @@ impl Generation {
         failure
     }
 
-    /// Hears what the process `pid` says. False when it is none of these.
+    /// Takes the messages of the process `pid`. False when it is neither child's.
     pub(crate) fn on_messages(&mut self, pid: Pid, messages: &[NotifyMessage], now: Instant) -> bool {
         let Some(child) = self.child_mut(pid) else {
             return false;
@@ -129,14 +128,14 @@ impl Generation {
                 NotifyMessage::Alive => child.tracker.alive(now),
                 NotifyMessage::Lost(lines) => child.log_lines_lost = *lines,
                 NotifyMessage::Status(status) => child.status = Some(status.clone()),
-                // Of a whole reload: `reload` listens.
+                // `on_reload_results` takes it: it is about both children.
                 NotifyMessage::Reloaded(_) => {}
             }
         }
         true
     }
 
-    /// Buries the process `pid`, if it is one of these. Gives the failure of a hopeless child.
+    /// The process `pid` has ended and was reaped. Returns the failure if it is a child that is given up.
     pub(crate) fn on_exit(&mut self, pid: Pid, status: ExitStatus, now: Instant) -> Option<SuperviseError> {
         let child = self.child_mut(pid)?;
         child.forget_process();
@@ -144,7 +143,7 @@ impl Generation {
         describe_exit(child, decision, status)
     }
 
-    /// Tells the proxy to finish within `limit`, by `signal`. One that is leaving already is told to hurry.
+    /// Asks the proxy by `signal` to finish within `limit`. If it drains already, `limit` replaces the former one.
     pub(crate) fn begin_drain(&mut self, signal: Signal, limit: Duration) {
         let deadline = Instant::now() + limit;
         let (child, drain) = match self.drain {
@@ -152,7 +151,8 @@ impl Generation {
             Drain::Registry { .. } => (&mut self.children.registry, Drain::Registry { deadline, signal }),
         };
         self.drain = drain;
-        // The last copies but the process's own: from now on a new connection is refused, not left waiting, unless
+        // These are the last copies but the process's own: from now on a new connection is refused, not left waiting,
+        // unless
         // another generation listens on the same socket.
         child.sockets.clear();
         child.tracker.drain(deadline);
@@ -174,10 +174,10 @@ impl Generation {
         }
     }
 
-    /// Ends both at once.
+    /// Kills both, without a drain.
     pub(crate) fn kill(&mut self) {
         let deadline = Instant::now();
-        // A binary that takes over before their end is seen starts none of them again.
+        // So a binary that takes over before their end is seen does not start them again.
         self.drain = Drain::Registry {
             deadline,
             signal: Signal::SIGKILL,
@@ -189,7 +189,7 @@ impl Generation {
     }
 }
 
-/// What the end of a child means for its generation: the failure that ends it, if it does.
+/// Logs the end of a child. Returns the failure if the child is given up.
 fn describe_exit(child: &mut Child, decision: RestartDecision, status: ExitStatus) -> Option<SuperviseError> {
     let process = child.role.name();
     let reason = child

@@ -1,4 +1,4 @@
-//! Asks a running registry how it is, the way its clients reach it: over TCP and TLS, through the proxy.
+//! Asks a running registry for its health the way clients reach it: over TCP and TLS, through the proxy.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -23,17 +23,17 @@ const LONGEST_ANSWER: u64 = 64 * 1024;
 /// Answered with 200 by a registry whose storage works, without a login.
 const PATH: &str = "/readyz";
 
-/// Where to ask.
+/// Where a client reaches a process of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Endpoint {
-    /// The proxy.
+    /// The proxy's listener.
     Tcp { address: String, tls: bool },
     /// The registry itself, where the proxy asks its clients for certificates.
     Unix(PathBuf),
 }
 
 impl Endpoint {
-    /// Asks whether clients are served, and returns what the registry remarks. An error is what they meet.
+    /// Asks whether clients are served, and returns the registry's remarks. An error is what clients meet.
     pub(crate) fn ask(&self) -> Result<Vec<String>, String> {
         let answer = self.exchange_again_when_cut(PATH).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {

@@ -1,4 +1,4 @@
-//! The supervisor: one thread that waits on signals, children, callers and the clock.
+//! The supervisor: one thread that waits for signals, children, callers and the clock (event_loop).
 //!
 //! ```text
 //! signalfd ──┐                       ┌─▶ start, signal, kill, drain children (generation, child)

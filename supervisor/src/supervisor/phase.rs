@@ -1,4 +1,4 @@
-//! What the supervisor is about: one thing at a time.
+//! What the supervisor is doing: one thing at a time.
 //!
 //! ```text
 //! Starting ── both children ready ──▶ Serving ◀──▶ Replacing    new processes beside those that serve

@@ -1,4 +1,4 @@
-//! The leaf certificate is looked after while the registry runs; the proxy takes up a new one by itself.
+//! Renews the certificate of our own authority in time; the proxy takes up a new one by itself.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use lockgate_files::UidGid;
 
 use crate::certificates::own::OwnCertificates;
 
-/// How often to look.
+/// How often to look whether a renewal is due.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Issues the leaf again when it is time, or when host names or addresses changed.
@@ -17,14 +17,14 @@ pub(crate) struct Renewal {
     /// Names given on the command line, for this run.
     extra: Vec<String>,
     own: Option<OwnCertificates>,
-    /// Who reads the key, when that is somebody else.
+    /// The user who reads the key, if it is not the supervisor's.
     reader: Option<UidGid>,
-    /// Why the last renewal failed.
+    /// Why the last renewal failed, until one succeeds.
     error: Option<String>,
 }
 
 impl Renewal {
-    /// For the certificates that `config` asks for, if they are ours to make.
+    /// For the certificates that `config` asks for, if Lockgate makes them.
     pub(crate) fn new(config: &Config, home: &Home, extra: &[String]) -> Self {
         let own = OwnCertificates::of(config, home, extra);
         Self {
@@ -60,7 +60,7 @@ impl Renewal {
         }
     }
 
-    /// Why the last renewal failed.
+    /// Why the last renewal failed, until one succeeds.
     pub(crate) fn problem(&self) -> Option<String> {
         self.error.clone()
     }
@@ -70,7 +70,6 @@ impl Renewal {
         self.error = Some(error);
     }
 
-    /// Goes on with another configuration.
     pub(crate) fn reload(&mut self, config: &Config) {
         self.error = None;
         self.own = OwnCertificates::of(config, &self.home, &self.extra).map(|own| own.read_by(self.reader));

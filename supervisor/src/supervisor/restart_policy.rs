@@ -1,4 +1,5 @@
-//! What a child is doing and what is due next. Pure: the clock is handed in, nothing here touches the system.
+//! When a child is started again, and when it is given up. Pure: the clock is an argument, nothing here touches the
+//! system.
 //!
 //! ```text
 //!            started           ready
@@ -18,62 +19,70 @@ use crate::exit_code;
 const HEALTHY_AFTER: Duration = Duration::from_secs(1);
 /// A child that is not ready after this long is killed.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// How often a child must say that it lives; it pings three times as often.
+/// A child that has not sent `WATCHDOG=1` for this long is killed; it sends three times as often.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(9);
 /// The first wait after the immediate restart; doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Hopeless: so many ends in a row without ever being ready, within [`QUICK`]; or [`MANY`], however long they took.
+/// A child is given up after this many ends in a row without being ready, within [`QUICK`]; or after [`MANY`], however
+/// long they took.
 const FEW: u32 = 5;
 const QUICK: Duration = Duration::from_secs(10);
 const MANY: u32 = 10;
 
-/// Where a child stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChildState {
-    /// Not running; to be started when somebody says so.
+    /// Not running; it is started once [`RestartTracker::release`] is called.
     Held,
-    /// Not running; to be started then.
-    Waiting { until: Instant },
-    /// Running, not yet ready.
-    Starting { since: Instant },
-    /// Serving; last heard of then.
-    Ready { since: Instant, heard: Instant },
+    /// Not running; it is started at that time.
+    Waiting {
+        until: Instant,
+    },
+    Starting {
+        since: Instant,
+    },
+    /// Serving; its last sign of life was `heard`.
+    Ready {
+        since: Instant,
+        heard: Instant,
+    },
     /// Killed for its silence, after or before it was ready; its end has not been seen yet.
-    Killed { was_ready: bool },
-    /// Told to finish; killed at the deadline.
-    Draining { deadline: Instant },
+    Killed {
+        was_ready: bool,
+    },
+    /// Asked to finish; killed at the deadline.
+    Draining {
+        deadline: Instant,
+    },
     /// Ended, not to be started again.
     Stopped,
 }
 
-/// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DueAction {
-    /// Start it.
     Start,
-    /// Kill it, for this reason.
+    /// With the reason, for the log.
     Kill(&'static str),
 }
 
-/// What the end of a child means.
+/// What follows from the end of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RestartDecision {
     /// It is started again after this wait.
     Restart(Duration),
-    /// It refuses its configuration: so does everything.
+    /// It refuses its configuration, so no start will succeed.
     Refused,
-    /// It ended so many times in a row, within that time, without being ready.
+    /// It ended this many times in a row, within this time, without being ready: it is given up.
     Hopeless(u32, Duration),
-    /// It was told to.
+    /// It ended since it was asked to.
     Stopped,
 }
 
-/// The life of one child.
+/// Counts the starts and ends of one child, to decide on the next.
 #[derive(Debug)]
 pub(crate) struct RestartTracker {
     state: ChildState,
-    /// Starts after the first.
+    /// Starts after the first one.
     restarts: u32,
     /// Ends in a row, none after a healthy while.
     ends: u32,
@@ -122,24 +131,21 @@ impl RestartTracker {
         }
     }
 
-    /// Lets a held child start.
     pub(crate) fn release(&mut self, now: Instant) {
         if self.state == ChildState::Held {
             self.state = ChildState::Waiting { until: now };
         }
     }
 
-    /// Where it stands.
     pub(crate) fn state(&self) -> ChildState {
         self.state
     }
 
-    /// Starts after the first.
+    /// Starts after the first one.
     pub(crate) fn restarts(&self) -> u32 {
         self.restarts
     }
 
-    /// Whether it serves.
     pub(crate) fn is_ready(&self) -> bool {
         matches!(self.state, ChildState::Ready { .. })
     }
@@ -169,7 +175,6 @@ impl RestartTracker {
         }
     }
 
-    /// It was started.
     pub(crate) fn started(&mut self, now: Instant) {
         if self.fruitless == 0 {
             self.fruitless_since = now;
@@ -179,7 +184,6 @@ impl RestartTracker {
         self.state = ChildState::Starting { since: now };
     }
 
-    /// It said that it is ready.
     pub(crate) fn ready(&mut self, now: Instant) {
         if matches!(self.state, ChildState::Starting { .. }) {
             self.state = ChildState::Ready { since: now, heard: now };
@@ -188,14 +192,13 @@ impl RestartTracker {
         }
     }
 
-    /// It said that it lives.
     pub(crate) fn alive(&mut self, now: Instant) {
         if let ChildState::Ready { heard, .. } = &mut self.state {
             *heard = now;
         }
     }
 
-    /// It was killed; its end comes later.
+    /// It was sent SIGKILL; `exited` follows.
     pub(crate) fn killed(&mut self) {
         self.state = match self.state {
             ChildState::Draining { .. } | ChildState::Stopped => ChildState::Stopped,
@@ -204,7 +207,7 @@ impl RestartTracker {
         };
     }
 
-    /// It was told to finish until `deadline`. What waits for a start is not started any more.
+    /// It was asked to finish until `deadline`. A child that waits for a start is not started any more.
     pub(crate) fn drain(&mut self, deadline: Instant) {
         self.state = match self.state {
             ChildState::Held | ChildState::Waiting { .. } | ChildState::Stopped => ChildState::Stopped,
@@ -241,7 +244,7 @@ impl RestartTracker {
     }
 }
 
-/// The wait before a start, after so many ends in a row.
+/// The wait before a start, after this many ends in a row.
 fn wait_before(ends: u32) -> Duration {
     match ends {
         0 => Duration::ZERO,
@@ -255,7 +258,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// A life whose clock the test moves.
+    /// A tracker whose clock the test moves.
     struct Clocked(RestartTracker, Instant);
 
     impl Clocked {

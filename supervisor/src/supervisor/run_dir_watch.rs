@@ -14,9 +14,9 @@ pub(super) struct RunDirWatch {
     next_look: Instant,
     next_try: Instant,
     retry: Duration,
-    /// Why the registry's socket is still missing.
+    /// Why the registry's socket is still missing, if it is.
     pub(super) error: Option<String>,
-    /// What could not be made again the last time.
+    /// What could not be made again the last time, to say it once.
     told: Vec<String>,
 }
 

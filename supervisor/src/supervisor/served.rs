@@ -1,10 +1,9 @@
-//! What this instance serves with, kept for the next start to compare.
+//! Keeps in the home what this instance serves with, for the next start to compare.
 
 use super::state::Supervisor;
 use crate::setup::served::ServedRecord;
 
 impl Supervisor {
-    /// Keeps it in the home.
     pub(super) fn record_served(&self) {
         let record = ServedRecord::new(&self.config, self.source.path());
         if let Err(error) = record.keep(&self.home) {

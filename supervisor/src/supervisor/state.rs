@@ -1,4 +1,4 @@
-//! Everything that a running supervisor knows.
+//! The state of a running supervisor; each file beside this one holds one of its tasks.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -26,7 +26,7 @@ use crate::os::notify::Notifier;
 use crate::os::notify_socket::NotifySocket;
 use crate::os::signals::Signals;
 
-/// What a supervisor starts with.
+/// What [`Supervisor::new`] takes up.
 pub(crate) struct SupervisorConfig {
     pub(crate) home: Home,
     /// The proxy's copies of certificates that root alone reads.
@@ -43,7 +43,6 @@ pub(crate) struct SupervisorConfig {
     /// The service manager that started this, if one did, and how often it wants a sign of life.
     pub(crate) manager: Notifier,
     pub(crate) manager_watchdog: Option<Duration>,
-    /// Where clients reach the registry.
     pub(crate) url: PublicUrl,
 }
 
@@ -61,7 +60,7 @@ impl ControlSockets {
         })
     }
 
-    /// Goes on with those of the binary before.
+    /// Goes on with the descriptors that another binary left.
     pub(crate) fn adopt(home: &Home, notify: OwnedFd, control: OwnedFd) -> Self {
         Self {
             notify: NotifySocket::adopt(notify, &notify_socket(home)),
@@ -74,7 +73,7 @@ fn notify_socket(home: &Home) -> PathBuf {
     home.run().join("notify.sock")
 }
 
-/// The parts that change together are named alike: `current`, `config`, `source` and `url` are what is in force.
+/// `config`, `source`, `url` and `current` are what is in force; they are exchanged together.
 pub(crate) struct Supervisor {
     pub(super) home: Home,
     pub(super) lock: Lock,
@@ -111,7 +110,7 @@ pub(crate) struct Supervisor {
     pub(super) reload_error: Option<String>,
     /// A reload was asked for while processes were being replaced, or took up a configuration.
     pub(super) reload_again: bool,
-    /// Why all ends, when it is not because somebody asked.
+    /// Why all processes end, when nobody asked for it.
     pub(super) failure: Option<SuperviseError>,
 }
 

@@ -1,4 +1,4 @@
-//! How everything is, for `lockgate status`.
+//! The answer to `lockgate status`.
 
 use std::time::Instant;
 
@@ -14,7 +14,6 @@ use crate::certificates::copies::CertificateCopies;
 use crate::certificates::own;
 
 impl Supervisor {
-    /// How everything is at this moment.
     pub(super) fn status(&self) -> Status {
         let now = Instant::now();
         Status {

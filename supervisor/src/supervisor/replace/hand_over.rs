@@ -1,4 +1,4 @@
-//! New processes take the place of old ones, and nobody notices: what an upgrade does, and a reload that needs it.
+//! New processes take the place of old ones without an interruption: for an upgrade, and for a reload that needs it.
 //!
 //! ```text
 //! start the new registry on a socket of its own ─▶ ready: give that socket its public name

@@ -1,4 +1,4 @@
-//! A new configuration for what is running; a bad one leaves the old one in force.
+//! A new configuration for what is running; a mistake in it leaves the old one in force.
 
 use lockgate_config::Config;
 
@@ -19,7 +19,7 @@ use crate::supervisor::phase::Phase;
 use crate::supervisor::state::Supervisor;
 
 impl Supervisor {
-    /// Reads the file again. Children are told only when it holds no mistake.
+    /// Reads the file again. Children are given it only when it holds no mistake.
     pub(in crate::supervisor) fn reload(&mut self) -> Reloaded {
         if self.is_ending() {
             return Reloaded {
@@ -71,7 +71,7 @@ impl Supervisor {
             Ok(loaded) => loaded,
             Err(error) => return refused(explain(&error)),
         };
-        // What runs here has served with something: what is not there is a mistake, and not made.
+        // A running instance has served: files that are missing are a mistake, and are not made.
         let home = &self.home;
         let locations = Locations {
             home,

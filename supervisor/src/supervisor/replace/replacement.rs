@@ -20,7 +20,7 @@ use crate::supervisor::restart_policy::RestartTracker;
 pub(crate) enum ReplacementReason {
     /// A configuration that running processes cannot take up.
     Reload,
-    /// Another binary.
+    /// Another binary has taken over.
     Upgrade,
     /// Somebody removed the registry's socket.
     LostSocket,
@@ -92,7 +92,7 @@ impl Replacement {
     }
 }
 
-/// The registry's listening socket, bound to `path`; people are told its public name.
+/// The registry's listening socket, bound to `path`; `status` shows its public name.
 pub(crate) fn registry_socket(home: &Home, path: &Path) -> Result<ListeningSocket, SocketError> {
     let address = Address::Unix(home.registry_socket());
     Ok(ListeningSocket {

@@ -1,4 +1,4 @@
-//! A configuration that running processes were given: in force once each of them has taken it up. When one refuses it,
+//! A configuration for running processes: in force once each of them has taken it up. When one refuses it,
 //! all of them go on with the one before, so that one that comes back finds what the others run with.
 
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ impl Supervisor {
         self.acme.reload(&self.config);
         self.url = self.public_url();
         self.current.spec.configuration = loaded.text;
-        // Those who leave serve on for a while: rights that were taken away are taken away there too.
+        // Replaced processes serve on for a while: rights that were taken away are taken away there too.
         let text = self.current.spec.configuration.clone();
         for generation in self.leaving.iter_mut().chain([&mut self.current]) {
             generation.children.iter_mut().for_each(|child| child.configure(&text));

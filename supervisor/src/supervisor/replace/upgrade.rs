@@ -20,7 +20,7 @@ use crate::os::environment::TAKE_OVER_VARIABLE;
 use crate::os::exit_status::ExitStatus;
 use crate::supervisor::state::Supervisor;
 
-/// Why nothing is begun any more.
+/// Why a reload or an upgrade is refused during the end.
 pub(crate) const ENDING: &str = "the registry is being stopped";
 
 impl Supervisor {
@@ -57,7 +57,7 @@ impl Supervisor {
     /// Replaces the running binary by the one that lies where it was started from.
     pub(in crate::supervisor) fn upgrade_in_place(&mut self) {
         match &self.binary {
-            // What comes of it is logged, and seen in `status`.
+            // The result is logged, and shown by `status`.
             Ok(path) => drop(self.begin_upgrade(&path.clone())),
             Err(error) => {
                 let reason = format!("it is unknown where the program lies: {error}");
@@ -71,7 +71,7 @@ impl Supervisor {
         self.upgrade_error = Some(reason);
     }
 
-    /// The process `pid` ended: if it was the binary that was asked, its answer is there.
+    /// The process `pid` ended: if it was the binary that was asked, its answer is complete.
     pub(in crate::supervisor) fn on_check_exit(&mut self, pid: Pid, status: ExitStatus) {
         let Some(check) = self.upgrade_check.take_if(|check| check.pid() == pid) else {
             return;
@@ -81,7 +81,7 @@ impl Supervisor {
         }
         let refused = match check.refusal(status) {
             Some(reason) => reason,
-            // Comes back only when it failed.
+            // Returns only when it failed.
             None => self.exec_binary(check.binary()).to_string(),
         };
         self.refuse_upgrade(format!("{}: {refused}", check.binary().display()));
@@ -119,7 +119,8 @@ impl Supervisor {
     }
 }
 
-/// This process's own, without the descriptors that it once took over, and with the one that says that a state was left.
+/// This process's variables, without those about descriptors that were handed down, and with the one that tells of the
+/// state.
 fn variables() -> impl Iterator<Item = io::Result<CString>> {
     let own = std::env::vars_os().filter(|(name, _)| {
         let stale = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", TAKE_OVER_VARIABLE];

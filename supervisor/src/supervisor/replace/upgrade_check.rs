@@ -1,4 +1,4 @@
-//! A binary is asked whether it can take over, as a process of its own: nothing is risked by asking.
+//! Asks another binary whether it can take over. It runs as a process of its own, so nothing is risked.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -15,17 +15,17 @@ use crate::os::exit_status::ExitStatus;
 use crate::os::fd_passing::in_memory;
 use crate::supervisor::child_process::{ChildSpec, spawn};
 
-/// A binary that has not answered by then is none of ours.
+/// A binary that has not answered by then cannot take over.
 const LIMIT: Duration = Duration::from_secs(20);
-/// As much of what it says is passed on.
+/// How much of its output is passed on.
 const LONGEST_ANSWER: u64 = 4096;
-/// What a binary of ours says on stdout. Many another program ends well, whatever it is asked.
+/// What a Lockgate prints on stdout. Exit code 0 alone says nothing: many programs ignore their arguments.
 const ACCEPTED: &str = "lockgate can take over";
 
 /// A binary that is being asked.
 #[derive(Debug)]
 pub(crate) struct UpgradeCheck {
-    /// Also of its process group.
+    /// Its process group has the same number.
     pid: Pid,
     binary: PathBuf,
     answer: File,
@@ -60,22 +60,19 @@ impl UpgradeCheck {
         })
     }
 
-    /// Its process.
     pub(crate) fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// Who is asked.
     pub(crate) fn binary(&self) -> &Path {
         &self.binary
     }
 
-    /// When it has to have answered.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Ends one that does not answer, with all that it started; its end will be seen.
+    /// Kills a binary that does not answer in time, with all that it started; its end is reaped as any other.
     pub(crate) fn end_if_late(&mut self, now: Instant) {
         if now >= self.deadline {
             self.end();
@@ -84,7 +81,7 @@ impl UpgradeCheck {
         }
     }
 
-    /// Ends it: nobody is interested in its answer any more.
+    /// Kills it: its answer is not needed any more.
     pub(crate) fn end(&self) {
         // It is gone already, or goes now.
         let _ = killpg(self.pid, Signal::SIGKILL);
@@ -112,7 +109,7 @@ fn said(mut output: &File) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
-/// The answer of a binary that was asked, and can take over.
+/// The answer of a binary that can take over.
 pub(crate) fn print_accepted() {
     println!("{ACCEPTED}");
 }

@@ -21,7 +21,7 @@ use crate::supervisor::child_process::{Child, ChildSpec};
 use crate::supervisor::generation::{Drain, Generation};
 use crate::supervisor::restart_policy::RestartTracker;
 
-/// Changes when an older binary's will can no longer be understood.
+/// Changes when what an older binary leaves can no longer be understood.
 pub(crate) const FORMAT_VERSION: u32 = 1;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ struct SocketSnapshot {
     address: String,
 }
 
-/// The supervisor's own descriptors.
+/// The descriptors that are the supervisor's, not its children's.
 #[derive(Debug)]
 pub(crate) struct SupervisorDescriptors<'a> {
     pub(crate) lock: BorrowedFd<'a>,
@@ -125,7 +125,7 @@ fn snapshot(generation: &Generation, now: Instant) -> GenerationSnapshot {
     }
 }
 
-/// What the binary before left.
+/// What the binary left that this one replaces.
 #[derive(Debug)]
 pub(crate) struct UpgradeState {
     pub(crate) lock: File,
@@ -139,7 +139,7 @@ pub(crate) struct UpgradeState {
     pub(crate) leaving: Vec<InheritedGeneration>,
 }
 
-/// Children of the binary before.
+/// Children that another binary started.
 #[derive(Debug)]
 pub(crate) struct InheritedGeneration {
     number: u32,
@@ -253,7 +253,7 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The clock may be younger than that.
+/// `now` where the monotonic clock is younger than that.
 fn before(now: Instant, ms: u64) -> Instant {
     now.checked_sub(Duration::from_millis(ms)).unwrap_or(now)
 }
