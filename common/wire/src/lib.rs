@@ -7,16 +7,16 @@
 //!
 //! Pure, and for both `HeaderMap`s: actix-web's is that of an older `http` crate than Pingora's.
 
-mod chain;
 mod fields;
-mod forwarded;
 mod handoff;
 pub mod headers;
 mod keep_alive;
 mod multipart;
 mod origin;
 mod probe;
+mod rfc7239;
 mod token;
+mod x_forwarded_for;
 
 pub use fields::ForwardedFields;
 pub use handoff::{Handoff, HandoffContent, InvalidHandoff};

@@ -13,9 +13,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::uri::Authority;
 
-use crate::chain;
 use crate::fields::ForwardedFields;
-use crate::forwarded::{self, ForwardedElement};
+use crate::rfc7239::{self, ForwardedElement};
+use crate::x_forwarded_for;
 
 /// How the client speaks to the outermost proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,19 +64,19 @@ impl Origin {
     ) -> Self {
         let address = peer.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical();
         let is_believed = peer.is_own_proxy || is_trusted(address);
-        let elements = forwarded::elements(&fields.forwarded).unwrap_or_default();
+        let elements = rfc7239::elements(&fields.forwarded).unwrap_or_default();
         let claims = [Claims::by_fields(fields), Claims::by_elements(&elements)];
         let is_https_claimed = claims.iter().any(|claim| claim.scheme == Some(Scheme::Https));
 
         let [by_fields, by_elements] = claims;
         let (told, client) = match is_believed {
             true if fields.has_legacy => {
-                let hops = chain::hops(&fields.forwarded_for);
-                (by_fields, chain::client(hops, address, is_trusted))
+                let hops = x_forwarded_for::hops(&fields.forwarded_for);
+                (by_fields, x_forwarded_for::client(hops, address, is_trusted))
             }
             true => {
                 let hops = elements.iter().rev().map(|element| element.client.as_deref());
-                (by_elements, chain::client(hops, address, is_trusted))
+                (by_elements, x_forwarded_for::client(hops, address, is_trusted))
             }
             false => (Claims::default(), address),
         };

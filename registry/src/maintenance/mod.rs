@@ -1,5 +1,5 @@
 //! Work that the registry does by itself, beside requests.
 
-mod uploads;
+mod purge_loop;
 
-pub use uploads::purge_loop;
+pub use purge_loop::purge_loop;

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use lockgate_files::Stamp;
 
-use super::htpasswd::{Account, Htpasswd};
+use super::htpasswd_parser::{Account, Htpasswd};
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use lockgate_files::rewrite;
 
 use super::account_file;
 pub use super::account_name::{AccountName, InvalidAccountName};
-use super::htpasswd::Htpasswd;
+use super::htpasswd_parser::Htpasswd;
 use super::htpasswd_text::{HtpasswdText, name_and_rest};
 pub use super::password_hash::{
     HashKind, InvalidHash, PasswordError, PasswordHash, hash_password, hash_password_bcrypt,

@@ -15,7 +15,7 @@ use lockgate_config::Secret;
 use tokio::sync::{Notify, Semaphore};
 
 use super::account_file::AccountFile;
-use super::htpasswd::Account;
+use super::htpasswd_parser::Account;
 use super::password_hash::PasswordHash;
 use super::throttle::{Proof, Throttle, ThrottleDecision};
 

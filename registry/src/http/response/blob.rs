@@ -16,9 +16,9 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use lockgate_wire::{Handoff, HandoffContent, headers};
 
-use super::byte_ranges;
 use super::conditional::{etag, none_match};
 use super::head_body::HeadBody;
+use super::multipart;
 use crate::http::context::request_context::RequestContext;
 use crate::http::context::settings::Delivery;
 use crate::http::error::ApiError;
@@ -114,7 +114,7 @@ async fn deliver(
 
 /// Never for HEAD, and never for nginx.
 fn deliver_parts(context: &RequestContext<'_>, blob: Blob, parts: Vec<Range<u64>>) -> HttpResponse {
-    let multipart = byte_ranges::multipart(blob.size, parts);
+    let multipart = multipart::of_ranges(blob.size, parts);
     let mut response = with_blob_headers(HttpResponse::PartialContent(), &blob);
     response.insert_header((CONTENT_TYPE, multipart.content_type()));
     match (&context.settings.delivery, &blob.file) {
@@ -125,7 +125,7 @@ fn deliver_parts(context: &RequestContext<'_>, blob: Blob, parts: Vec<Range<u64>
         }
         (Delivery::Handoff | Delivery::Accel(_) | Delivery::Stream, _) => {
             let (length, read) = (multipart.length(), context.app.registry.blob_reader(blob));
-            response.body(SizedStream::new(length, byte_ranges::body(multipart, read)))
+            response.body(SizedStream::new(length, multipart::body(multipart, read)))
         }
     }
 }

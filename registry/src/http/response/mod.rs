@@ -1,6 +1,6 @@
 //! Bodies and headers of answers that several kinds of request share.
 
 pub(crate) mod blob;
-mod byte_ranges;
 pub(crate) mod conditional;
 pub(crate) mod head_body;
+mod multipart;

@@ -10,7 +10,7 @@ use lockgate_wire::Multipart;
 use crate::storage::BlobStream;
 
 /// `ranges` of a blob of `size` bytes.
-pub(super) fn multipart(size: u64, ranges: Vec<Range<u64>>) -> Multipart {
+pub(super) fn of_ranges(size: u64, ranges: Vec<Range<u64>>) -> Multipart {
     // Random, so that nobody can have written it into the blob.
     Multipart::new(uuid::Uuid::new_v4().simple().to_string(), size, ranges)
 }
