@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::leaf::LeafRequest;
 use crate::x509::Certificate;
@@ -10,8 +10,9 @@ use crate::x509::load::{self, LoadError, Pair};
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// A leaf is issued again this many days before it ends.
-pub const RENEW_BEFORE_DAYS: u32 = 30;
+/// A leaf of Lockgate's own authority is issued again this long before it ends: nobody limits how often, and the old one
+/// is good for long enough to notice that it fails.
+const OWN_LEAF_WINDOW: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Why a new leaf is needed; as text, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Reason {
     Missing,
     /// The files are there and cannot be used.
     Unusable(String),
-    /// Fewer days than [`RENEW_BEFORE_DAYS`] are left, or none.
+    /// It ends soon, as [`Validity::renew_at`] says, or has ended.
     Expires {
         /// Whole days left; negative when it is over.
         days: i64,
@@ -75,6 +76,22 @@ pub struct Validity {
     pub not_after: SystemTime,
 }
 
+impl Validity {
+    fn of(certificate: &Certificate) -> Self {
+        Self {
+            not_before: system_time(certificate.not_before),
+            not_after: system_time(certificate.not_after),
+        }
+    }
+
+    /// From when on it is to be renewed: when a third of its time is left, as ACME servers suggest too, and not before
+    /// `window` is left where that is shorter. A share, so that a leaf that lives for days is not renewed for ever.
+    pub fn renew_at(&self, window: Duration) -> SystemTime {
+        let lifetime = self.not_after.duration_since(self.not_before).unwrap_or_default();
+        self.not_after - (lifetime / 3).min(window)
+    }
+}
+
 /// How long a certificate that another authority made for `hosts` is good, or why it is none for them.
 pub fn validity(leaf: &Pair, hosts: &[String]) -> Result<Validity, Reason> {
     if !leaf.certificate.exists() || !leaf.key.exists() {
@@ -89,10 +106,7 @@ pub fn validity(leaf: &Pair, hosts: &[String]) -> Result<Validity, Reason> {
     if !missing.is_empty() {
         return Err(Reason::NotCovered(missing));
     }
-    Ok(Validity {
-        not_before: system_time(certificate.not_before),
-        not_after: system_time(certificate.not_after),
-    })
+    Ok(Validity::of(&certificate))
 }
 
 /// Whether the first certificate of a file was signed by nobody but itself.
@@ -102,7 +116,7 @@ pub fn is_self_signed(certificate: &Path) -> bool {
 
 fn system_time(seconds: i64) -> SystemTime {
     // Before 1970 is long ago enough.
-    SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
 fn read(leaf: &Pair) -> Result<Certificate, LoadError> {
@@ -123,12 +137,9 @@ fn examine(leaf: &Certificate, request: &LeafRequest, authority: &Certificate, n
     if now < leaf.not_before {
         return Some(Reason::NotYetValid);
     }
-    // A leaf that lives shorter than that is renewed in its last third, not for ever.
-    let window = (i64::from(RENEW_BEFORE_DAYS) * DAY).min((leaf.not_after - leaf.not_before) / 3);
-    let left = leaf.not_after - now;
-    if left < window {
+    if system_time(now) > Validity::of(leaf).renew_at(OWN_LEAF_WINDOW) {
         return Some(Reason::Expires {
-            days: left.div_euclid(DAY),
+            days: (leaf.not_after - now).div_euclid(DAY),
         });
     }
     let missing = not_covered(leaf, request);
@@ -145,4 +156,33 @@ fn not_covered(leaf: &Certificate, request: &LeafRequest) -> Vec<String> {
         .map(ToString::to_string)
         .chain(addresses.map(ToString::to_string))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_third_of_the_time_is_left_or_the_window_where_that_is_shorter() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let from = SystemTime::UNIX_EPOCH + 20_000 * day;
+        for (days, window, expected) in [
+            (6, Duration::MAX, 4),
+            (90, Duration::MAX, 60),
+            (6, OWN_LEAF_WINDOW, 4),
+            (90, OWN_LEAF_WINDOW, 60),
+            (398, OWN_LEAF_WINDOW, 368),
+        ] {
+            let validity = Validity {
+                not_before: from,
+                not_after: from + days * day,
+            };
+            assert_eq!(validity.renew_at(window), from + expected * day, "{days} days");
+        }
+        let backwards = Validity {
+            not_before: from,
+            not_after: from - day,
+        };
+        assert_eq!(backwards.renew_at(OWN_LEAF_WINDOW), backwards.not_after);
+    }
 }

@@ -30,16 +30,11 @@ pub(crate) fn next_order(
             at: now,
             reason: reason.to_string(),
         },
-        Ok(validity) => {
-            let lifetime = validity
-                .not_after
-                .duration_since(validity.not_before)
-                .unwrap_or_default();
-            NextOrder {
-                at: validity.not_after - lifetime / 3,
-                reason: "a third of its time or less is left".to_owned(),
-            }
-        }
+        Ok(validity) => NextOrder {
+            // However long it lives: a server may be away for weeks, or have run out of orders for this name.
+            at: validity.renew_at(Duration::MAX),
+            reason: "a third of its time or less is left".to_owned(),
+        },
     };
     // Other names are another order: the failures of the last one say nothing about it.
     if let Some(attempt) = attempt.filter(|attempt| attempt.hosts == hosts) {

@@ -5,7 +5,7 @@ use lockgate_config::Address;
 use super::arguments::Format;
 use super::target::Service;
 use crate::failure::Failure;
-use crate::service_manager::{plist, service_unit, socket_unit, windows_service};
+use crate::service_manager::{launchd, service_unit, socket_unit, windows};
 
 /// Where nothing says another.
 const USUAL_PORT: u16 = 443;
@@ -17,9 +17,9 @@ pub(super) fn print(service: &Service<'_>, format: &Format) -> Result<(), Failur
             Some(Address::Tcp { port, .. }) if port != 0 => port,
             _ => USUAL_PORT,
         };
-        print!("{}", plist(&definition, port));
+        print!("{}", launchd(&definition, port));
     } else if format.windows {
-        print!("{}", windows_service(&definition));
+        print!("{}", windows(&definition));
     } else {
         println!("# {}", definition.service_name());
         print!("{}", service_unit(&definition));
