@@ -90,7 +90,7 @@ impl Failure {
     pub(crate) fn report(&self) -> u8 {
         for message in self.messages.iter().flat_map(|message| message.lines()) {
             let line = format!("lockgate: {message}");
-            if !logging::say(&line) {
+            if !logging::write_exit_reason(&line) {
                 eprintln!("{line}");
             }
         }

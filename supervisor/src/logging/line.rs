@@ -9,18 +9,18 @@ use tracing::Level;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-use super::record::Fields;
+use super::fields::Fields;
 
 /// How lines look.
 #[derive(Debug)]
-pub(super) struct Style {
+pub(super) struct LineFormat {
     process: &'static str,
     formatter: Formatter,
     /// `log.fields`
     fields: BTreeMap<String, String>,
 }
 
-impl Style {
+impl LineFormat {
     pub(super) fn new(process: &'static str, formatter: Formatter, fields: &BTreeMap<String, String>) -> Self {
         Self {
             process,
@@ -144,8 +144,8 @@ fn word(value: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn style(formatter: Formatter) -> Style {
-        Style::new("proxy", formatter, &[("environment".into(), "home lab".into())].into())
+    fn style(formatter: Formatter) -> LineFormat {
+        LineFormat::new("proxy", formatter, &[("environment".into(), "home lab".into())].into())
     }
 
     /// What an event looks like, through the real machinery.
@@ -153,7 +153,7 @@ mod tests {
         use std::sync::{Arc, Mutex};
         use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-        struct Catch(Style, Arc<Mutex<String>>);
+        struct Catch(LineFormat, Arc<Mutex<String>>);
         impl<S: tracing::Subscriber> Layer<S> for Catch {
             fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
                 let mut fields = Fields::default();

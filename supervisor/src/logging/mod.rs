@@ -9,6 +9,7 @@
 //! Children inherit stderr, so the three processes write to one place; lines of one process go in pieces that a pipe
 //! takes whole.
 
+mod fields;
 mod file;
 mod levels;
 mod line;
@@ -16,7 +17,6 @@ mod outputs;
 pub(crate) mod panics;
 mod queue;
 mod receipt;
-mod record;
 mod sinks;
 mod system;
 mod writer;
@@ -37,9 +37,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use file::LogFile;
 use levels::targets;
-use line::Style;
-use outputs::{Lines, Outputs, Wanted};
-use queue::Worth;
+use line::LineFormat;
+use outputs::{OutputLayer, Outputs, SinkFilters};
+use queue::Importance;
 use sinks::{Console, Sink};
 pub(crate) use system::DEV_LOG;
 use system::SystemLog;
@@ -61,12 +61,12 @@ impl Logging {
     /// [`Logging::run`].
     pub(crate) fn start(process: &'static str) -> Self {
         let outputs = Outputs {
-            style: Arc::new(RwLock::new(Arc::new(Style::new(
+            line_format: Arc::new(RwLock::new(Arc::new(LineFormat::new(
                 process,
                 Formatter::Text,
                 &BTreeMap::new(),
             )))),
-            wanted: RwLock::new(Arc::new(Wanted {
+            filters: RwLock::new(Arc::new(SinkFilters {
                 console: targets(Level::Info, true),
                 file: None,
                 system: None,
@@ -81,7 +81,7 @@ impl Logging {
             .console
             .change(Box::new(|_| Some(Box::new(console.ok()?) as Box<dyn Sink>)));
         let (filter, handle) = reload::Layer::new(targets(Level::Info, true));
-        let lines = Lines(outputs.clone());
+        let lines = OutputLayer(outputs.clone());
         let logging = Self {
             process,
             outputs,
@@ -97,19 +97,19 @@ impl Logging {
     /// Writes from now on what waits and what comes, on threads of their own: to be called once the process is confined.
     pub(crate) fn run(&self) -> io::Result<()> {
         let Outputs {
-            style,
+            line_format,
             console,
             file,
             system,
             ..
         } = &*self.outputs;
-        let wanted = self.outputs.wanted();
-        console.start(style)?;
-        if wanted.file.is_some() {
-            file.start(style)?;
+        let filters = self.outputs.filters();
+        console.start(line_format)?;
+        if filters.file.is_some() {
+            file.start(line_format)?;
         }
-        if wanted.system.is_some() {
-            system.start(style)?;
+        if filters.system.is_some() {
+            system.start(line_format)?;
         }
         Ok(())
     }
@@ -117,15 +117,15 @@ impl Logging {
     /// Logs as `log` says. `directory`: where files go unless `log.file.directory` is set.
     pub(crate) fn reload(&self, log: &Log, directory: &Path) {
         let outputs = &self.outputs;
-        let style = Style::new(self.process, log.formatter, &log.fields);
-        *outputs.style.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(style);
+        let line_format = LineFormat::new(self.process, log.formatter, &log.fields);
+        *outputs.line_format.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(line_format);
         let file = log.file.as_ref();
-        let wanted = Wanted {
+        let filters = SinkFilters {
             console: targets(log.console, log.access),
             file: file.map(|file| targets(file.level, log.access)),
             system: log.system.map(|level| targets(level, log.access)),
         };
-        *outputs.wanted.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(wanted);
+        *outputs.filters.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(filters);
         let most = [file.map(|file| file.level), log.system].into_iter().flatten();
         let most = most.fold(log.console, Level::max);
         if let Err(error) = self.filter.modify(|filter| *filter = targets(most, log.access)) {
@@ -199,20 +199,20 @@ pub(crate) fn flush() {
     // A process that ends early has not begun to write.
     let _ = logging.run();
     let began = Instant::now();
-    let hurried = logging.outputs.writers().map(|writer| (writer, writer.hurry()));
-    for (writer, number) in hurried {
+    let requested = logging.outputs.writers().map(|writer| (writer, writer.request_flush()));
+    for (writer, number) in requested {
         writer.flush(number, began);
     }
 }
 
 /// Says on stderr why this process ends, after what it has logged; false when nothing is logged here.
-pub(crate) fn say(line: &str) -> bool {
+pub(crate) fn write_exit_reason(line: &str) -> bool {
     let Some(logging) = LOGGING.get() else { return false };
     let line = Line {
         level: tracing::Level::ERROR,
         text: format!("{line}\n"),
         receipt: None,
     };
-    logging.outputs.console.push(Worth::Vital, line);
+    logging.outputs.console.push(Importance::Vital, line);
     true
 }

@@ -8,23 +8,23 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::fields::Fields;
 use super::levels::{ACCESS, AUDIT};
-use super::queue::Worth;
+use super::queue::Importance;
 use super::receipt::Receipt;
-use super::record::Fields;
-use super::writer::{Line, SharedStyle, Writer};
+use super::writer::{Line, SharedFormat, Writer};
 
 /// How lines look and where they go.
 pub(super) struct Outputs {
-    pub(super) style: SharedStyle,
-    pub(super) wanted: RwLock<Arc<Wanted>>,
+    pub(super) line_format: SharedFormat,
+    pub(super) filters: RwLock<Arc<SinkFilters>>,
     pub(super) console: Writer,
     pub(super) file: Writer,
     pub(super) system: Writer,
 }
 
 /// What each sink wants; one that there is not wants nothing.
-pub(super) struct Wanted {
+pub(super) struct SinkFilters {
     pub(super) console: Targets,
     pub(super) file: Option<Targets>,
     pub(super) system: Option<Targets>,
@@ -35,23 +35,23 @@ impl Outputs {
         [&self.console, &self.file, &self.system]
     }
 
-    pub(super) fn wanted(&self) -> Arc<Wanted> {
-        self.wanted.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn filters(&self) -> Arc<SinkFilters> {
+        self.filters.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Gives an event to each sink where its level counts.
     fn write(&self, level: tracing::Level, target: &str, fields: &Fields) {
-        let wanted = self.wanted();
-        let style = self.style.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let filters = self.filters();
+        let line_format = self.line_format.read().unwrap_or_else(PoisonError::into_inner).clone();
         let wants = |targets: &Option<Targets>| {
             let targets = targets.as_ref();
             targets.is_some_and(|targets| targets.would_enable(target, &level))
         };
-        let worth = match target {
-            ACCESS => Worth::Access,
-            AUDIT => Worth::Vital,
-            _ if level == tracing::Level::ERROR => Worth::Vital,
-            _ => Worth::Common,
+        let importance = match target {
+            ACCESS => Importance::Access,
+            AUDIT => Importance::Vital,
+            _ if level == tracing::Level::ERROR => Importance::Vital,
+            _ => Importance::Common,
         };
         let receipt = || (target == AUDIT).then(Receipt::of_this_thread).flatten();
         let line = |text| Line {
@@ -59,27 +59,27 @@ impl Outputs {
             text,
             receipt: receipt(),
         };
-        let (console, file) = (wanted.console.would_enable(target, &level), wants(&wanted.file));
+        let (console, file) = (filters.console.would_enable(target, &level), wants(&filters.file));
         if console || file {
-            let text = style.line(level, target, fields);
+            let text = line_format.line(level, target, fields);
             if console && file {
-                self.file.push(worth, line(text.clone()));
-                self.console.push(worth, line(text));
+                self.file.push(importance, line(text.clone()));
+                self.console.push(importance, line(text));
             } else {
                 let only = if console { &self.console } else { &self.file };
-                only.push(worth, line(text));
+                only.push(importance, line(text));
             }
         }
-        if wants(&wanted.system) {
-            self.system.push(worth, line(style.message(fields)));
+        if wants(&filters.system) {
+            self.system.push(importance, line(line_format.message(fields)));
         }
     }
 }
 
 /// Makes a line of each event, with the fields of the spans that it happened in.
-pub(super) struct Lines(pub(super) Arc<Outputs>);
+pub(super) struct OutputLayer(pub(super) Arc<Outputs>);
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for OutputLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
             let mut fields = Fields::default();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// What a line is worth when there is no room for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Worth {
+pub(super) enum Importance {
     /// One line a request.
     Access,
     /// What is neither of the others.
@@ -15,13 +15,13 @@ pub(super) enum Worth {
 
 /// How many lines were lost, by what they were worth.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lost {
+pub(super) struct LostLines {
     pub(super) access: u64,
     pub(super) common: u64,
     pub(super) vital: u64,
 }
 
-impl Lost {
+impl LostLines {
     /// Of them all.
     pub(super) fn sum(self) -> u64 {
         self.access + self.common + self.vital
@@ -46,7 +46,7 @@ pub(super) struct Queue<T> {
     next: u64,
     capacity: usize,
     /// Since lost lines were told of last.
-    lost: Lost,
+    lost: LostLines,
     /// The number of the first of them.
     gap: Option<u64>,
 }
@@ -75,19 +75,19 @@ impl<T> Queue<T> {
             waiting: [empty(), empty(), empty()],
             next: 0,
             capacity,
-            lost: Lost::default(),
+            lost: LostLines::default(),
             gap: None,
         }
     }
 
     /// Adds an item of `size` bytes; where there is no room, the newest of the least important ones are lost for it, or
     /// it is lost itself.
-    pub(super) fn push(&mut self, worth: Worth, size: usize, item: T) {
+    pub(super) fn push(&mut self, importance: Importance, size: usize, item: T) {
         let number = self.number();
-        let class = worth as usize;
+        let class = importance as usize;
         let kept: usize = self.waiting[class..].iter().map(|waiting| waiting.size).sum();
         if kept + size > self.capacity {
-            return self.lose(worth, number);
+            return self.lose(importance, number);
         }
         while self.size() + size > self.capacity {
             self.drop_least();
@@ -99,7 +99,7 @@ impl<T> Queue<T> {
     pub(super) fn push_always(&mut self, item: T) {
         let number = self.number();
         let size = 0;
-        self.add(Worth::Vital as usize, Numbered { number, size, item });
+        self.add(Importance::Vital as usize, Numbered { number, size, item });
     }
 
     /// What comes next; a gap at the very end only when `tell_at_end`.
@@ -115,28 +115,28 @@ impl<T> Queue<T> {
     }
 
     /// The oldest item.
-    pub(super) fn pop(&mut self) -> Option<(Worth, T)> {
+    pub(super) fn pop(&mut self) -> Option<(Importance, T)> {
         let class = self.first_class()?;
         let waiting = &mut self.waiting[class];
         let first = waiting.items.pop_front()?;
         waiting.size -= first.size;
-        let worth = [Worth::Access, Worth::Common, Worth::Vital][class];
-        Some((worth, first.item))
+        let importance = [Importance::Access, Importance::Common, Importance::Vital][class];
+        Some((importance, first.item))
     }
 
     /// What was lost since this was asked last; the gap is closed.
-    pub(super) fn take_lost(&mut self) -> Lost {
+    pub(super) fn take_lost(&mut self) -> LostLines {
         self.gap = None;
         std::mem::take(&mut self.lost)
     }
 
     /// A line that had been popped was lost.
-    pub(super) fn lose_popped(&mut self, worth: Worth) {
-        self.lose(worth, 0);
+    pub(super) fn lose_popped(&mut self, importance: Importance) {
+        self.lose(importance, 0);
     }
 
     /// What [`Queue::take_lost`] gave could not be told.
-    pub(super) fn put_back(&mut self, lost: Lost) {
+    pub(super) fn put_back(&mut self, lost: LostLines) {
         self.lost.access += lost.access;
         self.lost.common += lost.common;
         self.lost.vital += lost.vital;
@@ -173,21 +173,21 @@ impl<T> Queue<T> {
         self.waiting[class].items.push_back(item);
     }
 
-    fn lose(&mut self, worth: Worth, number: u64) {
-        match worth {
-            Worth::Access => self.lost.access += 1,
-            Worth::Common => self.lost.common += 1,
-            Worth::Vital => self.lost.vital += 1,
+    fn lose(&mut self, importance: Importance, number: u64) {
+        match importance {
+            Importance::Access => self.lost.access += 1,
+            Importance::Common => self.lost.common += 1,
+            Importance::Vital => self.lost.vital += 1,
         }
         self.gap = Some(self.gap.map_or(number, |gap| gap.min(number)));
     }
 
     fn drop_least(&mut self) {
-        for worth in [Worth::Access, Worth::Common] {
-            let waiting = &mut self.waiting[worth as usize];
+        for importance in [Importance::Access, Importance::Common] {
+            let waiting = &mut self.waiting[importance as usize];
             if let Some(last) = waiting.items.pop_back() {
                 waiting.size -= last.size;
-                return self.lose(worth, last.number);
+                return self.lose(importance, last.number);
             }
         }
     }
@@ -204,7 +204,7 @@ impl<T> Queue<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::Worth::{Access, Common, Vital};
+    use super::Importance::{Access, Common, Vital};
     use super::*;
 
     /// Everything that comes out: items, and numbers of lost lines.
@@ -227,8 +227,8 @@ mod tests {
     #[test]
     fn what_fits_comes_out_in_order_whatever_it_is_worth() {
         let mut queue = Queue::new(5);
-        for (worth, item) in [(Access, "a"), (Vital, "b"), (Access, "c"), (Common, "d"), (Vital, "e")] {
-            queue.push(worth, 1, item);
+        for (importance, item) in [(Access, "a"), (Vital, "b"), (Access, "c"), (Common, "d"), (Vital, "e")] {
+            queue.push(importance, 1, item);
         }
         assert_eq!(queue.missing(), 0);
         assert_eq!(drain(&mut queue), ["a", "b", "c", "d", "e"]);
@@ -251,8 +251,8 @@ mod tests {
     #[test]
     fn errors_and_audit_lines_are_the_last_to_be_lost() {
         let mut queue = Queue::new(4);
-        for (worth, item) in [(Access, "a"), (Common, "b"), (Access, "c"), (Access, "d")] {
-            queue.push(worth, 1, item);
+        for (importance, item) in [(Access, "a"), (Common, "b"), (Access, "c"), (Access, "d")] {
+            queue.push(importance, 1, item);
         }
         queue.push(Vital, 2, "error");
         queue.push(Common, 1, "x");

@@ -15,11 +15,11 @@ const RECEIPT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(super) struct Receipt {
     taken: UnboundedSender<()>,
-    line: Arc<Line>,
+    line: Arc<PendingLine>,
 }
 
 #[derive(Debug, Default)]
-struct Line {
+struct PendingLine {
     /// Some sink was asked to take it.
     is_wanted: AtomicBool,
     /// Nobody waits any more: what has not been written shall not be.
@@ -53,7 +53,7 @@ impl Receipt {
 /// Withdraws the line unless it has been taken.
 struct Wait {
     taken: UnboundedReceiver<()>,
-    line: Arc<Line>,
+    line: Arc<PendingLine>,
     is_taken: bool,
 }
 
@@ -66,7 +66,7 @@ impl Drop for Wait {
 /// Calls `log`, which logs one line; resolves to whether a sink has taken it, or none wants it.
 pub(super) fn confirmed(log: &dyn Fn()) -> impl Future<Output = bool> + Send + 'static {
     let (sender, taken) = unbounded_channel();
-    let line = Arc::new(Line::default());
+    let line = Arc::new(PendingLine::default());
     let receipt = Receipt {
         taken: sender,
         line: line.clone(),

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use tracing::Level;
 
-use super::line::Style;
-use super::queue::{Lost, Next, Queue, Worth};
+use super::fields::Fields;
+use super::line::LineFormat;
+use super::queue::{Importance, LostLines, Next, Queue};
 use super::receipt::Receipt;
-use super::record::Fields;
 use super::sinks::Sink;
 
 /// What may wait, in bytes.
@@ -44,10 +44,10 @@ pub(super) struct Line {
 }
 
 /// Gives the sink in force from now on, from the one before.
-pub(super) type Change = Box<dyn FnOnce(Option<Box<dyn Sink>>) -> Option<Box<dyn Sink>> + Send>;
+pub(super) type SinkChange = Box<dyn FnOnce(Option<Box<dyn Sink>>) -> Option<Box<dyn Sink>> + Send>;
 
 /// How lines look; a reload changes it.
-pub(super) type SharedStyle = Arc<RwLock<Arc<Style>>>;
+pub(super) type SharedFormat = Arc<RwLock<Arc<LineFormat>>>;
 
 /// The way to one sink.
 #[derive(Clone)]
@@ -75,20 +75,20 @@ struct State {
 
 enum Item {
     Line(Line),
-    Change(Change),
+    Change(SinkChange),
 }
 
 /// What the thread does in one go.
 enum Work {
     Write(Batch),
-    Change(Change),
+    Change(SinkChange),
 }
 
 #[derive(Default)]
 struct Batch {
-    lines: Vec<(Worth, Line)>,
+    lines: Vec<(Importance, Line)>,
     /// What is told of first.
-    lost: Option<Lost>,
+    lost: Option<LostLines>,
 }
 
 impl Batch {
@@ -123,30 +123,30 @@ impl Writer {
     }
 
     /// Never waits.
-    pub(super) fn push(&self, worth: Worth, line: Line) {
+    pub(super) fn push(&self, importance: Importance, line: Line) {
         let mut state = self.shared.lock();
         let size = line.text.len() + OVERHEAD;
-        state.queue.push(worth, size, Item::Line(line));
-        self.shared.wake(&mut state, worth > Worth::Access);
+        state.queue.push(importance, size, Item::Line(line));
+        self.shared.wake(&mut state, importance > Importance::Access);
     }
 
     /// Changes the sink, after the lines that wait have been written to the one before.
-    pub(super) fn change(&self, change: Change) {
+    pub(super) fn change(&self, change: SinkChange) {
         let mut state = self.shared.lock();
         state.queue.push_always(Item::Change(change));
         self.shared.wake(&mut state, true);
     }
 
     /// Starts the thread, unless it runs. It hears no signal, and what its process may not do, it may not either.
-    pub(super) fn start(&self, style: &SharedStyle) -> io::Result<()> {
+    pub(super) fn start(&self, line_format: &SharedFormat) -> io::Result<()> {
         let mut state = self.shared.lock();
         if state.is_running {
             return Ok(());
         }
-        let (name, shared, style) = (self.name, self.shared.clone(), style.clone());
+        let (name, shared, line_format) = (self.name, self.shared.clone(), line_format.clone());
         let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
         let thread = std::thread::Builder::new().name(name.to_owned());
-        let started = thread.spawn(move || write_forever(name, &shared, &style));
+        let started = thread.spawn(move || write_forever(name, &shared, &line_format));
         before.thread_set_mask()?;
         started?;
         state.is_running = true;
@@ -158,7 +158,7 @@ impl Writer {
     }
 
     /// What [`Writer::flush`] waits for.
-    pub(super) fn hurry(&self) -> u64 {
+    pub(super) fn request_flush(&self) -> u64 {
         let mut state = self.shared.lock();
         self.shared.wake(&mut state, true);
         state.queue.next()
@@ -230,10 +230,10 @@ impl State {
                 }
                 Some(Next::Item(Item::Line(line))) if batch.lines.is_empty() || size + line.text.len() <= BATCH => {
                     size += line.text.len();
-                    if let Some((worth, Item::Line(line))) = self.queue.pop()
+                    if let Some((importance, Item::Line(line))) = self.queue.pop()
                         && !line.is_withdrawn()
                     {
-                        batch.lines.push((worth, line));
+                        batch.lines.push((importance, line));
                     }
                 }
                 _ => return Work::Write(batch),
@@ -250,7 +250,7 @@ impl State {
                 .for_each(Receipt::confirm),
             Ok(false) => {}
             Err(_) => {
-                lines.for_each(|(worth, _)| self.queue.lose_popped(*worth));
+                lines.for_each(|(importance, _)| self.queue.lose_popped(*importance));
                 if let Some(lost) = batch.lost {
                     self.queue.put_back(lost);
                 }
@@ -265,7 +265,7 @@ impl Line {
     }
 }
 
-fn write_forever(name: &'static str, shared: &Shared, style: &SharedStyle) {
+fn write_forever(name: &'static str, shared: &Shared, line_format: &SharedFormat) {
     let mut sink: Option<Box<dyn Sink>> = None;
     // A sink that fails is tried again when there is a line for it, not again and again.
     let mut is_broken = false;
@@ -278,7 +278,7 @@ fn write_forever(name: &'static str, shared: &Shared, style: &SharedStyle) {
             }
             Work::Write(batch) if batch.is_empty() => {}
             Work::Write(batch) => {
-                let written = write(sink.as_deref_mut(), &batch, style);
+                let written = write(sink.as_deref_mut(), &batch, line_format);
                 shared.lock().settle(batch, &written);
                 let was_broken = mem::replace(&mut is_broken, written.is_err());
                 if let Err(error) = written
@@ -295,17 +295,17 @@ fn write_forever(name: &'static str, shared: &Shared, style: &SharedStyle) {
 }
 
 /// Whether somebody has taken it; an error when it is lost.
-fn write(sink: Option<&mut (dyn Sink + 'static)>, batch: &Batch, style: &SharedStyle) -> io::Result<bool> {
+fn write(sink: Option<&mut (dyn Sink + 'static)>, batch: &Batch, line_format: &SharedFormat) -> io::Result<bool> {
     let sink = sink.ok_or(io::ErrorKind::NotConnected)?;
-    let told = batch.lost.map(|lost| tell(lost, sink.has_own_time(), style));
+    let told = batch.lost.map(|lost| tell(lost, sink.has_own_time(), line_format));
     let lines = batch.lines.iter().map(|(_, line)| (line.level, line.text.as_str()));
     let told = told.as_deref().map(|text| (Level::WARN, text));
     sink.write(&told.into_iter().chain(lines).collect::<Vec<_>>())
 }
 
 /// The line that tells of those that are missing.
-fn tell(lost: Lost, has_own_time: bool, style: &SharedStyle) -> String {
-    let style = style.read().unwrap_or_else(PoisonError::into_inner).clone();
+fn tell(lost: LostLines, has_own_time: bool, line_format: &SharedFormat) -> String {
+    let line_format = line_format.read().unwrap_or_else(PoisonError::into_inner).clone();
     let lines = lost.sum();
     let fields = Fields::new(
         format!("{lines} lines of this log were lost here, it did not take them"),
@@ -316,9 +316,9 @@ fn tell(lost: Lost, has_own_time: bool, style: &SharedStyle) -> String {
         ],
     );
     if has_own_time {
-        style.message(&fields)
+        line_format.message(&fields)
     } else {
-        style.line(Level::WARN, "lockgate::logging", &fields)
+        line_format.line(Level::WARN, "lockgate::logging", &fields)
     }
 }
 

@@ -62,14 +62,14 @@ impl Reader {
 }
 
 fn writer(capacity: usize) -> (Writer, Reader) {
-    let style: SharedStyle = Arc::new(RwLock::new(Arc::new(Style::new(
+    let line_format: SharedFormat = Arc::new(RwLock::new(Arc::new(LineFormat::new(
         "test",
         Formatter::Text,
         &BTreeMap::new(),
     ))));
     let writer = Writer::with_capacity("log.test", capacity);
     let reader = follow(&writer);
-    writer.start(&style).unwrap();
+    writer.start(&line_format).unwrap();
     (writer, reader)
 }
 
@@ -85,17 +85,17 @@ fn follow(writer: &Writer) -> Reader {
     }
 }
 
-fn push(writer: &Writer, worth: Worth, text: &str) {
+fn push(writer: &Writer, importance: Importance, text: &str) {
     let line = Line {
         level: Level::INFO,
         text: text.to_owned(),
         receipt: Receipt::of_this_thread(),
     };
-    writer.push(worth, line);
+    writer.push(importance, line);
 }
 
 fn numbered(writer: &Writer, numbers: std::ops::Range<usize>) {
-    numbers.for_each(|number| push(writer, Worth::Access, &number.to_string()));
+    numbers.for_each(|number| push(writer, Importance::Access, &number.to_string()));
 }
 
 fn eventually(mut is_so: impl FnMut() -> bool) {
@@ -109,11 +109,11 @@ fn eventually(mut is_so: impl FnMut() -> bool) {
 #[test]
 fn lines_beyond_what_may_wait_are_counted_and_told_of_when_it_flows_again() {
     let (writer, reader) = writer(10 * (OVERHEAD + 4));
-    push(&writer, Worth::Vital, "blocked");
+    push(&writer, Importance::Vital, "blocked");
     assert_eq!(reader.begun(), ["blocked"]);
     // Nothing of this waits for the reader.
     numbered(&writer, 1000..1100);
-    push(&writer, Worth::Vital, "dire");
+    push(&writer, Importance::Vital, "dire");
     assert_eq!(writer.missing(), 91, "ten wait, one of them went for the error");
     reader.answers.send(Ok(true)).unwrap();
     let mut lines = reader.take_until("dire");
@@ -130,7 +130,7 @@ fn lines_beyond_what_may_wait_are_counted_and_told_of_when_it_flows_again() {
     );
     assert_eq!(lines[told..], ["dire"]);
     assert_eq!((told, writer.missing()), (9, 0));
-    push(&writer, Worth::Vital, "after");
+    push(&writer, Importance::Vital, "after");
     assert_eq!(reader.take(), ["after"], "told once");
 }
 
@@ -138,10 +138,10 @@ fn lines_beyond_what_may_wait_are_counted_and_told_of_when_it_flows_again() {
 fn lines_are_written_together_and_never_more_than_a_pipe_takes_at_once() {
     let (writer, reader) = writer(CAPACITY);
     let long = "x".repeat(BATCH / 4);
-    push(&writer, Worth::Vital, "blocked");
+    push(&writer, Importance::Vital, "blocked");
     reader.begun();
-    (0..9).for_each(|_| push(&writer, Worth::Access, &long));
-    push(&writer, Worth::Access, &"y".repeat(3 * BATCH));
+    (0..9).for_each(|_| push(&writer, Importance::Access, &long));
+    push(&writer, Importance::Access, &"y".repeat(3 * BATCH));
     reader.answers.send(Ok(true)).unwrap();
     let sizes: Vec<usize> = (0..4).map(|_| reader.take().concat().len()).collect();
     assert_eq!(sizes, [BATCH, BATCH, BATCH / 4, 3 * BATCH]);
@@ -151,13 +151,13 @@ fn lines_are_written_together_and_never_more_than_a_pipe_takes_at_once() {
 fn a_sink_that_fails_is_tried_with_the_next_line_and_what_was_lost_is_told_of() {
     let (writer, reader) = writer(CAPACITY);
     let full = || Err(io::ErrorKind::StorageFull.into());
-    push(&writer, Worth::Vital, "a");
+    push(&writer, Importance::Vital, "a");
     assert_eq!(reader.answer(full()), ["a"]);
-    push(&writer, Worth::Vital, "b");
+    push(&writer, Importance::Vital, "b");
     let lines = reader.answer(full());
     assert!(lines[0].starts_with("1 lines") && lines[1] == "b", "{lines:?}");
     eventually(|| writer.missing() == 2);
-    push(&writer, Worth::Access, "c");
+    push(&writer, Importance::Access, "c");
     let lines = reader.take();
     assert!(lines[0].starts_with("2 lines") && lines[1] == "c", "{lines:?}");
 }
@@ -165,11 +165,11 @@ fn a_sink_that_fails_is_tried_with_the_next_line_and_what_was_lost_is_told_of() 
 #[test]
 fn a_change_comes_after_the_lines_before_it() {
     let (writer, first) = writer(CAPACITY);
-    push(&writer, Worth::Vital, "blocked");
+    push(&writer, Importance::Vital, "blocked");
     first.begun();
-    push(&writer, Worth::Access, "of the first");
+    push(&writer, Importance::Access, "of the first");
     let second = follow(&writer);
-    push(&writer, Worth::Access, "of the second");
+    push(&writer, Importance::Access, "of the second");
     first.answers.send(Ok(true)).unwrap();
     assert_eq!(first.take(), ["of the first"]);
     assert_eq!(second.take(), ["of the second"]);
@@ -180,13 +180,13 @@ fn a_flush_waits_for_what_waits_and_not_for_what_stands_still() {
     let (writer, reader) = writer(CAPACITY);
     numbered(&writer, 0..100);
     let reading = std::thread::spawn(move || (reader.take_until("99"), reader));
-    writer.flush(writer.hurry(), Instant::now());
+    writer.flush(writer.request_flush(), Instant::now());
     let (lines, reader) = reading.join().unwrap();
     assert_eq!(lines.len(), 100);
 
-    push(&writer, Worth::Access, "blocked");
+    push(&writer, Importance::Access, "blocked");
     let began = Instant::now();
-    writer.flush(writer.hurry(), began);
+    writer.flush(writer.request_flush(), began);
     assert!(began.elapsed() >= NO_PROGRESS && began.elapsed() < LONGEST_FLUSH);
     drop(reader);
 }
@@ -194,17 +194,17 @@ fn a_flush_waits_for_what_waits_and_not_for_what_stands_still() {
 #[tokio::test]
 async fn who_waits_for_a_line_hears_that_it_was_taken_or_lost_or_that_nobody_wants_it() {
     let (writer, reader) = writer(OVERHEAD + 10);
-    let audited = confirmed(&|| push(&writer, Worth::Vital, "taken"));
+    let audited = confirmed(&|| push(&writer, Importance::Vital, "taken"));
     reader.take();
     assert!(audited.await);
-    let audited = confirmed(&|| push(&writer, Worth::Vital, "failed"));
+    let audited = confirmed(&|| push(&writer, Importance::Vital, "failed"));
     reader.answer(Err(io::ErrorKind::StorageFull.into()));
     assert!(!audited.await);
     // A sink that nobody reads, such as a system's log without a daemon.
-    let audited = confirmed(&|| push(&writer, Worth::Vital, "unread"));
+    let audited = confirmed(&|| push(&writer, Importance::Vital, "unread"));
     reader.answer(Ok(false));
     assert!(!audited.await);
-    let audited = confirmed(&|| push(&writer, Worth::Vital, &"too long".repeat(10)));
+    let audited = confirmed(&|| push(&writer, Importance::Vital, &"too long".repeat(10)));
     assert!(!audited.await);
     assert!(confirmed(&|| ()).await);
 }
@@ -212,12 +212,12 @@ async fn who_waits_for_a_line_hears_that_it_was_taken_or_lost_or_that_nobody_wan
 #[tokio::test(start_paused = true)]
 async fn a_line_that_nobody_waits_for_any_more_is_not_written() {
     let (writer, reader) = writer(CAPACITY);
-    push(&writer, Worth::Vital, "blocked");
+    push(&writer, Importance::Vital, "blocked");
     reader.begun();
     // Five seconds, on a clock that does not wait.
-    assert!(!confirmed(&|| push(&writer, Worth::Vital, "removing a")).await);
-    drop(confirmed(&|| push(&writer, Worth::Vital, "removing b")));
-    push(&writer, Worth::Vital, "after");
+    assert!(!confirmed(&|| push(&writer, Importance::Vital, "removing a")).await);
+    drop(confirmed(&|| push(&writer, Importance::Vital, "removing b")));
+    push(&writer, Importance::Vital, "after");
     reader.answers.send(Ok(true)).unwrap();
     assert_eq!(reader.take(), ["after"]);
     assert_eq!(writer.missing(), 0);
@@ -226,11 +226,11 @@ async fn a_line_that_nobody_waits_for_any_more_is_not_written() {
 #[tokio::test]
 async fn one_sink_that_takes_a_line_is_enough_and_the_others_get_it_too() {
     let ((first, quick), (second, slow)) = (writer(CAPACITY), writer(CAPACITY));
-    push(&second, Worth::Vital, "blocked");
+    push(&second, Importance::Vital, "blocked");
     slow.begun();
     let audited = confirmed(&|| {
-        push(&first, Worth::Vital, "removing");
-        push(&second, Worth::Vital, "removing");
+        push(&first, Importance::Vital, "removing");
+        push(&second, Importance::Vital, "removing");
     });
     assert_eq!(quick.take(), ["removing"]);
     assert!(audited.await);
