@@ -1,4 +1,4 @@
-//! The account at the ACME server: made once, with its key kept in the place.
+//! The account at the ACME server: made once, its key kept in the store.
 
 use instant_acme::{Account, AccountCredentials, Error, NewAccount};
 use lockgate_files::WriteError;
@@ -9,22 +9,18 @@ use super::store::AcmeStore;
 /// Why there is no account.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AccountError {
-    /// The server.
     #[error("the account: {0}")]
     Acme(#[from] Error),
-    /// The file that is there.
     #[error("{}: not understood: {source}; move it away for a new account", .path.display())]
     Malformed {
         path: std::path::PathBuf,
         source: serde_json::Error,
     },
-    /// The file.
     #[error("{}: {source}", .path.display())]
     Read {
         path: std::path::PathBuf,
         source: std::io::Error,
     },
-    /// The new file.
     #[error(transparent)]
     Write(#[from] WriteError),
 }

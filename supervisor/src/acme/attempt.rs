@@ -1,4 +1,4 @@
-//! What was tried last, kept over restarts: a registry that is started again and again must not order each time.
+//! The last attempt to order, kept on disk: a registry that restarts in a loop must not order each time.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,20 +12,19 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(6 * 60 * 60);
 /// An attempt that has not made a certificate, or not yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Attempt {
-    /// For these names.
     pub(crate) hosts: Vec<String>,
     /// How many failed in a row, with this one.
     pub(crate) failures: u32,
     /// Seconds since 1970, UTC.
     pub(crate) began: u64,
-    /// The next one does not begin before; seconds since 1970.
+    /// When the next attempt may begin; seconds since 1970, UTC.
     pub(crate) not_before: u64,
-    /// Why it failed.
     pub(crate) problem: String,
 }
 
 impl Attempt {
-    /// One that begins at `now`, after `previous` for the same names. `jitter`, of 255, spreads those who fail together.
+    /// Begins an attempt at `now`, after `previous` for the same names. `jitter`, out of 255, spreads the retries of many
+    /// registries that failed at the same time.
     pub(crate) fn begin(previous: Option<Self>, hosts: &[String], now: SystemTime, jitter: u8) -> Self {
         let failures = previous
             .filter(|previous| previous.hosts == hosts)
@@ -40,7 +39,7 @@ impl Attempt {
         }
     }
 
-    /// It failed. A server may say how long to leave it alone.
+    /// Records a failure. `retry_after` is when the server wants to be asked again, if it said so.
     #[must_use]
     pub(crate) fn failed(mut self, problem: String, retry_after: Option<SystemTime>) -> Self {
         self.problem = problem;
@@ -48,7 +47,6 @@ impl Attempt {
         self
     }
 
-    /// When the next one may begin.
     pub(crate) fn next(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.not_before)
     }

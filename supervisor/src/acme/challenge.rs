@@ -1,4 +1,4 @@
-//! How a host name is proven: which challenge, and its answer where the proxy finds it.
+//! How a host name is proven: the choice of a challenge, and its answer where the proxy finds it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use instant_acme::{ChallengeType, KeyAuthorization};
 use lockgate_certs::challenge;
 use lockgate_files::UidGid;
 
-/// The two kinds that a registry can answer by itself.
+/// The challenges that a registry can answer by itself (RFC 8555 section 8.3, RFC 8737).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChallengeKind {
     /// HTTP-01: a file on port 80.
@@ -34,8 +34,8 @@ impl fmt::Display for ChallengeKind {
     }
 }
 
-/// What to try, the best first. `port` is that of the TLS listener; `plain`: whether there is a plain one
-/// (`http.redirecthttps`). What a router makes of the ports nobody knows here, so after a failure the other comes first.
+/// The challenges to try, the preferred one first. `port` is that of the TLS listener; `plain`: whether there is a plain
+/// one (`http.redirecthttps`). A router may map ports in ways that are unknown here, so each failure swaps the order.
 pub(super) fn preference(port: u16, plain: bool, failures: u32) -> Vec<ChallengeKind> {
     let mut kinds = match (plain, port) {
         (false, _) => return vec![ChallengeKind::TlsAlpn],
@@ -48,7 +48,7 @@ pub(super) fn preference(port: u16, plain: bool, failures: u32) -> Vec<Challenge
     kinds
 }
 
-/// Puts answers up, and takes them all down when it is dropped.
+/// Answers challenges, and removes all answers when it is dropped.
 #[derive(Debug)]
 pub(super) struct ChallengeResponder {
     directory: PathBuf,
@@ -56,7 +56,7 @@ pub(super) struct ChallengeResponder {
 }
 
 impl ChallengeResponder {
-    /// In `directory`, emptied of what a crash left; keys are `owner`'s.
+    /// Answers in `directory`, which is emptied first: a crash may have left something. Keys belong to `owner`.
     pub(super) fn new(directory: &Path, owner: Option<UidGid>) -> Self {
         let responder = Self {
             directory: directory.to_owned(),

@@ -1,4 +1,4 @@
-//! From the place to where the proxy reads: `tls/registry.crt` and `.key` below the home.
+//! Copies the certificate from the store to where the proxy reads it: `tls/registry.crt` and `.key` below the home.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -14,34 +14,31 @@ use crate::os::ownership::make_directories;
 /// Why the proxy has no certificate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LeafError {
-    /// A name that a certificate cannot hold.
     #[error("http.tls.letsencrypt.hosts: {0}")]
     HostName(#[from] HostNameError),
-    /// The one in the meantime.
+    /// The self-signed certificate of the meantime.
     #[error(transparent)]
     Issue(#[from] IssueError),
-    /// What is kept.
     #[error("{}: cannot be read: {source}", .path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    /// The files.
     #[error(transparent)]
     Write(#[from] WriteError),
 }
 
-/// What the proxy shows from now on.
+/// Which certificate the proxy serves from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServedLeaf {
-    /// The one that was ordered, and was there already.
+    /// The ordered one, which was there already.
     Kept,
-    /// The one that was ordered, newly put there.
+    /// The ordered one, which was copied now.
     New,
-    /// One that was there before, from elsewhere or for other names.
+    /// An earlier one, from elsewhere or for other names.
     Earlier,
-    /// One of our own making that nobody trusts: there is no better one yet.
+    /// A self-signed one that nobody trusts, until there is a better one.
     SelfSigned,
 }
 
-/// Sees to it that the proxy has a certificate, the ordered one as soon as there is one. Its key is `owner`'s.
+/// Gives the proxy a certificate, the ordered one as soon as there is one. Its key belongs to `owner`.
 pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<UidGid>) -> Result<ServedLeaf, LeafError> {
     let shown = Pair {
         certificate: home.leaf_certificate(),
@@ -66,7 +63,8 @@ pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<UidGid>) -> Result<
     Ok(ServedLeaf::SelfSigned)
 }
 
-/// The proxy takes up a change by itself; between the two writes the pair does not fit, and it keeps the old one.
+/// Copies the ordered pair. The proxy notices by itself; between the two writes the files do not match, and it keeps the
+/// old ones.
 fn install(ordered: &Pair, shown: &Pair, owner: Option<UidGid>) -> Result<ServedLeaf, LeafError> {
     let text = std::fs::read_to_string(&ordered.certificate).map_err(|source| LeafError::Read {
         path: ordered.certificate.clone(),
@@ -82,7 +80,7 @@ fn install(ordered: &Pair, shown: &Pair, owner: Option<UidGid>) -> Result<Served
     Ok(ServedLeaf::New)
 }
 
-/// Key and chain of what [`super::order`] made.
+/// Splits what [`super::order`] made into key and chain.
 fn split_key_and_chain(text: &str) -> (&str, &str) {
     text.split_at(text.find("-----BEGIN CERTIFICATE-----").unwrap_or(text.len()))
 }

@@ -14,21 +14,21 @@ use super::error_chain::explain;
 use super::http::AcmeHttpClient;
 use super::store::AcmeStore;
 
-/// How long the server may take to look at the answers, and to sign.
+/// How long the server may take to validate the challenges, and to sign.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// RFC 8555 section 6.7.
+/// The error type of RFC 8555 section 6.7 for an account that the server has forgotten.
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
-/// What to order, and how.
+/// One order: names, account and challenges.
 pub(super) struct OrderRequest<'a> {
     pub(super) store: &'a AcmeStore,
-    /// The directory's URL.
+    /// The URL of the server's directory (RFC 8555 section 7.1.1).
     pub(super) directory: &'a str,
     /// Empty when there is none.
     pub(super) email: &'a str,
     pub(super) hosts: &'a [String],
-    /// The best first.
+    /// Challenges to try, the preferred one first.
     pub(super) kinds: &'a [ChallengeKind],
     pub(super) responder: &'a ChallengeResponder,
 }
@@ -36,19 +36,16 @@ pub(super) struct OrderRequest<'a> {
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrderError {
-    /// The account.
     #[error("{}", explain(.0))]
     Account(#[from] AccountError),
-    /// A step that the server refused, or that it was not reached for.
+    /// The server refused a step, or could not be reached.
     #[error("{what}: {}", explain(.source))]
     Acme { what: &'static str, source: Error },
-    /// Names that could not be proven, each with the server's reason.
+    /// Names that the server could not validate, each with its reason.
     #[error("{0}")]
     Unproven(String),
-    /// No challenge that can be answered here.
     #[error("{host}: the server offers none of the challenges that can be answered here ({tried})")]
     NoChallenge { host: String, tried: String },
-    /// An answer that could not be put up.
     #[error("{host}: the challenge cannot be answered: {source}")]
     Answer { host: String, source: ChallengeError },
     /// The order has an unexpected state.
@@ -56,7 +53,7 @@ pub(crate) enum OrderError {
     State(OrderStatus),
 }
 
-/// Orders; gives the key and the chain as one PEM text.
+/// Orders a certificate; returns its key and chain as one PEM text.
 pub(super) async fn order(http: &AcmeHttpClient, request: &OrderRequest<'_>) -> Result<String, OrderError> {
     let account = account::account(http, request.store, request.directory, request.email).await?;
     let mut order = match begin(&account, request.hosts).await {
@@ -138,7 +135,7 @@ async fn answer(mut authorization: AuthorizationHandle<'_>, request: &OrderReque
         .map_err(|source| failed("a challenge was not taken", source))
 }
 
-/// What the server says of each challenge that failed.
+/// The server's reason for each challenge that failed.
 async fn unproven(order: &mut Order) -> Vec<String> {
     let mut reasons = Vec::new();
     let mut authorizations = order.authorizations();

@@ -1,4 +1,4 @@
-//! Which authorities the ACME server's own certificate may come from.
+//! The authorities that are trusted for the ACME server's own certificate.
 
 use rustls::RootCertStore;
 

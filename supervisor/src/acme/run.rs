@@ -1,4 +1,4 @@
-//! The process: `lockgate acme`, a child of the supervisor for one order.
+//! The process `lockgate acme`, a child of the supervisor for one order.
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -20,37 +20,28 @@ pub(crate) const ORDER_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// Why there is no new certificate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AcmeError {
-    /// Nothing is to be ordered.
     #[error("http.tls.letsencrypt is not set")]
     NotConfigured,
-    /// A file of the place.
     #[error("http.tls.letsencrypt.cachefile: {0}")]
     Write(#[from] WriteError),
-    /// The same.
     #[error("http.tls.letsencrypt.cachefile: {0}")]
     Store(#[source] io::Error),
-    /// The system.
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
-    /// TLS to the server.
     #[error("TLS to the ACME server: {0}")]
     Tls(#[from] rustls::Error),
-    /// The order.
     #[error(transparent)]
     Order(#[from] OrderError),
-    /// It took too long.
     #[error("no certificate within {} s", ORDER_TIMEOUT.as_secs())]
     TimedOut,
-    /// What the server sent.
     #[error("the certificate that the server made: {0}")]
     Unusable(Reason),
-    /// Somebody stopped it.
     #[error("stopped")]
     Stopped,
 }
 
-/// Orders a certificate and keeps it in its place. `port` is that of the TLS listener. An attempt counts from before the
-/// first request to the server; being told to stop undoes that.
+/// Orders a certificate and keeps it in the store. `port` is that of the TLS listener. The attempt is recorded before the
+/// first request to the server, and undone if this process is told to stop.
 pub(crate) fn run(config: &Config, home: &Home, port: u16, reader: Option<UidGid>) -> Result<(), AcmeError> {
     let tls = config.http.tls.as_ref();
     let acme = tls.and_then(Tls::acme).ok_or(AcmeError::NotConfigured)?;
@@ -85,7 +76,7 @@ pub(crate) fn run(config: &Config, home: &Home, port: u16, reader: Option<UidGid
     ordered
 }
 
-/// What the order runs on.
+/// The async runtime of an order, and the signals that end it.
 struct OrderRuntime {
     runtime: Runtime,
     terminated: Signal,
@@ -93,7 +84,7 @@ struct OrderRuntime {
 }
 
 impl OrderRuntime {
-    /// From now on, being told to stop is heard.
+    /// Starts the runtime. From now on SIGTERM and SIGINT end the order instead of the process.
     fn start() -> Result<Self, AcmeError> {
         let system = |what| move |source| AcmeError::System { what, source };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -123,7 +114,7 @@ impl OrderRuntime {
     }
 }
 
-/// The present certificate is only replaced by one that can be shown.
+/// Replaces the present certificate, if the new one can be served.
 fn keep(store: &AcmeStore, hosts: &[String], pem: &str) -> Result<(), AcmeError> {
     let staged = store.stage_certificate(pem)?;
     let pair = Pair {
@@ -137,7 +128,7 @@ fn keep(store: &AcmeStore, hosts: &[String], pem: &str) -> Result<(), AcmeError>
     Ok(staged.replace()?)
 }
 
-/// Spreads those who failed together. Without randomness, nothing is spread.
+/// Random, or 0 when the system gives no random bytes.
 fn jitter() -> u8 {
     let mut byte = [0];
     let _ = rustix::rand::getrandom(&mut byte, rustix::rand::GetRandomFlags::empty());

@@ -1,4 +1,4 @@
-//! When to order a certificate. Pure: what is there and what time it is in, a time and a reason out.
+//! When to order a certificate: a pure function of the present one, the last attempt and the time.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,10 +9,9 @@ use super::Attempt;
 /// A clock that was wrong when an attempt was kept must not put off the next one for ever.
 const LONGEST_DELAY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Something to order.
+/// When to order, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NextOrder {
-    /// From then on.
     pub(crate) at: SystemTime,
     /// In words, for the log.
     pub(crate) reason: String,

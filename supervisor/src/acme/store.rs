@@ -1,4 +1,4 @@
-//! Where the account and the certificate are kept: `http.tls.letsencrypt.cachefile`.
+//! The account and the certificate on disk, in `http.tls.letsencrypt.cachefile`.
 //!
 //! ```text
 //! <cachefile>/<ACME server>/account.json   the account's key
@@ -27,7 +27,7 @@ const LONGEST_NAME: usize = 200;
 pub(crate) struct AcmeStore(PathBuf);
 
 impl AcmeStore {
-    /// Where `acme` says; nothing is made.
+    /// The store that `acme` names; nothing is made.
     pub(crate) fn of(acme: &Acme) -> Self {
         let mut cache = acme.cache_file.clone();
         if cache.is_file() {
@@ -36,12 +36,12 @@ impl AcmeStore {
         Self(cache.join(server_name(acme.directory())))
     }
 
-    /// The account's key and address at the server.
+    /// The file with the account's key and URL.
     pub(super) fn account(&self) -> PathBuf {
         self.0.join("account.json")
     }
 
-    /// Key and chain: both halves of the pair are this file.
+    /// Key and chain are one file, which stands for both of the pair.
     pub(crate) fn certificate(&self) -> Pair {
         let path = self.0.join("registry.pem");
         Pair {
@@ -50,7 +50,7 @@ impl AcmeStore {
         }
     }
 
-    /// What was tried last, unless nothing was, or it made a certificate.
+    /// The last attempt, unless it made a certificate.
     pub(crate) fn attempt(&self) -> Option<Attempt> {
         let text = std::fs::read(self.attempt_file()).ok()?;
         serde_json::from_slice(&text)
@@ -58,13 +58,13 @@ impl AcmeStore {
             .ok()
     }
 
-    /// Keeps what is being tried, before it is: an attempt that is killed counts.
+    /// Keeps an attempt before its first request, so that one which is killed counts.
     pub(crate) fn keep_attempt(&self, attempt: &Attempt) -> Result<(), WriteError> {
         let text = serde_json::to_string_pretty(attempt).expect("numbers and texts can be written");
         self.write(&self.attempt_file(), &text)
     }
 
-    /// It succeeded, or a person asks to try again.
+    /// Forgets the last attempt: it succeeded, or a person asks to try again.
     pub(crate) fn forget_attempt(&self) -> io::Result<()> {
         match std::fs::remove_file(self.attempt_file()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -72,7 +72,6 @@ impl AcmeStore {
         }
     }
 
-    /// Keeps a secret.
     pub(super) fn write(&self, path: &Path, text: &str) -> Result<(), WriteError> {
         write_private(path, text, Existing::Overwrite)
     }

@@ -194,7 +194,7 @@ impl CopiedPair {
 /// The contents of a pair, and what its files were before they were read.
 struct Read {
     stamps: [Option<Stamp>; 2],
-    /// Certificate, key.
+    /// The certificate's bytes and the key's.
     contents: (Vec<u8>, Vec<u8>),
 }
 
@@ -202,7 +202,7 @@ fn directory_in(home: &Home) -> PathBuf {
     home.leaf_key().with_file_name("handed")
 }
 
-/// `config` as the children see it.
+/// `config` with the paths of the copies, as the children get it.
 pub(crate) fn localized(config: &Config, copies: Option<&CertificateCopies>) -> Config {
     let mut config = config.clone();
     if let Some(copies) = copies {

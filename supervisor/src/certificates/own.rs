@@ -13,7 +13,6 @@ use lockgate_files::{Existing, UidGid, WriteError, write_private, write_private_
 /// Why there is no usable certificate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateError {
-    /// A name that a certificate cannot hold.
     #[error("http.tls.auto.hostnames: {0}")]
     HostName(#[from] HostNameError),
     /// The authority's key or certificate is gone. Making another would break the trust of every client, so a person
@@ -27,7 +26,6 @@ pub(crate) enum CertificateError {
     Unseen { path: String, source: io::Error },
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The authority itself, or what it issues.
     #[error(transparent)]
     Issue(#[from] IssueError),
     #[error(transparent)]
@@ -125,7 +123,6 @@ impl OwnCertificates {
         &self.hosts
     }
 
-    /// Whether the authority is there.
     pub(crate) fn has_authority(&self) -> Result<bool, CertificateError> {
         let (certificate, key) = (self.home.ca_certificate(), self.home.ca_key());
         let is_there = |path: &Path| {

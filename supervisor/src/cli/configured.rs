@@ -27,7 +27,7 @@ pub(super) struct Configured {
 }
 
 impl Configured {
-    /// What `places` lead to.
+    /// Finds the configuration that `places` name.
     pub(super) fn by(places: &Places, environment: &Environment) -> Result<Self, Failure> {
         let home = places.home(environment);
         let running = match &places.config {
@@ -56,7 +56,6 @@ impl Configured {
         Ok(running.map(|running| ConfigSource::new(running.config, &environment.and(&running.variables), None)))
     }
 
-    /// To read it.
     pub(super) fn source(&self) -> ConfigSource {
         let path = self.config.clone().unwrap_or_else(|| self.home.config_file());
         ConfigSource::new(path, &self.environment, None)

@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: Arguments, environment: &Environment) -> Result<(),
     quiet_when_supervised(arguments.supervised, child::registry(call))
 }
 
-/// How one half is called.
+/// The arguments that the two processes have in common.
 pub(super) fn call(places: &Places, supervisor: Option<i32>, environment: &Environment) -> ServeArgs {
     ServeArgs {
         source: ConfigSource::new(places.config_file(environment), environment, None),

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     Ok(())
 }
 
-/// An account that was made now.
+/// Prints the first account, with its password if it is new.
 pub(super) fn say_account(FirstAccount { name, password }: &FirstAccount, home: &Home) {
     println!("account   {name}");
     if let Some(password) = password {

@@ -1,4 +1,4 @@
-//! `lockgate status`: how each process is.
+//! `lockgate status`: the state of each process, and whether clients are served.
 
 use std::io;
 
@@ -37,7 +37,7 @@ enum Probe {
     Ready,
 }
 
-/// What the supervisor says, and what a client meets.
+/// What the supervisor reports, and how a request of a client was answered.
 #[derive(Debug, Serialize)]
 struct Report {
     #[serde(flatten)]
@@ -109,7 +109,7 @@ fn ends(process: &ProcessStatus) -> bool {
     matches!(process.state.as_str(), "draining" | "stopped")
 }
 
-/// Nobody runs, or nobody that answers.
+/// The failure when no supervisor answers.
 pub(super) fn not_answering(home: &Home, error: &io::Error) -> Failure {
     let root = home.root().display();
     match error.kind() {

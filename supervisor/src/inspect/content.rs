@@ -10,7 +10,7 @@ use lockgate_registry::{check_external_tokens, check_token_key};
 
 use super::findings::Findings;
 
-/// `readable`: what is there and can be opened.
+/// Checks the content of `readable`, the files that exist and can be opened.
 pub(super) fn check(config: &Config, readable: &[ConfigFile<'_>], findings: &mut Findings) {
     for (named, next) in readable.iter().zip(readable.iter().skip(1).map(Some).chain([None])) {
         match named.role {

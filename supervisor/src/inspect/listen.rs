@@ -1,4 +1,4 @@
-//! Whether addresses can be listened on. What keeps from it may be gone at the start, so none of it is a mistake.
+//! Whether addresses can be listened on. An address in use may be free at the start, so that is only a warning.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ pub(super) fn check(config: &Config, home: &Home, findings: &mut Findings) {
     }
 }
 
-/// What keeps from making a Unix socket.
+/// Why a Unix socket cannot be made, if so.
 fn in_the_way(socket: &Path) -> Option<String> {
     use std::os::unix::fs::FileTypeExt;
     if let Ok(found) = socket.symlink_metadata() {

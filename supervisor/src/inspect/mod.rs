@@ -1,7 +1,7 @@
-//! What a configuration names, looked at as a start would, and nothing is made: `lockgate check`.
+//! Looks at what a configuration names as a start would, and makes nothing: `lockgate check`.
 //!
 //! ```text
-//! Config::named ─▶ place      is it there, of the right kind, may this user open it
+//! Config::files ─▶ path_state is it there, of the right kind, may this user open it
 //!                  content    does it hold what it should
 //! http.*addr    ─▶ listen     can it be listened on
 //! process       ─▶ users      can the users that the processes will run as get there
@@ -47,7 +47,7 @@ pub(crate) fn inspect(config: &Config, locations: Locations<'_>) -> Findings {
     findings
 }
 
-/// Whether anything has served from `home`, which decides what is made and what is missed.
+/// Whether anything has served from `home`: in a new home a start makes files that are missing mistakes in an old one.
 fn history(home: &Home, findings: &mut Findings) -> History {
     match home.record_file().metadata() {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -97,7 +97,7 @@ fn is_readable(named: &ConfigFile<'_>, is_homes_own: bool, findings: &mut Findin
     false
 }
 
-/// The authority of the home, where it issues the certificate.
+/// Checks the authority of the home, where it issues the certificate.
 fn authority(config: &Config, home: &Home, findings: &mut Findings) {
     let Some(own) = OwnCertificates::of(config, home, &[]) else {
         return;

@@ -1,4 +1,4 @@
-//! What lies where a configuration says that something is.
+//! Whether what a configuration names exists, is of the right kind, and can be opened.
 
 use std::fs::{self, File};
 use std::io::{
@@ -12,16 +12,16 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
 
-/// What was found.
+/// The state of a path that the configuration names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PathState {
     /// It is there, and this user can open it.
     Fine,
-    /// Nothing.
+    /// There is nothing.
     Absent,
-    /// Something else, in words.
+    /// There is something else; in words.
     Wrong(String),
-    /// This user cannot tell; why.
+    /// This user cannot tell, for the reason in words.
     Unseen(String),
 }
 
@@ -83,7 +83,7 @@ fn entered(path: &Path, role: FileRole) -> PathState {
     }
 }
 
-/// In words, for what is not made at the start.
+/// Says that a path is missing which no start makes.
 pub(super) fn absent(named: &ConfigFile<'_>) -> String {
     let what = if named.role.is_directory() { "directory" } else { "file" };
     match fs::read_link(named.path) {

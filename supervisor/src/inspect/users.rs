@@ -1,4 +1,4 @@
-//! Whether the users that root would start the processes as can get at their files. Nobody else knows them.
+//! Whether the users that root would start the processes as can reach their files. Only root can tell.
 
 use lockgate_config::{Config, Home};
 use nix::unistd::geteuid;

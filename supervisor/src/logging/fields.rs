@@ -11,12 +11,12 @@ pub(super) struct Fields(Vec<(&'static str, Value)>);
 
 /// The field that holds the text of an event.
 pub(super) const MESSAGE: &str = "message";
-/// What the bridge from the `log` crate adds.
+/// The prefix of fields that the bridge from the `log` crate adds.
 const BRIDGE_PREFIX: &str = "log.";
 const BRIDGE_TARGET: &str = "log.target";
 
 impl Fields {
-    /// Of an event that nobody recorded.
+    /// The fields of a line that is no tracing event.
     pub(super) fn new(message: String, others: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
         let others = others.into_iter().map(|(name, value)| (name, value.into()));
         Self(std::iter::once((MESSAGE, message.into())).chain(others).collect())
@@ -27,7 +27,7 @@ impl Fields {
         self.0.iter().find(|(name, _)| *name == MESSAGE)?.1.as_str()
     }
 
-    /// Everything else.
+    /// All fields but the message.
     pub(super) fn others(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.0
             .iter()
@@ -35,7 +35,7 @@ impl Fields {
             .map(|(name, value)| (*name, value))
     }
 
-    /// Takes over what is not there yet.
+    /// Adds fields of an outer span, unless there are such fields already.
     pub(super) fn add_missing(&mut self, outer: &Self) {
         for (name, value) in &outer.0 {
             if !self.0.iter().any(|(known, _)| known == name) {

@@ -1,4 +1,4 @@
-//! The file sink: `<directory>/<process>.log`, put aside when it is full, removed when it is old.
+//! The file sink: `<directory>/<process>.log`, rotated when it is full, removed when it is old.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -40,7 +40,7 @@ impl LogFile {
         Ok(log)
     }
 
-    /// Writes lines; a full file is put aside before.
+    /// Writes lines; rotates a full file before.
     pub(super) fn append(&mut self, lines: &str) -> io::Result<()> {
         let length = lines.len() as u64;
         if self.size > 0 && self.size + length > self.max_size {
@@ -73,7 +73,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Files that were put aside begin so.
+    /// The start of the names of rotated files.
     fn prefix(&self) -> String {
         format!("{}-", self.process)
     }

@@ -1,4 +1,4 @@
-//! From an event to a line.
+//! Formats an event as one line.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use super::fields::Fields;
 
-/// How lines look.
+/// The format of lines.
 #[derive(Debug)]
 pub(super) struct LineFormat {
     process: &'static str,

@@ -205,7 +205,7 @@ pub(crate) fn flush() {
     }
 }
 
-/// Says on stderr why this process ends, after what it has logged; false when nothing is logged here.
+/// Writes to stderr why this process ends, after the lines that wait; `false` when this process has no log.
 pub(crate) fn write_exit_reason(line: &str) -> bool {
     let Some(logging) = LOGGING.get() else { return false };
     let line = Line {

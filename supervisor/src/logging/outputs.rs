@@ -14,7 +14,7 @@ use super::queue::Importance;
 use super::receipt::Receipt;
 use super::writer::{Line, SharedFormat, Writer};
 
-/// How lines look and where they go.
+/// The format of lines and their sinks.
 pub(super) struct Outputs {
     pub(super) line_format: SharedFormat,
     pub(super) filters: RwLock<Arc<SinkFilters>>,
@@ -23,7 +23,7 @@ pub(super) struct Outputs {
     pub(super) system: Writer,
 }
 
-/// What each sink wants; one that there is not wants nothing.
+/// Which lines each sink takes; `None` for a sink that is off.
 pub(super) struct SinkFilters {
     pub(super) console: Targets,
     pub(super) file: Option<Targets>,

@@ -2,18 +2,18 @@
 
 use std::collections::VecDeque;
 
-/// What a line is worth when there is no room for all.
+/// Which lines are lost first when there is no room for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Importance {
-    /// One line a request.
+    /// Lines of the access log.
     Access,
-    /// What is neither of the others.
+    /// All other lines.
     Common,
-    /// Errors and audit lines.
+    /// Errors and audit lines, lost last.
     Vital,
 }
 
-/// How many lines were lost, by what they were worth.
+/// How many lines were lost, by importance.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LostLines {
     pub(super) access: u64,
@@ -22,32 +22,31 @@ pub(super) struct LostLines {
 }
 
 impl LostLines {
-    /// Of them all.
     pub(super) fn sum(self) -> u64 {
         self.access + self.common + self.vital
     }
 }
 
-/// What comes next.
+/// What the writer should write next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<'a, T> {
-    /// Lines are missing here: [`Queue::take_lost`].
+    /// Lines were lost here; [`Queue::take_lost`] says how many.
     Gap,
-    /// [`Queue::pop`] gives it.
+    /// The item that [`Queue::pop`] returns.
     Item(&'a T),
 }
 
-/// Items of one sink.
+/// The items that wait for one sink.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    /// By worth.
+    /// One list for each importance.
     waiting: [Waiting<T>; 3],
     /// The number of the next item.
     next: u64,
     capacity: usize,
-    /// Since lost lines were told of last.
+    /// Lines that were lost since the last report of them.
     lost: LostLines,
-    /// The number of the first of them.
+    /// The number of the first line among them.
     gap: Option<u64>,
 }
 
@@ -114,7 +113,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The oldest item.
+    /// Removes the oldest item.
     pub(super) fn pop(&mut self) -> Option<(Importance, T)> {
         let class = self.first_class()?;
         let waiting = &mut self.waiting[class];
@@ -135,7 +134,7 @@ impl<T> Queue<T> {
         self.lose(importance, 0);
     }
 
-    /// What [`Queue::take_lost`] gave could not be told.
+    /// Puts back what [`Queue::take_lost`] returned, since the report of it could not be written.
     pub(super) fn put_back(&mut self, lost: LostLines) {
         self.lost.access += lost.access;
         self.lost.common += lost.common;
@@ -192,7 +191,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Of the oldest item.
+    /// The list that has the oldest item.
     fn first_class(&self) -> Option<usize> {
         let fronts = self.waiting.iter().enumerate();
         fronts

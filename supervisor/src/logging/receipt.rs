@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-/// How long a log may take.
+/// How long a sink may take.
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// With a line on its way to a sink; dropped without [`Receipt::confirm`], the line is lost there.
@@ -20,9 +20,9 @@ pub(super) struct Receipt {
 
 #[derive(Debug, Default)]
 struct PendingLine {
-    /// Some sink was asked to take it.
+    /// Whether some sink takes lines of this level.
     is_wanted: AtomicBool,
-    /// Nobody waits any more: what has not been written shall not be.
+    /// Set when nobody waits any more: a line that has not been written yet is dropped.
     is_withdrawn: AtomicBool,
 }
 

@@ -20,9 +20,9 @@ use super::queue::{Importance, LostLines, Next, Queue};
 use super::receipt::Receipt;
 use super::sinks::Sink;
 
-/// What may wait, in bytes.
+/// Bytes that may wait.
 const CAPACITY: usize = 4 << 20;
-/// What a line takes besides its text.
+/// Bytes of memory that a line takes beside its text.
 const OVERHEAD: usize = 96;
 /// Lines are written together up to this size: a pipe takes so much in one piece (pipe(7), PIPE_BUF), so that lines of
 /// several processes are not mixed.
@@ -31,7 +31,7 @@ const BATCH: usize = 4096;
 const LINGER: Duration = Duration::from_millis(20);
 /// How long a flush goes on when nothing is taken...
 const NO_PROGRESS: Duration = Duration::from_secs(1);
-/// ... and at most.
+/// ... and how long at most.
 const LONGEST_FLUSH: Duration = Duration::from_secs(5);
 
 /// A line as its sink takes it.
@@ -39,17 +39,17 @@ const LONGEST_FLUSH: Duration = Duration::from_secs(5);
 pub(super) struct Line {
     pub(super) level: Level,
     pub(super) text: String,
-    /// Somebody waits until it is written.
+    /// Present when somebody waits until the line is written.
     pub(super) receipt: Option<Receipt>,
 }
 
-/// Gives the sink in force from now on, from the one before.
+/// Makes the new sink from the old one.
 pub(super) type SinkChange = Box<dyn FnOnce(Option<Box<dyn Sink>>) -> Option<Box<dyn Sink>> + Send>;
 
-/// How lines look; a reload changes it.
+/// The format of lines, which a reload changes.
 pub(super) type SharedFormat = Arc<RwLock<Arc<LineFormat>>>;
 
-/// The way to one sink.
+/// Sends lines to one sink.
 #[derive(Clone)]
 pub(super) struct Writer {
     name: &'static str,
@@ -58,9 +58,9 @@ pub(super) struct Writer {
 
 struct Shared {
     state: Mutex<State>,
-    /// There is something to write.
+    /// Signalled when there is something to write.
     wake: Condvar,
-    /// Something has been written.
+    /// Signalled when something has been written.
     written: Condvar,
 }
 
@@ -78,7 +78,7 @@ enum Item {
     Change(SinkChange),
 }
 
-/// What the thread does in one go.
+/// The next step of the thread.
 enum Work {
     Write(Batch),
     Change(SinkChange),
@@ -87,7 +87,7 @@ enum Work {
 #[derive(Default)]
 struct Batch {
     lines: Vec<(Importance, Line)>,
-    /// What is told of first.
+    /// Lost lines, which are reported before the others.
     lost: Option<LostLines>,
 }
 
@@ -122,7 +122,7 @@ impl Writer {
         }
     }
 
-    /// Never waits.
+    /// Adds a line; never waits.
     pub(super) fn push(&self, importance: Importance, line: Line) {
         let mut state = self.shared.lock();
         let size = line.text.len() + OVERHEAD;
@@ -157,7 +157,7 @@ impl Writer {
         self.shared.lock().is_running
     }
 
-    /// What [`Writer::flush`] waits for.
+    /// Has the thread write at once; returns the number that [`Writer::flush`] waits for.
     pub(super) fn request_flush(&self) -> u64 {
         let mut state = self.shared.lock();
         self.shared.wake(&mut state, true);
@@ -241,7 +241,7 @@ impl State {
         }
     }
 
-    /// What became of a batch.
+    /// Records whether a batch was written.
     fn settle(&mut self, batch: Batch, written: &io::Result<bool>) {
         let lines = batch.lines.iter();
         match written {
@@ -303,7 +303,7 @@ fn write(sink: Option<&mut (dyn Sink + 'static)>, batch: &Batch, line_format: &S
     sink.write(&told.into_iter().chain(lines).collect::<Vec<_>>())
 }
 
-/// The line that tells of those that are missing.
+/// The line that reports lost ones.
 fn tell(lost: LostLines, has_own_time: bool, line_format: &SharedFormat) -> String {
     let line_format = line_format.read().unwrap_or_else(PoisonError::into_inner).clone();
     let lines = lost.sum();

@@ -10,12 +10,12 @@ use super::rules::{Access, Rules};
 /// The newest kernel that these rules were written for.
 const KNOWN: ABI = ABI::V9;
 
-/// What came of it.
+/// Whether the kernel enforces the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Enforced {
     /// By a kernel of this ABI: 1 files; 3 truncation; 4 TCP; 6 signals and abstract sockets; 9 Unix sockets.
     Abi(i32),
-    /// Not by this kernel.
+    /// This kernel enforces nothing; why.
     Missing(&'static str),
 }
 

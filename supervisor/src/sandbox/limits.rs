@@ -1,5 +1,4 @@
-//! What a process may not do any more, whatever its user: take over files of others by a careless mode, gain rights by
-//! running a program, leave its memory in a file.
+//! Limits that hold for every user: umask, no new privileges, no core file.
 
 use std::io;
 

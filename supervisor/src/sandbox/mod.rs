@@ -1,7 +1,7 @@
-//! Confinement: each half runs as a user of its own, opens what is its own alone, and can gain nothing.
+//! The sandbox of each process: a user of its own, access to its own files and sockets alone, and no way to gain rights.
 //!
 //! ```text
-//! run_as        whom each half runs as, when the supervisor is root
+//! run_as        which users the processes run as, when the supervisor is root
 //! system_user   users and groups, by name and number
 //! rules         what each opens ─▶ landlock    where the kernel has it
 //! limits        umask, core files, no new rights
@@ -25,12 +25,12 @@ pub(crate) use limits::own_files_only;
 pub(crate) use report::Report;
 pub(crate) use rules::Rules;
 
-/// Who is confined.
+/// How the process was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// A child of the supervisor: what it needs open was handed down to it.
+    /// By the supervisor, which has opened for it what it may not open itself.
     Supervised,
-    /// One half alone, on behalf of whoever started it; as root it keeps root's capabilities.
+    /// On its own, by a person or another service manager. Root keeps its capabilities.
     Standalone,
 }
 
@@ -51,14 +51,14 @@ pub(crate) fn enter(rules: &Rules, mode: Mode, notify: Option<&str>) -> io::Resu
     Ok(Report::new(enforced))
 }
 
-/// For the order of a certificate, which talks to a server elsewhere: no core file, nothing to gain, and no capability
-/// but the one to give a key to its reader.
+/// Confines the child that orders a certificate and talks to a server elsewhere: no core file, no new rights, and no
+/// capability but the one to give a key to its reader.
 pub(crate) fn enter_order() -> io::Result<()> {
     limits::apply()?;
     capabilities::keep_what_an_order_needs()
 }
 
-/// For the supervisor, whose sockets are open: no core file, no capability that it has no use for.
+/// Confines the supervisor, once its sockets are open: no core file, no capability that it does not need.
 pub(crate) fn enter_supervisor() -> io::Result<()> {
     limits::apply()?;
     keep_what_supervision_needs()

@@ -1,4 +1,4 @@
-//! Whether a user can get to a path: each directory above it has to let it through.
+//! Whether a user can reach a path: it must be allowed to enter each directory above.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

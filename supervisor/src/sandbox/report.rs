@@ -1,4 +1,4 @@
-//! What is in force, in one line.
+//! The result of confinement, as one line for the log.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use nix::unistd::{getegid, geteuid};
 
 use super::landlock::Enforced;
 
-/// What [`enter`](super::enter) brought about.
+/// The result of [`enter`](super::enter).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Report {
     user: u32,
@@ -24,12 +24,12 @@ impl Report {
         }
     }
 
-    /// Whether files are out of reach, as they should be.
+    /// Whether other files are out of reach.
     fn is_whole(&self) -> bool {
         matches!(self.landlock, Ok(Enforced::Abi(_)))
     }
 
-    /// Tells it to the log.
+    /// Logs it, as a warning when confinement is not complete.
     pub(crate) fn log(&self) {
         if self.is_whole() {
             tracing::info!("{self}");

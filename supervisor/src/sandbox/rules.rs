@@ -1,5 +1,4 @@
-//! Which paths each half opens. Named are directories: a file that was replaced is a new inode, and Landlock knows
-//! inodes.
+//! Which paths each process opens. Rules name directories: Landlock knows inodes, and a file that was replaced is a new one.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use lockgate_registry::Layout;
 use crate::logging::DEV_LOG;
 use crate::role::{Pair, Role};
 
-/// What may be opened; two that are equal need no new process.
+/// The paths that a process may open. While they stay equal, a reload needs no new process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub(super) role: Role,
@@ -56,7 +55,7 @@ const OF_SYSTEM: [(&str, Access); 7] = [
 ];
 
 impl Rules {
-    /// Those of `role` with this configuration.
+    /// The rules of `role` with this configuration.
     pub(crate) fn of(role: Role, config: &Config, home: &Home) -> Self {
         let mut rules = Self {
             role,
@@ -75,7 +74,6 @@ impl Rules {
         rules
     }
 
-    /// Those of the proxy and of the registry.
     pub(crate) fn of_both(config: &Config, home: &Home) -> Pair<Self> {
         Pair {
             proxy: Self::of(Role::Proxy, config, home),
@@ -95,7 +93,7 @@ impl Rules {
         self.add_named(config, Reader::Registry);
     }
 
-    /// What `config` names for one half.
+    /// Adds the files that `config` names for `role`.
     fn add_named(&mut self, config: &Config, reader: Reader) {
         for ConfigFile { path, role, .. } in config.files() {
             match role.reader() == reader {
@@ -123,21 +121,21 @@ impl Rules {
         }
     }
 
-    /// And reads `file`, again and again.
+    /// Adds `file`, which is read again when it changes.
     #[must_use]
     pub(crate) fn with_file(mut self, file: &Path) -> Self {
         self.add_file(file);
         self
     }
 
-    /// And connects to `socket`.
+    /// Adds a socket to connect to.
     #[must_use]
     pub(crate) fn with_socket(mut self, socket: &Path) -> Self {
         self.add_socket(socket);
         self
     }
 
-    /// And binds `socket` again when somebody removes it.
+    /// Adds a socket that is bound again when somebody removes it.
     #[must_use]
     pub(crate) fn with_listening(mut self, socket: &Path) -> Self {
         self.add(directory_of(socket), Access::Listen);

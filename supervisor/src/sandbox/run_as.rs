@@ -1,5 +1,5 @@
-//! Whom the two halves run as. The supervisor that is root makes each a user of its own, so that neither reads the
-//! other's files or memory; both share a group, through which they share data and sockets.
+//! Which users the two processes run as. A supervisor that is root gives each a user of its own, so that neither reads
+//! the other's files or memory; both have one group, through which they share data and sockets.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub(crate) use super::user_error::UserError;
 use super::user_error::{closed, opening};
 use crate::role::Role;
 
-/// The data that is there already, and whose it is.
+/// Existing data, and its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DataDir {
     pub(crate) root: PathBuf,
@@ -21,24 +21,25 @@ pub(crate) struct DataDir {
     pub(crate) group: u32,
 }
 
-/// What came of it; each is to be told.
+/// The decision, with remarks for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RunAs {
-    /// Everything runs as whoever started it.
+    /// Both processes run as the user who started the supervisor.
     SameUser {
-        /// Why root does so.
+        /// Why, if that user is root.
         reason: Option<String>,
     },
-    /// Each half runs as its user.
+    /// Each process runs as a user of its own.
     SeparateUsers {
         users: Users,
-        /// What a person should know about it.
+        /// Remarks for the log, a line each.
         remarks: Vec<String>,
     },
 }
 
 impl RunAs {
-    /// Decides for this process. `data_dir`: the data that is there, unless it is to be given away (`--chown`).
+    /// Decides from the configuration, the rights of this process and the owner of existing data. `data_dir` is `None`
+    /// when there is no data, or when its owner is to be changed (`--chown`).
     pub(crate) fn resolve(config: &Config, home: &Home, data_dir: Option<&DataDir>) -> Result<Self, UserError> {
         let configured = configured(&config.process);
         if !geteuid().is_root() {
@@ -65,7 +66,7 @@ impl RunAs {
         separate_users(users, config, home, data_dir)
     }
 
-    /// Those of the two halves, when they are not the present one.
+    /// The users, unless both processes run as the present one.
     pub(crate) fn users(&self) -> Option<&Users> {
         match self {
             Self::SameUser { .. } => None,
@@ -73,7 +74,7 @@ impl RunAs {
         }
     }
 
-    /// Whose files are to be: nobody can be given any by a normal user.
+    /// Who should own the files of each process; `None` when this process may not change owners.
     pub(crate) fn owners(&self) -> Option<Users> {
         match self {
             Self::SeparateUsers { users, .. } => Some(users.clone()),
@@ -92,7 +93,7 @@ impl RunAs {
         }
     }
 
-    /// What to tell, a line each.
+    /// Remarks for the log, a line each.
     pub(crate) fn remarks(&self) -> Vec<String> {
         match self {
             Self::SameUser { reason } => reason
@@ -106,7 +107,7 @@ impl RunAs {
     }
 }
 
-/// Decides for root, which can start processes as `users`: where the data and the way to the files allow it.
+/// Decides for root, which can start processes as `users` if the owner of the data and the modes of directories allow it.
 fn separate_users(
     mut users: Users,
     config: &Config,
@@ -143,7 +144,7 @@ fn separate_users(
     })
 }
 
-/// Who cannot get where, and what is in the way.
+/// The first path that a user needs and cannot reach, with the user and what denies it.
 fn first_denied_path(users: &Users, config: &Config, home: &Home) -> Option<(SystemUser, PathBuf, PathBuf)> {
     needed(config, home).into_iter().find_map(|(role, path)| {
         let account = users.of(role);
@@ -152,8 +153,8 @@ fn first_denied_path(users: &Users, config: &Config, home: &Home) -> Option<(Sys
     })
 }
 
-/// The first file or directory that is closed to the user who reads it. A start opens the home's own directories and
-/// the files that are named in it: without them.
+/// The first file or directory that its reader cannot reach even after set-up, which opens the home's own directories
+/// and the files of the configuration that lie in it.
 pub(crate) fn denied_after_setup(config: &Config, home: &Home, users: &Users) -> Option<String> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let above = |file: &Path| file.parent().map(Path::to_owned);
@@ -176,8 +177,8 @@ pub(crate) fn denied_after_setup(config: &Config, home: &Home, users: &Users) ->
 }
 
 impl Users {
-    /// The tree's owner reads and writes it, unless another was chosen. What others wrote for its group, the proxy reads
-    /// through that. Gives the remark that tells of it.
+    /// Lets the registry run as the owner of the data, and the proxy read it through its group, unless the configuration
+    /// names another user. Returns the remark about it.
     fn use_owner_of(&mut self, data_dir: &DataDir, process: &Process) -> Result<String, UserError> {
         if process.registry_user.is_some() {
             return Err(UserError::OthersData {
@@ -202,7 +203,7 @@ impl Users {
     }
 }
 
-/// The places that each half has to get to. Certificates are not among them: they are handed over.
+/// The paths that each process has to reach. Certificates are not among them: the proxy gets copies.
 fn needed(config: &Config, home: &Home) -> Vec<(Role, PathBuf)> {
     let shared = [Role::Proxy, Role::Registry]
         .into_iter()
@@ -229,7 +230,7 @@ fn configured(process: &Process) -> Option<(&'static str, &AccountId)> {
     .find_map(|(key, id)| Some((key, id.as_ref()?)))
 }
 
-/// Whether `id` is what this process is anyway.
+/// Whether `id` is the user or group of this process.
 fn is_present(key: &'static str, id: &AccountId) -> Result<bool, UserError> {
     Ok(if key == "group" {
         group_number(id)? == getegid().as_raw()
@@ -238,7 +239,7 @@ fn is_present(key: &'static str, id: &AccountId) -> Result<bool, UserError> {
     })
 }
 
-/// Why root cannot start processes as these, if it cannot.
+/// The reason why root cannot start processes as these users, if there is one.
 fn unable(users: &Users) -> Option<String> {
     if !capabilities::can_become_others() {
         return Some("root has no right to start processes as other users here".to_owned());

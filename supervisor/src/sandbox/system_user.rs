@@ -24,7 +24,7 @@ pub(crate) struct SystemUser {
     pub(crate) group: u32,
 }
 
-/// Whom each half runs as.
+/// The user of each process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Users {
     pub(crate) proxy: SystemUser,
@@ -32,7 +32,7 @@ pub(crate) struct Users {
 }
 
 impl SystemUser {
-    /// For files that it reads alone.
+    /// The owner of files that this user alone reads.
     pub(crate) fn owner(&self) -> UidGid {
         UidGid {
             uid: self.user,
@@ -52,7 +52,6 @@ impl fmt::Display for SystemUser {
 }
 
 impl Users {
-    /// That of one half.
     pub(crate) fn of(&self, role: Role) -> &SystemUser {
         match role {
             Role::Proxy => &self.proxy,
@@ -60,7 +59,7 @@ impl Users {
         }
     }
 
-    /// Those that are configured, or the default ones.
+    /// The configured users, or the default ones.
     pub(super) fn configured(process: &Process) -> Result<Self, UserError> {
         let group = match &process.group {
             Some(id) => group_number(id)?,

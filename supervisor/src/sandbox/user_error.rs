@@ -1,12 +1,11 @@
-//! Why nobody can be run as.
+//! Errors of choosing the users that the two processes run as.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A user that cannot be had.
+/// Why no process can run as a user.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UserError {
-    /// Nobody is called so.
     #[error("process.{key} = {name}: there is no such {kind}; make it (`{make}`), or leave the key out")]
     Unknown {
         key: &'static str,
@@ -14,14 +13,12 @@ pub(crate) enum UserError {
         kind: &'static str,
         make: String,
     },
-    /// The database cannot be asked.
     #[error("process.{key} = {name}: cannot be looked up: {source}")]
     Lookup {
         key: &'static str,
         name: String,
         source: io::Error,
     },
-    /// Only root becomes others.
     #[error(
         "process.{key} = {name}: started as user {present}, which can run nothing as another; start as root, or leave the key out"
     )]
@@ -30,7 +27,7 @@ pub(crate) enum UserError {
         name: String,
         present: u32,
     },
-    /// Root without the means.
+    /// Root lacks the capabilities, or the user namespace lacks the user.
     #[error(
         "process.{key} = {name}: {reason}; grant CAP_SETUID, CAP_SETGID and CAP_CHOWN (docker: --cap-add), or leave the key out"
     )]
@@ -39,7 +36,6 @@ pub(crate) enum UserError {
         name: String,
         reason: String,
     },
-    /// A user that cannot get at its files.
     #[error(
         "{}; {} opens it; or move that, or leave process.proxyuser and process.registryuser out",
         closed(.user, .barrier, .path),
@@ -51,7 +47,6 @@ pub(crate) enum UserError {
         barrier: PathBuf,
         path: PathBuf,
     },
-    /// Data of somebody else.
     #[error(
         "{}: belongs to user {owner}, not to {user} (process.registryuser); give it away with `lockgate start --chown`, or set process.registryuser: {owner}",
         .root.display()
@@ -59,7 +54,7 @@ pub(crate) enum UserError {
     OthersData { root: PathBuf, owner: u32, user: String },
 }
 
-/// What is in the way of whom: a directory on the way, or the file itself.
+/// Says that `user` cannot pass `barrier`, which is the file at `path` or a directory above it.
 pub(super) fn closed(user: &str, barrier: &Path, path: &Path) -> String {
     let closed = format!("{}: closed to user {user}", barrier.display());
     match barrier == path {
@@ -68,7 +63,7 @@ pub(super) fn closed(user: &str, barrier: &Path, path: &Path) -> String {
     }
 }
 
-/// The command that lets user `number` through, or read.
+/// The command that opens `barrier` to user `number`.
 pub(super) fn opening(number: u32, barrier: &Path) -> String {
     let path = barrier.display();
     match barrier.is_dir() {

@@ -1,4 +1,4 @@
-//! What a service definition is made of, whoever it is for.
+//! What a service definition is made of, for every service manager.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -33,7 +33,7 @@ impl fmt::Display for UnitName {
     }
 }
 
-/// Whose service it is.
+/// Whether it is the machine's service or one user's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServiceScope {
     /// The machine's; installed by root, started at boot.
@@ -63,28 +63,28 @@ pub(crate) struct SocketUnitError {
     address: String,
 }
 
-/// A service to be.
+/// A service, as a service manager runs it.
 #[derive(Debug, Clone)]
 pub(crate) struct ServiceDefinition {
     pub(crate) name: UnitName,
     pub(crate) scope: ServiceScope,
-    /// The binary, absolute.
+    /// The absolute path of the binary.
     pub(crate) program: PathBuf,
     pub(crate) home: Home,
     /// A configuration that is not the home's own.
     pub(crate) config: Option<PathBuf>,
     /// `http.draintimeout`
     pub(crate) drain: Duration,
-    /// What it writes beside the home.
+    /// Paths outside the home that it writes.
     pub(crate) writes: Vec<PathBuf>,
-    /// What it reads beside that.
+    /// Other paths that it reads.
     pub(crate) reads: Vec<PathBuf>,
-    /// The sockets that systemd shall open.
+    /// Sockets that systemd opens for it.
     pub(crate) sockets: Vec<SocketUnit>,
 }
 
 impl ServiceDefinition {
-    /// Takes up what `configuration` needs.
+    /// Adds the paths and the drain time of `configuration`.
     #[must_use]
     pub(crate) fn with(mut self, configuration: &Config) -> Self {
         self.drain = configuration.http.drain_timeout;
@@ -124,17 +124,17 @@ impl ServiceDefinition {
         Ok(self)
     }
 
-    /// `lockgate.service`
+    /// The unit's file name, such as `lockgate.service`.
     pub(crate) fn service_name(&self) -> String {
         format!("{}.service", self.name)
     }
 
-    /// `lockgate.socket`
+    /// The socket unit's file name, such as `lockgate.socket`.
     pub(crate) fn socket_name(&self, socket: &SocketUnit) -> String {
         format!("{}{}.socket", self.name, socket.suffix)
     }
 
-    /// Arguments that say where everything is.
+    /// `--home` and `--config`, with their values.
     pub(crate) fn places(&self) -> Vec<&Path> {
         let mut places = vec![Path::new("--home"), self.home.root()];
         if let Some(config) = &self.config {
@@ -143,7 +143,7 @@ impl ServiceDefinition {
         places
     }
 
-    /// Everything that the service touches.
+    /// Every path that the service uses.
     pub(crate) fn touched(&self) -> impl Iterator<Item = &Path> {
         let own = [self.program.as_path(), self.home.root()];
         let others = self.config.iter().chain(&self.writes).chain(&self.reads);

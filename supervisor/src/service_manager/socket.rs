@@ -2,7 +2,7 @@
 
 use super::definition::{ServiceDefinition, SocketUnit};
 
-/// The whole unit file.
+/// The text of the unit file.
 pub(crate) fn text(definition: &ServiceDefinition, socket: &SocketUnit) -> String {
     format!(
         "\

@@ -7,21 +7,19 @@ use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::sandbox::system_user::{GROUP, PROXY, REGISTRY};
 
-/// Each with the number that is taken where there is no account: what was made before stays its reader's.
+/// Each with the number that the processes use while there is no account, so that files made before keep their reader.
 const USERS: [(&str, u32); 2] = [PROXY, REGISTRY];
 
 /// An account that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SystemAccountsError {
-    /// There is no means to.
     #[error("cannot make the accounts {} and {}: neither systemd-sysusers nor useradd is here; make them, or name others under process in config.yml", PROXY.0, REGISTRY.0)]
     NoMeans,
-    /// The tool said no.
     #[error("{program} cannot make the accounts: {message}")]
     Refused { program: &'static str, message: String },
 }
 
-/// Makes those that are missing; gives their names.
+/// Makes the accounts that are missing; returns their names.
 pub(crate) fn make() -> Result<Vec<&'static str>, SystemAccountsError> {
     let group = Group::from_name(GROUP.0).ok().flatten().is_none();
     let users = USERS.into_iter().map(|(user, _)| user);
@@ -37,7 +35,7 @@ pub(crate) fn make() -> Result<Vec<&'static str>, SystemAccountsError> {
     }
 }
 
-/// One account a line, sysusers.d(5); without a home and without a shell. A number that somebody has is only a wish.
+/// One account a line, sysusers.d(5); without a home and without a shell. A number that is taken already is ignored.
 fn by_sysusers() -> io::Result<()> {
     let (group, number) = GROUP;
     let lines = std::iter::once(format!("g {group} {number}"))

@@ -22,10 +22,9 @@ pub(crate) enum ManagerError {
         .missing
     )]
     NotRunning { missing: String },
-    /// systemctl cannot be run.
     #[error("cannot run systemctl: {0}")]
     Systemctl(#[source] io::Error),
-    /// It said no; it has told why.
+    /// `systemctl` failed; it has printed the reason itself.
     #[error("systemctl {command} failed{reason}")]
     Refused { command: String, reason: String },
 }
@@ -40,9 +39,9 @@ pub(crate) struct UnitState {
     /// `enabled`, `disabled`, …
     pub(crate) enabled: String,
     pub(crate) pid: String,
-    /// What the service says about itself.
+    /// The status text that the service sent (sd_notify(3), `STATUS=`).
     pub(crate) text: String,
-    /// When it became what it is.
+    /// When the state last changed.
     pub(crate) since: String,
 }
 
@@ -54,7 +53,7 @@ pub(crate) struct ServiceManager {
 }
 
 impl ServiceManager {
-    /// The one of `scope`, if it runs.
+    /// The service manager of `scope`, if it runs.
     pub(crate) fn running(scope: ServiceScope, environment: &Environment) -> Result<Self, ManagerError> {
         let (socket, units) = match scope {
             ServiceScope::System => (PathBuf::from(BOOTED), PathBuf::from(SYSTEM_UNITS)),
@@ -73,7 +72,7 @@ impl ServiceManager {
         &self.units
     }
 
-    /// Runs `systemctl`; it tells the person what goes wrong.
+    /// Runs `systemctl`, which prints what goes wrong.
     pub(crate) fn call(&self, words: &[&str]) -> Result<(), ManagerError> {
         let status = self.systemctl(words).status().map_err(ManagerError::Systemctl)?;
         match status.success() {
@@ -97,7 +96,7 @@ impl ServiceManager {
             })
     }
 
-    /// How `unit` is.
+    /// The state of `unit`.
     pub(crate) fn state(&self, unit: &str) -> Result<UnitState, ManagerError> {
         let properties = "--property=ActiveState,SubState,UnitFileState,MainPID,StatusText,StateChangeTimestamp";
         let output = self
@@ -136,7 +135,7 @@ impl ServiceManager {
     }
 }
 
-/// What `systemctl --user` connects to.
+/// The socket that `systemctl --user` connects to.
 fn user_socket(environment: &Environment) -> Result<PathBuf, ManagerError> {
     let runtime = environment
         .value("XDG_RUNTIME_DIR")
@@ -146,7 +145,7 @@ fn user_socket(environment: &Environment) -> Result<PathBuf, ManagerError> {
     Ok(Path::new(runtime).join("systemd/private"))
 }
 
-/// systemd.unit(5), table 2.
+/// Where a user's units are: systemd.unit(5), table 2.
 fn user_units(environment: &Environment) -> Result<PathBuf, ManagerError> {
     let config = environment.value("XDG_CONFIG_HOME").map(PathBuf::from);
     let config = config.or_else(|| Some(Path::new(environment.value("HOME")?).join(".config")));

@@ -10,7 +10,7 @@ use crate::exit_code;
 /// Seconds without a sign of life after which the supervisor is killed and started again; a reload may take 10 of them.
 const WATCHDOG: u64 = 60;
 
-/// The whole unit file.
+/// The text of the unit file.
 pub(crate) fn text(definition: &ServiceDefinition) -> String {
     let mut unit = vec![
         "[Unit]".to_owned(),

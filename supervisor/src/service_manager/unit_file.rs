@@ -7,28 +7,28 @@ use std::path::{Path, PathBuf};
 use lockgate_files::{Existing, WriteError, write_public};
 use sha2::{Digest, Sha256};
 
-/// Before the checksum.
+/// The first line, up to the checksum.
 const MARK: &str = "# Made by `lockgate service install`; keep changes in a drop-in (`systemctl edit`). sha256:";
 /// Lines of difference that are shown.
 const SHOWN: usize = 10;
 
-/// Whether a unit of somebody's own may go.
+/// Whether a unit that Lockgate did not write, or that somebody edited, may be replaced or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consent {
-    /// No.
+    /// Such a unit stays.
     Missing,
-    /// `--force`
+    /// `--force` was given.
     ChownedFiles,
 }
 
-/// What came of writing.
+/// What writing a unit has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnitChange {
-    /// There was none.
+    /// There was no unit before.
     Created,
-    /// There was one of ours, or `--force` was given.
+    /// A unit of Lockgate was replaced, or any unit with `--force`.
     Replaced,
-    /// It was there, byte for byte.
+    /// The unit was there already, byte for byte.
     Unchanged,
 }
 
@@ -43,21 +43,19 @@ pub(crate) enum UnitFileError {
         unit: String,
         difference: String,
     },
-    /// It cannot be read or removed.
     #[error("{}: {source}", .path.display())]
     System { path: PathBuf, source: io::Error },
-    /// It cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
 }
 
-/// Where a unit is kept, or would be.
+/// The path of a unit, whether it exists or not.
 #[derive(Debug, Clone)]
 pub(crate) struct UnitFile {
     path: PathBuf,
 }
 
-/// Whose a file is.
+/// Who wrote the unit that is there.
 enum State {
     Missing,
     Ours(String),
@@ -80,7 +78,7 @@ impl UnitFile {
         self.path.symlink_metadata().is_ok()
     }
 
-    /// Whether [`Self::write`] would do it.
+    /// What [`Self::write`] would change, or why it would refuse.
     pub(crate) fn check(&self, text: &str, consent: Consent) -> Result<UnitChange, UnitFileError> {
         let wanted = marked(text);
         let (state, present) = match self.state()? {
@@ -118,7 +116,6 @@ impl UnitFile {
         }
     }
 
-    /// Removes it.
     pub(crate) fn remove(&self) -> Result<(), UnitFileError> {
         std::fs::remove_file(&self.path).map_err(|source| self.failed(source))
     }

@@ -12,11 +12,11 @@ use crate::sandbox::run_as::RunAs;
 
 const DEFAULT_NAME: &str = "admin";
 
-/// An account that was made now.
+/// The account of a first start.
 #[derive(Debug)]
 pub(crate) struct FirstAccount {
     pub(crate) name: AccountName,
-    /// The password, when nobody knows it yet.
+    /// The password, when it was generated and is to be shown once.
     pub(crate) password: Option<Secret>,
 }
 

@@ -1,4 +1,4 @@
-//! The data directory: whose it is, and giving it away.
+//! The data directory: its owner, its missing directories, and a change of owner.
 
 use std::fs;
 use std::io;
@@ -15,7 +15,6 @@ use crate::sandbox::system_user::SystemUser;
 const DIRECTORY_MODE: u32 = 0o2750;
 const FILE_MODE: u32 = 0o640;
 
-/// A tree that could not be given away.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", .path.display())]
 pub(crate) struct DataDirError {
@@ -23,14 +22,14 @@ pub(crate) struct DataDirError {
     source: io::Error,
 }
 
-/// How much was given away.
+/// How much has another owner now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct ChownedFiles {
     pub(crate) files: u64,
     pub(crate) directories: u64,
 }
 
-/// The tree below `root`, if a registry has been there, or if somebody else than root has made the place for one.
+/// The data below `root`, if a registry has written there, or if the directory belongs to somebody else than root.
 pub(crate) fn existing(root: &Path) -> Option<DataDir> {
     let place = || root.metadata().ok().filter(|found| found.uid() != 0);
     let metadata = Layout::new(root).blobs().parent()?.metadata().ok().or_else(place)?;
@@ -42,7 +41,7 @@ pub(crate) fn existing(root: &Path) -> Option<DataDir> {
 }
 
 /// Makes the directories down to the blobs, which the proxy is confined to: it cannot be given what is not there.
-/// What cannot be made is the registry's to tell.
+/// A directory that cannot be made is no error here: the registry reports it.
 pub(crate) fn create(root: &Path, owner: Option<&SystemUser>) -> Result<(), DataDirError> {
     let layout = Layout::new(root);
     // An empty place that root has made is for this.
@@ -107,12 +106,13 @@ pub(crate) fn chown(root: &Path, owner: &SystemUser) -> Result<ChownedFiles, Dat
     Ok(chowned)
 }
 
-/// Where a place that the administrator named is: it may be a link, say to another disk. What lies below may not.
+/// Resolves a directory that the administrator has named: it may be a link, to another disk for example. Paths below it
+/// may not.
 pub(crate) fn real(named: &Path) -> PathBuf {
     named.canonicalize().unwrap_or_else(|_| named.to_owned())
 }
 
-/// The first directory or file on the way to a blob that `account` cannot read, if there is one.
+/// The first directory or file on the path to a blob that `account` cannot read, if there is one.
 pub(crate) fn unreadable_blob(root: &Path, account: &SystemUser) -> Option<PathBuf> {
     let layout = Layout::new(root);
     let on_the_way = layout.blobs().ancestors().take_while(|path| path.starts_with(root));

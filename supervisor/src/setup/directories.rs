@@ -10,10 +10,10 @@ use super::SetupError;
 
 const PRIVATE: u32 = 0o700;
 const OPEN: u32 = 0o750;
-/// What lies above is nobody's in particular.
+/// For missing directories above the home.
 const ABOVE: u32 = 0o755;
 
-/// The home and what every run writes: `run` and `log`.
+/// Makes the home and the directories that every run writes to.
 pub(crate) fn prepare(home: &Home) -> Result<(), SetupError> {
     for directory in [home.root(), &home.run(), &home.log(), &home.challenges()] {
         make(directory, OPEN)?;
@@ -21,7 +21,7 @@ pub(crate) fn prepare(home: &Home) -> Result<(), SetupError> {
     Ok(())
 }
 
-/// Where accounts are kept.
+/// Makes the directory of the accounts file.
 pub(super) fn accounts(directory: &Path) -> Result<(), SetupError> {
     make(directory, PRIVATE)
 }

@@ -8,16 +8,15 @@ use lockgate_files::{Existing, WriteError, write_private};
 use super::request::SetupRequest;
 use super::{SetupError, listen};
 
-/// The text, and the address in it.
 pub(super) struct Draft {
     pub(super) text: String,
     address: Address,
-    /// Open already, when the address had to be tried out to be chosen.
+    /// Open when the port had to be tried in order to choose it.
     socket: Option<TcpListener>,
 }
 
 impl Draft {
-    /// `None` when there is a configuration.
+    /// Drafts a configuration; `None` when there is one already.
     pub(super) fn of(request: &SetupRequest<'_>) -> Result<Option<Self>, SetupError> {
         if request.config.is_some() || request.home.config_file().exists() {
             return Ok(None);
@@ -30,17 +29,17 @@ impl Draft {
         }))
     }
 
-    /// What overrides variables: the address that was asked for, with its real port.
+    /// The address from the command line, with the port that was chosen; it overrides variables.
     pub(super) fn listen(&self, request: &SetupRequest<'_>) -> Option<String> {
         request.listen.as_ref().map(|_| self.address.to_string())
     }
 
-    /// Writes it, unless there is one by now.
+    /// Writes the configuration, unless somebody else has written one meanwhile.
     pub(super) fn write(&self, home: &Home) -> Result<(), WriteError> {
         write_private(&home.config_file(), &self.text, Existing::Keep)
     }
 
-    /// The socket that was opened, when that is what is to be listened on: a variable may say otherwise.
+    /// The open socket, if `address` is still the one in the draft: a variable may have overridden it.
     pub(super) fn socket_for(self, address: &Address) -> Option<TcpListener> {
         self.socket.filter(|_| self.address == *address)
     }

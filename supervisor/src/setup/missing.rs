@@ -1,4 +1,5 @@
-//! What a configuration names and what is not there, in a home that has served: told with the way out, and never made.
+//! Files that a configuration names and that are missing from a home that has served. They are never made anew; the error
+//! says how to go on.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +9,12 @@ use lockgate_registry::Layout;
 use super::served::{History, holds_images};
 use crate::os::shell::shell_word;
 
-/// It is not there, though it was.
+/// A file is missing that was there when the home served; the text says how to go on.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct MissingFile(String);
 
-/// Where to look, and how commands name it.
+/// Where the home and the configuration are, as the commands that an error proposes name them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Locations<'a> {
     pub(crate) home: &'a Home,
@@ -28,7 +29,7 @@ impl Locations<'_> {
     }
 }
 
-/// The home's own configuration file, unless another is named.
+/// Checks the home's own configuration file, unless another one is named.
 pub(crate) fn configuration(history: &History, locations: Locations<'_>) -> Result<(), MissingFile> {
     let path = locations.home.config_file();
     let is_missing = locations.config.is_none() && !path.exists();
@@ -54,13 +55,13 @@ pub(crate) fn configuration(history: &History, locations: Locations<'_>) -> Resu
     Err(MissingFile(lines.join("\n")))
 }
 
-/// The accounts file and the images of `config`.
+/// Checks the accounts file and the images of `config`.
 pub(crate) fn files(history: &History, config: &Config, locations: Locations<'_>) -> Result<(), MissingFile> {
     accounts(history, config, locations)?;
     images(history, config, locations)
 }
 
-/// The accounts file of `config`.
+/// Checks the accounts file of `config`.
 pub(crate) fn accounts(history: &History, config: &Config, locations: Locations<'_>) -> Result<(), MissingFile> {
     let (Some(record), Some(htpasswd)) = (history.served(), &config.auth.htpasswd) else {
         return Ok(());
@@ -80,7 +81,7 @@ pub(crate) fn accounts(history: &History, config: &Config, locations: Locations<
     )))
 }
 
-/// The images of `config`.
+/// Checks the images of `config`.
 pub(crate) fn images(history: &History, config: &Config, locations: Locations<'_>) -> Result<(), MissingFile> {
     let root = &config.storage.root;
     let Some(record) = history.served().filter(|_| !holds_images(root)) else {
@@ -97,7 +98,7 @@ pub(crate) fn images(history: &History, config: &Config, locations: Locations<'_
     )))
 }
 
-/// What it was before, when that is known and another.
+/// Names the path of before, if it is known and another one.
 fn before(known: Option<&Path>, now: &PathBuf, what: &str) -> String {
     let other = known.filter(|known| known != now);
     other.map_or_else(String::new, |known| format!("{what}{}", known.display()))

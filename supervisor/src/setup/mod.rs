@@ -34,32 +34,33 @@ pub(crate) use request::SetupRequest;
 use rollback::Rollback;
 use served::{History, ServedRecord};
 
-/// Everything is there.
+/// What set-up has found and made.
 #[derive(Debug)]
 pub(crate) struct SetupOutcome {
     pub(crate) source: ConfigSource,
     pub(crate) loaded: LoadedConfig,
-    /// The listening socket, when the address had to be tried out to be chosen.
+    /// The listening socket, open when the port had to be tried in order to choose it.
     pub(crate) socket: Option<TcpListener>,
-    /// The authority and the leaf, when they are ours.
+    /// The authority and the leaf, when Lockgate issues them itself.
     pub(crate) certificates: Option<OwnCertificates>,
-    /// Why a leaf was issued now.
+    /// Why a leaf was issued, if one was.
     pub(crate) issued: Option<Reason>,
-    /// The account that was made now.
+    /// The first account, if it was made.
     pub(crate) account: Option<FirstAccount>,
-    /// Files that were made now, and the directory of images.
+    /// Files that were made, and the directory of images.
     pub(crate) made: Vec<PathBuf>,
-    /// What lay ready before the first start, and what is another one than before.
+    /// Files that existed before a first start.
     pub(crate) found: Vec<String>,
+    /// Paths that differ from those which the home served with before.
     pub(crate) changes: Vec<String>,
-    /// Whom the two halves run as.
+    /// Which users the two processes run as.
     pub(crate) run_as: RunAs,
-    /// What was given away.
+    /// How much `--chown` has given to the registry's user.
     pub(crate) chowned: Option<ChownedFiles>,
 }
 
 impl SetupOutcome {
-    /// What a person should know about users and data, a line each.
+    /// Passes remarks about users and data to `say`, a line each.
     pub(crate) fn tell(&self, mut say: impl FnMut(&str)) {
         if let (Some(chowned), Some(users)) = (self.chowned, self.run_as.users()) {
             say(&format!(
@@ -74,7 +75,7 @@ impl SetupOutcome {
         self.changes.iter().chain(&remarks).for_each(|remark| say(remark));
     }
 
-    /// What was made, and what lay ready, a line each.
+    /// Which files were made and which existed before, a line each.
     pub(crate) fn beginnings(&self) -> Vec<String> {
         let made = self.made.iter().map(|path| format!("made {}", path.display()));
         made.chain(self.found.iter().map(|found| format!("found {found}")))
@@ -82,7 +83,7 @@ impl SetupOutcome {
     }
 }
 
-/// Makes what is missing. What a home that has served should have is not made, and nothing is made then.
+/// Makes what is missing. When a home that has served lacks a file, nothing is made.
 pub(crate) fn prepare(request: &SetupRequest<'_>, rollback: &mut Rollback) -> Result<SetupOutcome, SetupError> {
     let home = request.home;
     let history = request.history();
@@ -146,7 +147,7 @@ pub(crate) fn prepare(request: &SetupRequest<'_>, rollback: &mut Rollback) -> Re
     })
 }
 
-/// The authority and the leaf, when they are ours, and why a leaf was issued now.
+/// Makes the authority and the leaf, when Lockgate issues them itself; also returns why a leaf was issued.
 fn certificates(
     config: &Config,
     request: &SetupRequest<'_>,
@@ -168,7 +169,7 @@ fn certificates(
     Ok((Some(own), issued))
 }
 
-/// Makes the way to the blobs, and gives data away when that was asked for.
+/// Makes the directories down to the blobs, and changes the owner of data if `--chown` is given.
 fn data(
     config: &Config,
     request: &SetupRequest<'_>,
@@ -209,7 +210,7 @@ fn make_data(root: &Path, request: &SetupRequest<'_>, run_as: &RunAs) -> Result<
     }
 }
 
-/// Makes what the registry could not, and leaves each file to its reader.
+/// Makes the token key, whose directory the registry cannot write, and gives each file to its reader.
 fn assign_files(config: &Config, home: &Home, run_as: &RunAs, made: &mut Vec<PathBuf>) -> Result<(), SetupError> {
     let owners = run_as.owners();
     if let Some(issuer) = &config.auth.issuer {
@@ -231,8 +232,8 @@ fn assign_files(config: &Config, home: &Home, run_as: &RunAs, made: &mut Vec<Pat
     Ok(())
 }
 
-/// Runs a command that writes the file of accounts. What root writes is its reader's afterwards. One that is missing in a
-/// home that has served is made only when it `is_named` by whoever calls.
+/// Runs `write`, which writes the accounts file; if root runs it, the file is given to its reader. In a home that has
+/// served, a missing file is made only if the caller has named it (`is_named`).
 pub(crate) fn for_readers<E: From<SetupError>>(
     config: &Config,
     home: &Home,

@@ -1,5 +1,5 @@
-//! Whose each file of a home is, when root started it: its reader's. Directories stay root's, so that neither half can
-//! put a link where root will write.
+//! The owners of files below a home that root started: each file belongs to the process that reads it. Directories
+//! stay root's, so that neither process can put a link where root will write.
 
 use std::fs;
 use std::io::{
@@ -25,18 +25,18 @@ pub(crate) struct OwnershipError {
     source: io::Error,
 }
 
-/// Entered by both halves.
+/// Both processes enter it.
 const SHARED: u32 = 0o750;
 /// As `SHARED`; new sockets are the group's.
 const SOCKETS: u32 = 0o2750;
 /// As `SHARED`; whoever makes a file there is the only one to rename or remove it.
 const EVERYBODYS_OWN: u32 = 0o1770;
-/// What lies above a directory that is made is nobody's in particular.
+/// The mode of missing directories above one that is made.
 const ABOVE: u32 = 0o755;
-/// The supervisor's.
+/// The supervisor alone enters it.
 const PRIVATE: u32 = 0o700;
 
-/// Gives each file below `home` to its reader. What is right already is left alone.
+/// Sets owner and mode of each file below `home`, where they differ.
 pub(crate) fn apply(config: &Config, home: &Home, users: &Users) -> Result<(), OwnershipError> {
     let root = root(users);
     let of_root = |directory: &Path, mode| assign(directory, &root, mode);
@@ -88,7 +88,7 @@ fn root(users: &Users) -> SystemUser {
     }
 }
 
-/// A secret that was made now, and the directory if that was: neither is anybody else's yet.
+/// Sets the owner of a secret that was just made, and of its directory if that is new as well.
 pub(crate) fn assign_new(file: &Path, directory: Option<&Path>, reader: &SystemUser) -> Result<(), OwnershipError> {
     if let Some(directory) = directory {
         let entered = SystemUser {
@@ -100,7 +100,7 @@ pub(crate) fn assign_new(file: &Path, directory: Option<&Path>, reader: &SystemU
     assign(file, reader, 0o600)
 }
 
-/// Of a directory that is there.
+/// Sets owner and mode of one path; a missing one is skipped.
 fn assign(directory: &Path, owner: &SystemUser, mode: u32) -> Result<(), OwnershipError> {
     match set_owner_and_mode(directory, owner.owner(), mode) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -119,7 +119,7 @@ fn assign(directory: &Path, owner: &SystemUser, mode: u32) -> Result<(), Ownersh
     }
 }
 
-/// Files for their owner alone get the owner who reads them; what everybody may read stays.
+/// Gives files that others cannot read to `reader`; files that everybody may read keep their owner.
 fn assign_secrets(directory: &Path, reader: &SystemUser) -> Result<(), OwnershipError> {
     for path in files_of(directory) {
         let secret = path
@@ -132,8 +132,8 @@ fn assign_secrets(directory: &Path, reader: &SystemUser) -> Result<(), Ownership
     Ok(())
 }
 
-/// What somebody put into the home and root alone may read, as `htpasswd -c` leaves it: its reader's as well. Certificates
-/// are handed over instead.
+/// Gives files of the configuration that lie in the home and that root alone can read, as `htpasswd -c` leaves them, to
+/// the process that reads them. Certificates are copied instead.
 fn assign_named(config: &Config, home: &Home, users: &Users) -> Result<(), OwnershipError> {
     let home = real(home.root());
     for ConfigFile { path, role, .. } in config.files() {
@@ -153,7 +153,7 @@ fn assign_named(config: &Config, home: &Home, users: &Users) -> Result<(), Owner
     Ok(())
 }
 
-/// Each process goes on in the files that it left, also when it was another user then.
+/// Gives log files to the process that continues them, whichever user wrote them before.
 fn assign_logs(directory: &Path, users: &Users) -> Result<(), OwnershipError> {
     for path in files_of(directory) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -166,7 +166,7 @@ fn assign_logs(directory: &Path, users: &Users) -> Result<(), OwnershipError> {
     Ok(())
 }
 
-/// Its regular files; none when it is not there.
+/// The regular files of a directory; none when it is missing.
 fn files_of(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries

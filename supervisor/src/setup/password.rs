@@ -8,25 +8,20 @@ use lockgate_files::{Existing, WriteError, write_private};
 
 /// Letters and digits without those that are mistaken for others: 32 of them, 5 bits each.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
-/// 120 bits.
+/// Characters; 120 bits.
 const LENGTH: usize = 24;
 
 /// Why there is no password.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PasswordError {
-    /// The file that was supplied.
     #[error("{}: {source}", .path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// Not a text.
     #[error("{}: {source}", .path.display())]
     Text { path: PathBuf, source: text::NotText },
-    /// It is there and says nothing.
     #[error("{}: empty; write a password into it, or remove it to have one made", .path.display())]
     Empty { path: PathBuf },
-    /// The new file.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// The system.
     #[error("the system gave no random bytes: {0}")]
     Random(io::Error),
 }
@@ -34,14 +29,13 @@ pub(crate) enum PasswordError {
 /// Where a password came from.
 #[derive(Debug)]
 pub(crate) enum Password {
-    /// Made now and written to the file: shown once.
+    /// Generated and written to the file: shown once.
     Made(Secret),
-    /// Supplied: never shown.
+    /// Read from the environment or a file that was supplied: never shown.
     Supplied(Secret),
 }
 
 impl Password {
-    /// The password itself.
     pub(crate) fn secret(&self) -> &Secret {
         match self {
             Self::Made(secret) | Self::Supplied(secret) => secret,

@@ -1,9 +1,9 @@
-//! What lay ready before a first start, and is used as it is: a line each.
+//! Files that existed before a first start and are used as they are, for its log.
 
 use lockgate_config::{CertificateSource, Config, Home};
 use lockgate_registry::Layout;
 
-/// What is there of what `config` needs, before anything is made.
+/// Names the files of `config` that exist, a line each. To be called before anything is made.
 pub(super) fn lay_ready(config: &Config, home: &Home) -> Vec<String> {
     let mut found = Vec::new();
     let mut tell = |what: &str, path: &std::path::Path| found.push(format!("{what} {}", path.display()));

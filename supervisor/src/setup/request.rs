@@ -1,4 +1,4 @@
-//! What set-up is asked to do.
+//! What set-up is asked to do, by the command line and the environment.
 
 use std::path::PathBuf;
 
@@ -8,27 +8,27 @@ use super::missing::Locations;
 use super::served::History;
 use crate::os::environment::Environment;
 
-/// What a person asked for.
+/// The request of one command.
 #[derive(Debug)]
 pub(crate) struct SetupRequest<'a> {
     pub(crate) home: &'a Home,
-    /// A configuration of their own: then nothing is made but what it asks for.
+    /// A configuration from elsewhere (`--config`): then only files that it asks for are made.
     pub(crate) config: Option<PathBuf>,
     /// `--listen`
     pub(crate) listen: Option<Address>,
     /// `--hostname`
     pub(crate) hostnames: &'a [String],
-    /// Whether data that belongs to somebody else is given to the registry's user.
+    /// `--chown`: data that belongs to somebody else is given to the registry's user.
     pub(crate) chown: bool,
-    /// Whether it will be listened on: then a port that cannot be had is found out before anything is made.
+    /// Whether the process will listen: then a port in use is an error before anything is made.
     pub(crate) serve: bool,
-    /// Whether what is missing is made although the home has served.
+    /// `--again`: missing files are made although the home has served.
     pub(crate) again: bool,
     pub(crate) environment: &'a Environment,
 }
 
 impl SetupRequest<'_> {
-    /// Where commands that are proposed look.
+    /// The paths that proposed commands name.
     pub(super) fn locations(&self) -> Locations<'_> {
         Locations {
             home: self.home,
@@ -36,7 +36,7 @@ impl SetupRequest<'_> {
         }
     }
 
-    /// Of the home, for this wish.
+    /// The history of the home, as this request sees it.
     pub(super) fn history(&self) -> History {
         match (History::of(self.home), self.environment.is_taking_over()) {
             _ if self.again => History::New,

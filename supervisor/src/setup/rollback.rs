@@ -1,4 +1,4 @@
-//! What was not there before a first start. When nothing comes of the start, it is taken away again.
+//! Removes what a first start has made, when the start fails.
 
 use std::fs;
 use std::os::unix::fs::lchown;
@@ -8,11 +8,12 @@ use lockgate_config::{Config, Home};
 use lockgate_registry::Layout;
 use nix::unistd::geteuid;
 
-/// Paths that were missing. Whoever is not alone in the home (`lock`) follows none.
+/// Paths that were missing before the start. They are removed on drop, but only once armed: without the home's lock,
+/// another process may have made them.
 #[derive(Debug, Default)]
 pub(crate) struct Rollback {
     files: Vec<PathBuf>,
-    /// Removed only when empty.
+    /// Removed only while they are empty.
     directories: Vec<PathBuf>,
     /// Removed with everything below: nobody but Lockgate writes there.
     own: Vec<PathBuf>,
@@ -20,7 +21,7 @@ pub(crate) struct Rollback {
 }
 
 impl Rollback {
-    /// Looks what of `home` is there.
+    /// Notes which files and directories of `home` are missing.
     pub(crate) fn of(home: &Home) -> Self {
         let mut rollback = Self::default();
         for own in [home.run(), home.log(), home.leaf_key().with_file_name("handed")] {
@@ -43,7 +44,7 @@ impl Rollback {
         rollback
     }
 
-    /// Looks what of the files that `config` names is there.
+    /// Notes which files that `config` names are missing.
     pub(crate) fn watch(&mut self, config: &Config) {
         let accounts = config.auth.htpasswd.iter().flat_map(|htpasswd| {
             let mut lock = htpasswd.path.clone().into_os_string();
@@ -59,7 +60,7 @@ impl Rollback {
         }
     }
 
-    /// Nobody else is in the home, so what is new from now on was made by this process and its children.
+    /// From now on this process holds the home's lock, so whatever is new was made by it and its children.
     pub(crate) fn arm(&mut self) {
         self.is_armed = true;
     }
@@ -75,7 +76,7 @@ impl Rollback {
         }
     }
 
-    /// Everything stays.
+    /// The start has succeeded: nothing is removed.
     pub(crate) fn disarm(&mut self) {
         self.is_armed = false;
     }
@@ -87,7 +88,7 @@ impl Rollback {
         }
     }
 
-    /// It and what is above.
+    /// Notes which directories are missing, from `path` upwards.
     fn directory(&mut self, path: &Path) {
         let missing = path.ancestors().take_while(|path| path.symlink_metadata().is_err());
         self.directories.extend(missing.map(Path::to_owned));

@@ -21,13 +21,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct ServedRecord {
     /// False from set-up until serving first succeeds.
     served: bool,
-    /// The configuration file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     config: Option<PathBuf>,
-    /// The accounts file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     accounts: Option<PathBuf>,
-    /// Where images are.
+    /// `storage.filesystem.rootdirectory`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rootdirectory: Option<PathBuf>,
 }
@@ -35,14 +33,14 @@ pub(crate) struct ServedRecord {
 /// Whether anything has served from a home.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum History {
-    /// Nothing yet.
+    /// Nothing has served from it yet.
     New,
-    /// With these, where that is known.
+    /// It has served, with these files as far as they are known.
     Served(ServedRecord),
 }
 
 impl History {
-    /// Of `home`. A record that cannot be read tells that there was one.
+    /// Reads the record of `home`. One that cannot be read still shows that something has served.
     pub(crate) fn of(home: &Home) -> Self {
         match fs::read(home.record_file()) {
             Ok(text) => match serde_json::from_slice::<ServedRecord>(&text) {
@@ -55,7 +53,7 @@ impl History {
         }
     }
 
-    /// As it is for whoever takes the place of a running instance.
+    /// Counts a running instance as one that has served, for the process that takes its place.
     #[must_use]
     pub(crate) fn of_running(self) -> Self {
         match self {
@@ -64,7 +62,6 @@ impl History {
         }
     }
 
-    /// The record, when something has served.
     pub(crate) fn served(&self) -> Option<&ServedRecord> {
         match self {
             Self::New => None,
@@ -101,7 +98,7 @@ impl ServedRecord {
         self.rootdirectory.as_deref()
     }
 
-    /// With what differs in `now`, a line each: it may be a mistake.
+    /// What differs between this record and `now`, a line each, since the difference may be a mistake.
     pub(super) fn changes(&self, now: &Self) -> Vec<String> {
         let pairs = [
             ("configuration file", &self.config, &now.config),
@@ -125,7 +122,7 @@ impl ServedRecord {
         changed.collect()
     }
 
-    /// Writes it, unless that is what is there.
+    /// Writes the record, unless the file holds it already.
     pub(crate) fn keep(&self, home: &Home) -> Result<(), WriteError> {
         let path = home.record_file();
         let text = self.relative_to(home).text();
@@ -181,7 +178,8 @@ pub(crate) fn begin(home: &Home) -> Result<(), WriteError> {
     }
 }
 
-/// In place, and only what is surely this user's own file.
+/// Writes in place, for root without its capabilities, which cannot replace a file in another user's directory. A link,
+/// a file with a second name and a file of somebody else are refused.
 fn overwrite(path: &Path, text: &str) -> io::Result<()> {
     let mut file = File::options()
         .write(true)

@@ -1,4 +1,4 @@
-//! `lockgate cert new`
+//! `lockgate cert new`: issues a certificate.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -117,7 +117,7 @@ fn write_bundle(parts: &[PathBuf], file: &Path, forced: bool) -> Result<(), Fail
     Ok(())
 }
 
-/// Nothing is overwritten that nobody gave up.
+/// Asks before files are overwritten.
 fn consent(files: &[&Path], forced: bool) -> Result<(), Failure> {
     for file in files {
         if forced || !file.exists() {

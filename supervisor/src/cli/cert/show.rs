@@ -1,4 +1,4 @@
-//! `lockgate cert show`
+//! `lockgate cert show`: explains a certificate.
 
 use std::path::PathBuf;
 use std::time::SystemTime;

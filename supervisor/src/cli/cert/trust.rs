@@ -1,4 +1,4 @@
-//! `lockgate cert trust`
+//! `lockgate cert trust`: makes clients trust the authority.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -14,7 +14,7 @@ use crate::service_manager::{
 use crate::setup::rollback::Rollback;
 use crate::setup::{SetupRequest, prepare, prepare_directories};
 
-/// loginctl(1), enable-linger.
+/// A file for each user whose services start at boot: loginctl(1), enable-linger.
 const LINGER: &str = "/var/lib/systemd/linger";
 
 pub(super) fn install(service: &Service<'_>) -> Result<(), Failure> {
@@ -121,7 +121,7 @@ pub(super) fn uninstall(service: &Service<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Stops and removes a unit. Whether there was one.
+/// Stops and removes a unit; returns whether there was one.
 fn remove(service: &Service<'_>, manager: &ServiceManager, name: &str) -> Result<bool, Failure> {
     let unit = UnitFile::new(manager.units(), name);
     if !unit.is_removable(service.consent).map_err(Failure::new)? {

@@ -7,7 +7,7 @@ use super::target::Service;
 use crate::failure::Failure;
 use crate::service_manager::{launchd, service_unit, socket_unit, windows};
 
-/// Where nothing says another.
+/// The port for launchd, unless the configuration names another.
 const USUAL_PORT: u16 = 443;
 
 pub(super) fn print(service: &Service<'_>, format: &Format) -> Result<(), Failure> {

@@ -19,7 +19,7 @@ use self::error::ImportError;
 use self::rules::Rule;
 use self::values::Messages;
 
-/// What is taken over.
+/// The result of an import.
 #[derive(Debug)]
 pub(super) struct DockerAuth {
     /// Accounts with their passwords.
@@ -32,9 +32,9 @@ pub(super) struct DockerAuth {
     pub(super) acl: Vec<String>,
     /// Groups that the rules ask for.
     pub(super) groups: BTreeMap<String, Vec<String>>,
-    /// What is said about the rest, which changes nothing.
+    /// Differences that change nothing.
     pub(super) notes: Vec<String>,
-    /// What was left undone.
+    /// What is left out, which denies more than before.
     pub(super) warnings: Vec<String>,
 }
 

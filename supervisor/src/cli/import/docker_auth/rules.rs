@@ -16,7 +16,7 @@ const ACTIONS: [&str; 4] = ["pull", "push", "delete", "*"];
 /// One rule, as it will be written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Rule {
-    /// Its place in the file.
+    /// Where it is in the file, for messages.
     pub(super) place: String,
     /// In the order of `FIELDS`.
     pub(super) patterns: [Option<String>; 4],

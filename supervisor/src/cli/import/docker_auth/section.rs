@@ -7,14 +7,14 @@ use super::values::{Messages, get, join, plain};
 
 /// The mapping that has users and rules.
 pub(super) struct Section<'a> {
-    /// Its place; empty at the top.
+    /// Its keys in the file, joined by dots; empty at the top.
     pub(super) path: String,
     pub(super) mapping: &'a Mapping,
     /// A pillar of Salt, from which a configuration is made: its passwords are in plain text.
     pub(super) is_pillar: bool,
 }
 
-/// Ways to log in.
+/// Keys of docker_auth for accounts that are kept outside the file.
 const ACCOUNTS_ELSEWHERE: [&str; 9] = [
     "google_auth",
     "github_auth",
@@ -27,7 +27,7 @@ const ACCOUNTS_ELSEWHERE: [&str; 9] = [
     "plugin_authn",
 ];
 
-/// Places for rules.
+/// Keys of docker_auth for rules that are kept outside the file.
 const RULES_ELSEWHERE: [&str; 5] = ["acl_mongo", "acl_xorm", "ext_authz", "plugin_authz", "casbin_authz"];
 
 /// Settings of the server and its tokens, and where config.yml has the same, or why it has not.
@@ -143,7 +143,7 @@ fn below<'a>(mapping: &'a Mapping, path: &str, found: &mut Vec<(String, &'a Mapp
 }
 
 impl Section<'_> {
-    /// The place of `key`.
+    /// `key` with the keys above it.
     pub(super) fn place(&self, key: &str) -> String {
         join(&self.path, key)
     }
@@ -158,7 +158,7 @@ impl Section<'_> {
         ACCOUNTS_ELSEWHERE.iter().any(|key| get(self.mapping, key).is_some())
     }
 
-    /// Names each key that is not users and rules.
+    /// Reports each key that is not imported.
     pub(super) fn report_ignored_keys(&self, messages: &mut Messages) {
         let mut unknown = Vec::new();
         for (key, value) in self.mapping {

@@ -6,16 +6,16 @@ use serde_yaml::{Mapping, Value};
 use super::section::Section;
 use super::values::{Messages, get, join, plain, text, texts};
 
-/// Somebody who can log in there.
+/// A user of docker_auth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct User {
     /// `""`: whoever is not logged in.
     pub(super) name: String,
-    /// Names with values.
+    /// Names of labels with their values.
     pub(super) labels: Vec<(String, Vec<String>)>,
 }
 
-/// What `users` says.
+/// The users of a configuration.
 #[derive(Debug, Default)]
 pub(super) struct Users {
     pub(super) accounts: Vec<(AccountName, PasswordHash)>,

@@ -2,14 +2,14 @@
 
 use serde_yaml::{Mapping, Value};
 
-/// What a person is told, each with the place in the file.
+/// What the import reports, each with the place in the file.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    /// What is as it was, and how.
+    /// Differences that change nothing.
     pub(super) notes: Vec<String>,
-    /// What was left undone.
+    /// What is left out, which denies more than before.
     pub(super) warnings: Vec<String>,
-    /// What cannot be taken over.
+    /// What prevents the import.
     pub(super) mistakes: Vec<String>,
     /// Whether a number may have been written otherwise than it is read: see [`has_odd_numbers`].
     pub(super) odd_numbers: bool,
