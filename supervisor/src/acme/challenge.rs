@@ -87,7 +87,7 @@ impl ChallengeResponder {
     fn clear(&self) {
         if let Err(error) = challenge::clear(&self.directory) {
             tracing::warn!(
-                "{}: old challenges cannot be removed: {error}",
+                "{}: cannot remove old challenges: {error}",
                 self.directory.display()
             );
         }

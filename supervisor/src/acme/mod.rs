@@ -4,10 +4,10 @@
 //! ```text
 //! run ── order ─┬─ account          who orders
 //!               ├─ challenge        how a name is proven: the files are lockgate_certs::challenge's
-//!               └─ http ── roots    whom an ACME server must be trusted by
-//! place, attempt                    what is kept: account, certificate, what was tried last
+//!               └─ http ── roots    whose certificates an ACME server may have
+//! store, attempt                    what is kept: account, certificate, what was tried last
 //! schedule                          when to order: pure
-//! leaf                              from there to where the proxy reads it
+//! leaf                              copies it to where the proxy reads it
 //! ```
 //!
 //! The supervisor reads `store` and decides; it never waits for a network. The child orders; it decides nothing.

@@ -121,7 +121,7 @@ async fn answer(mut authorization: AuthorizationHandle<'_>, request: &OrderReque
     };
     let kind = *request.kinds.iter().find(offered).ok_or_else(no_challenge)?;
     let mut challenge = authorization.challenge(kind.acme()).ok_or_else(no_challenge)?;
-    tracing::info!(host, challenge = %kind, "proving a name");
+    tracing::info!(host, challenge = %kind, "answering a challenge");
     request
         .responder
         .put(kind, &host, &challenge.token, &challenge.key_authorization())

@@ -7,12 +7,12 @@ use rustls::RootCertStore;
 pub(super) fn roots() -> RootCertStore {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
-        tracing::warn!("authorities of this system: {error}");
+        tracing::warn!("CA certificates of this system: {error}");
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        tracing::info!("this system names no authorities: those that are built in are trusted");
+        tracing::info!("this system has no CA certificates: the list that is built in is used");
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     roots

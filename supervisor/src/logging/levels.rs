@@ -67,7 +67,7 @@ mod tests {
         assert!(shown(Level::Trace, true, "actix_http::h1", tracing::Level::INFO));
         assert!(!shown(Level::Trace, true, "actix_http::h1", tracing::Level::DEBUG));
         assert!(!shown(Level::Info, true, "actix_http::h1", tracing::Level::INFO));
-        // The proxy says what these would, with the request's id.
+        // The proxy logs what these would say, with the request's id.
         assert!(!shown(
             Level::Trace,
             true,

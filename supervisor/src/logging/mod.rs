@@ -141,7 +141,7 @@ impl Logging {
         if outputs.console.is_running()
             && let Err(error) = self.run()
         {
-            tracing::error!("a log has no thread: {error}");
+            tracing::error!("cannot start a thread for the log: {error}");
         }
     }
 

@@ -107,7 +107,7 @@ fn assign(directory: &Path, owner: &SystemUser, mode: u32) -> Result<(), Ownersh
         // A filesystem without owners, or a volume that is not ours to change: its reader tells whether that will do.
         Err(error) if matches!(error.kind(), PermissionDenied | Unsupported | ReadOnlyFilesystem) => {
             tracing::warn!(
-                "{}: its owner and mode stay what they are: {error}",
+                "{}: cannot set owner and mode, they stay as they are: {error}",
                 directory.display()
             );
             Ok(())
