@@ -81,7 +81,10 @@ async fn create(
     let (account, credentials) = builder(http).create(&new, directory.to_owned(), None).await?;
     let text = serde_json::to_string(&credentials).expect("texts can be written");
     store.write(&store.account(), &text)?;
-    tracing::info!(directory, "registered an ACME account and agreed to the terms of service");
+    tracing::info!(
+        directory,
+        "registered an ACME account and agreed to the terms of service"
+    );
     Ok(account)
 }
 

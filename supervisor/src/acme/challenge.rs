@@ -86,10 +86,7 @@ impl ChallengeResponder {
 
     fn clear(&self) {
         if let Err(error) = challenge::clear(&self.directory) {
-            tracing::warn!(
-                "{}: cannot remove old challenges: {error}",
-                self.directory.display()
-            );
+            tracing::warn!("{}: cannot remove old challenges: {error}", self.directory.display());
         }
     }
 }

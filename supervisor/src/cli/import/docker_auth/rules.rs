@@ -7,7 +7,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::section::Section;
 use super::users::{User, Users};
-use super::values::{Messages, get, join, plain, text, texts};
+use super::values::{Messages, get, join, mapping, plain, text, texts};
 
 /// The fields of `match` that are patterns of the request.
 const FIELDS: [&str; 4] = ["account", "type", "name", "service"];
@@ -250,20 +250,13 @@ fn only(mapping: &Mapping, known: &[&str], place: &str, messages: &mut Messages)
 }
 
 fn labels(matches: &Mapping, place: &str, messages: &mut Messages) -> Vec<(String, String)> {
-    let labels = match get(matches, "labels") {
-        None => return Vec::new(),
-        Some(Value::Mapping(labels)) => labels,
-        Some(_) => {
-            messages.mistake(place, "expected labels: {NAME: PATTERN}");
-            return Vec::new();
-        }
-    };
+    let labels = mapping(matches, "labels", place, "labels: {NAME: PATTERN}", messages);
     let label = |(label, pattern)| {
         let label = text(label, place, messages).unwrap_or_default();
         let pattern = text(pattern, &join(place, &label), messages).unwrap_or_default();
         (label, pattern)
     };
-    labels.iter().map(label).collect()
+    labels.into_iter().flatten().map(label).collect()
 }
 
 /// Those that exist: docker_auth grants of what is asked for, and nobody asks for another one.

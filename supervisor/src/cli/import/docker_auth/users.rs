@@ -4,7 +4,7 @@ use lockgate_registry::accounts::{AccountName, HashKind, PasswordHash, hash_pass
 use serde_yaml::{Mapping, Value};
 
 use super::section::Section;
-use super::values::{Messages, get, join, plain, text, texts};
+use super::values::{Messages, get, join, mapping, plain, text, texts};
 
 /// A user of docker_auth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,15 +35,9 @@ impl Users {
 pub(super) fn read(section: &Section<'_>, messages: &mut Messages) -> Users {
     let mut read = Users::default();
     let place = section.place("users");
-    let users = match get(section.mapping, "users") {
-        None => return read,
-        Some(Value::Mapping(users)) => users,
-        Some(_) => {
-            messages.mistake(&place, "expected users: {NAME: {password: HASH}}");
-            return read;
-        }
-    };
-    for (name, user) in users {
+    let expected = "users: {NAME: {password: HASH}}";
+    let users = mapping(section.mapping, "users", &place, expected, messages);
+    for (name, user) in users.into_iter().flatten() {
         // A key that is null is the name "" to docker_auth.
         let name = text(name, &place, messages).unwrap_or_default();
         let place = join(&place, if name.is_empty() { "\"\"" } else { &name });
@@ -103,26 +97,18 @@ impl Users {
 
     fn push(&mut self, name: String, user: &Mapping, place: &str, messages: &mut Messages) {
         let place = join(place, "labels");
-        let labels = match get(user, "labels") {
-            None => Vec::new(),
-            Some(Value::Mapping(labels)) => {
-                let label = |(label, values)| {
-                    let label = text(label, &place, messages).unwrap_or_default();
-                    let mut values = match plain(values) {
-                        Value::Null => Vec::new(),
-                        values => texts(values, &join(&place, &label), messages),
-                    };
-                    values.sort();
-                    values.dedup();
-                    (label, values)
-                };
-                labels.iter().map(label).collect()
-            }
-            Some(_) => {
-                messages.mistake(&place, "expected labels: {NAME: [VALUES]}");
-                Vec::new()
-            }
+        let labels = mapping(user, "labels", &place, "labels: {NAME: [VALUES]}", messages);
+        let label = |(label, values)| {
+            let label = text(label, &place, messages).unwrap_or_default();
+            let mut values = match plain(values) {
+                Value::Null => Vec::new(),
+                values => texts(values, &join(&place, &label), messages),
+            };
+            values.sort();
+            values.dedup();
+            (label, values)
         };
+        let labels = labels.into_iter().flatten().map(label).collect();
         self.users.push(User { name, labels });
     }
 }

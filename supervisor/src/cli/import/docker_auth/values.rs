@@ -45,6 +45,23 @@ pub(super) fn get<'a>(mapping: &'a Mapping, key: &str) -> Option<&'a Value> {
     mapping.get(key).map(plain).filter(|value| !value.is_null())
 }
 
+/// The mapping at `key`, which messages call `place`; anything else than what is `expected` is a mistake.
+pub(super) fn mapping<'a>(
+    parent: &'a Mapping,
+    key: &str,
+    place: &str,
+    expected: &str,
+    messages: &mut Messages,
+) -> Option<&'a Mapping> {
+    match get(parent, key)? {
+        Value::Mapping(mapping) => Some(mapping),
+        _ => {
+            messages.mistake(place, &format!("expected {expected}"));
+            None
+        }
+    }
+}
+
 /// `parent.child`, or `child` at the top.
 pub(super) fn join(parent: &str, child: &str) -> String {
     match parent {
