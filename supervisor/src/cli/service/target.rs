@@ -13,7 +13,8 @@ use crate::service_manager::{Consent, ServiceDefinition, ServiceScope};
 
 /// Suffixes of the socket units that an installation may have.
 pub(super) const SOCKETS: [&str; 2] = ["", "-redirect"];
-/// What the verbs are about.
+
+/// The service that the verbs operate on.
 pub(super) struct Service<'a> {
     pub(super) arguments: &'a Arguments,
     pub(super) scope: ServiceScope,
