@@ -12,10 +12,10 @@ mod control;
 mod http;
 mod maintenance;
 mod oci;
+mod read_error;
 mod run;
 mod service;
 mod storage;
-mod unreadable;
 
 pub use auth::{KeyError, Scope, accounts, check_external_tokens, check_token_key, ensure_token_key, explain};
 pub use control::{ConfirmedLog, Control, Frontend, Listener, ReloadCallback};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::policy::InvalidRule;
 use super::token::{KeyError, TrustedKeysError};
-use crate::unreadable::reason;
+use crate::read_error::reason;
 
 /// Why a configuration's `auth` cannot be put in force.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ use lockgate_files::{Existing, WriteError, write_private};
 use x509_parser::pem::Pem;
 
 use super::public_key::{Curve, PublicKey, libtrust_id};
-use crate::unreadable::reason;
+use crate::read_error::reason;
 pub(in crate::auth) struct SigningKey {
     pair: EcdsaKeyPair,
     public: PublicKey,

@@ -12,7 +12,7 @@ use super::chain;
 use super::jws::Header;
 use super::public_key::{Jwk, PublicKey, libtrust_id};
 use super::signing_key::SigningKey;
-use crate::unreadable::reason;
+use crate::read_error::reason;
 
 /// Distribution's default set without the HS ones: what verifies must not be able to sign.
 const ALGORITHMS: [&str; 10] = [

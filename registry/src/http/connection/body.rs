@@ -27,7 +27,7 @@ pub(super) enum Chunk {
     /// In the trailer; how long its present line is, and whether CR was the last.
     Trailer { length: u64, after_cr: bool },
     /// It cannot be read, and nobody knows where the next request would begin.
-    Broken,
+    BrokenBody,
 }
 
 impl Body {
@@ -58,7 +58,7 @@ impl Body {
 
     /// Whether it cannot be read.
     pub(super) fn is_broken(&self) -> bool {
-        *self == Self::Chunked(Chunk::Broken)
+        *self == Self::Chunked(Chunk::BrokenBody)
     }
 
     /// Whether all of it was taken.
@@ -85,7 +85,7 @@ impl Chunk {
                 ControlFlow::Continue(next) => *self = next,
                 ControlFlow::Break(()) => return (at + 1, true),
             }
-            if *self == Self::Broken {
+            if *self == Self::BrokenBody {
                 return (at, false);
             }
             at += 1;
@@ -100,9 +100,9 @@ impl Chunk {
                     size: size * 16 + u64::from((byte as char).to_digit(16).unwrap_or(0)),
                     digits: digits + 1,
                 },
-                _ => Self::Broken,
+                _ => Self::BrokenBody,
             },
-            (Self::Size { digits: 0, .. }, _) => Self::Broken,
+            (Self::Size { digits: 0, .. }, _) => Self::BrokenBody,
             (Self::Size { size, .. }, b'\r' | b';' | b' ' | b'\t') => Self::Extension {
                 size,
                 after_cr: byte == b'\r',
@@ -118,7 +118,7 @@ impl Chunk {
                 after_cr: false,
             },
             (Self::Extension { size, after_cr: true }, b'\n') => Self::Content(size),
-            (Self::Extension { after_cr: true, .. }, _) | (Self::Extension { .. }, b'\n') => Self::Broken,
+            (Self::Extension { after_cr: true, .. }, _) | (Self::Extension { .. }, b'\n') => Self::BrokenBody,
             (Self::Extension { size, .. }, _) => Self::Extension {
                 size,
                 after_cr: byte == b'\r',
@@ -153,9 +153,10 @@ impl Chunk {
                 length: length + 1,
                 after_cr: false,
             },
-            (Self::Broken | Self::Size { .. } | Self::ContentEnd(_) | Self::Trailer { .. } | Self::Content(_), _) => {
-                Self::Broken
-            }
+            (
+                Self::BrokenBody | Self::Size { .. } | Self::ContentEnd(_) | Self::Trailer { .. } | Self::Content(_),
+                _,
+            ) => Self::BrokenBody,
         })
     }
 }

@@ -4,7 +4,7 @@
 //! would refuse is replaced by a request that it serves: [`refusal`]. Bodies pass as they come.
 
 mod body;
-mod broken;
+mod broken_body;
 mod head;
 mod refusal;
 
@@ -18,8 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use body::Body;
-use broken::Broken;
-pub(crate) use broken::ReadableBody;
+use broken_body::BrokenBody;
+pub(crate) use broken_body::ReadableBody;
 use head::Progress;
 use refusal::Refusal;
 pub(crate) use refusal::refused;
@@ -47,7 +47,7 @@ pub(crate) struct Connection<S> {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether anything was answered since the last head.
     is_answered: bool,
-    broken: Broken,
+    broken: BrokenBody,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +73,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             ready: BytesMut::new(),
             timer: None,
             is_answered: false,
-            broken: Broken::default(),
+            broken: BrokenBody::default(),
         }
     }
 
     /// For [`ReadableBody`], as data of the connection.
-    pub(crate) fn broken(&self) -> Broken {
+    pub(crate) fn broken(&self) -> BrokenBody {
         self.broken.clone()
     }
 

@@ -14,7 +14,7 @@ use futures_util::task::AtomicWaker;
 
 /// Whether the body of the connection's last request cannot be read any further.
 #[derive(Clone, Default)]
-pub(crate) struct Broken(Arc<State>);
+pub(crate) struct BrokenBody(Arc<State>);
 
 #[derive(Default)]
 struct State {
@@ -22,7 +22,7 @@ struct State {
     reader: AtomicWaker,
 }
 
-impl Broken {
+impl BrokenBody {
     pub(super) fn set(&self) {
         self.0.is_set.store(true, Ordering::Release);
         self.0.reader.wake();
@@ -42,7 +42,7 @@ impl FromRequest for ReadableBody {
     type Future = Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
-        if let (Some(broken), dev::Payload::H1 { .. }) = (request.conn_data::<Broken>().cloned(), &*payload) {
+        if let (Some(broken), dev::Payload::H1 { .. }) = (request.conn_data::<BrokenBody>().cloned(), &*payload) {
             let mut inner = payload.take();
             let body = futures_util::stream::poll_fn(move |cx| match Pin::new(&mut inner).poll_next(cx) {
                 Poll::Pending if broken.is_set(cx) => Poll::Ready(Some(Err(PayloadError::EncodingCorrupted))),
