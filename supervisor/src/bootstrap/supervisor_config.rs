@@ -6,7 +6,7 @@ use crate::configuration::public_url::PublicUrl;
 use crate::os::notify::{Notifier, watchdog};
 use crate::supervisor::SupervisorConfig;
 use crate::supervisor::acme_manager::AcmeManager;
-use crate::supervisor::renewal::Renewal;
+use crate::supervisor::own_certificate_renewal::Renewal;
 use crate::supervisor::replace::upgrade::own_path;
 
 pub(super) fn supervisor_config(context: StartContext<'_>, launch: LaunchConfig) -> SupervisorConfig {

@@ -20,8 +20,8 @@ use crate::os::listen_fds::{InheritedSocket, InheritedSockets};
 use crate::role::{INSTANCE_VARIABLE, Role};
 use crate::sandbox::Rules;
 use crate::setup::data_dir;
+use crate::setup::home_record::History;
 use crate::setup::missing::{self, Locations};
-use crate::setup::served::History;
 
 /// How often to look whether its own Unix socket is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

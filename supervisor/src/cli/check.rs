@@ -8,7 +8,7 @@ use lockgate_config::Config;
 use lockgate_registry::Scope;
 use lockgate_registry::accounts::Accounts;
 
-use super::configured::Configured;
+use super::config_in_use::ConfigInUse;
 use crate::bootstrap::places::Places;
 use crate::configuration::source::ConfigSource;
 use crate::configuration::variables::ActiveVariables;
@@ -16,8 +16,8 @@ use crate::failure::Failure;
 use crate::inspect::inspect;
 use crate::os::environment::Environment;
 use crate::setup::SetupError;
+use crate::setup::home_record::History;
 use crate::setup::missing::{self, Locations};
-use crate::setup::served::History;
 
 /// Lists every mistake of a configuration, each with key path, value and what is expected; exit 78 when there is one.
 ///
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
-    let configured = Configured::by(&arguments.places, environment)?;
+    let configured = ConfigInUse::by(&arguments.places, environment)?;
     let source = configured.source();
     let path = source.path().to_owned();
     let home = arguments.places.home(environment);

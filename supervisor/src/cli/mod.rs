@@ -3,7 +3,7 @@
 mod acme;
 mod cert;
 mod check;
-mod configured;
+mod config_in_use;
 mod import;
 mod proxy;
 mod registry;

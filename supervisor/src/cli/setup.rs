@@ -3,7 +3,7 @@
 use clap::Args;
 use lockgate_config::Home;
 
-use super::configured::Configured;
+use super::config_in_use::ConfigInUse;
 use crate::bootstrap::arguments::StartArgs;
 use crate::configuration::variables::ActiveVariables;
 use crate::failure::Failure;
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     arguments.start.places.check(environment)?;
     let home = arguments.start.places.home(environment);
-    let configured = Configured::by(&arguments.start.places, environment)?;
+    let configured = ConfigInUse::by(&arguments.start.places, environment)?;
     let request = SetupRequest {
         config: configured.config.clone(),
         again: arguments.again,

@@ -8,7 +8,7 @@ use lockgate_registry::accounts::{
     AccountName, Accounts, HashKind, InvalidAccountName, PasswordHash, hash_password, hash_password_bcrypt,
 };
 
-use super::configured::Configured;
+use super::config_in_use::ConfigInUse;
 use crate::bootstrap::places::Places;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
@@ -118,7 +118,7 @@ struct Opened {
 impl AccountsArgs {
     fn open(&self, environment: &Environment) -> Result<Opened, Failure> {
         let Some(file) = &self.file else {
-            let source = Configured::by(&self.places, environment)?.source();
+            let source = ConfigInUse::by(&self.places, environment)?.source();
             let config = source.load()?.config;
             let Some(htpasswd) = &config.auth.htpasswd else {
                 let path = source.path().display();
@@ -132,7 +132,7 @@ impl AccountsArgs {
             });
         };
         // A file alone needs no configuration, but one that is configured is left to its reader.
-        let source = Configured::by(&self.places, environment).map(|configured| configured.source());
+        let source = ConfigInUse::by(&self.places, environment).map(|configured| configured.source());
         let config = source.ok().and_then(|source| source.load().ok());
         let config = config.map(|loaded| loaded.config).filter(|config| {
             let named = config.auth.htpasswd.as_ref().map(|htpasswd| &htpasswd.path);

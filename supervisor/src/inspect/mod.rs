@@ -3,13 +3,13 @@
 //! ```text
 //! Config::files ─▶ path_state is it there, of the right kind, may this user open it
 //!                  content    does it hold what it should
-//! http.*addr    ─▶ listen     can it be listened on
+//! http.*addr    ─▶ addresses  can it be listened on
 //! process       ─▶ users      can the users that the processes will run as get there
 //! ```
 
+mod addresses;
 mod content;
 mod findings;
-mod listen;
 mod path_state;
 mod users;
 
@@ -20,8 +20,8 @@ use lockgate_config::{Config, ConfigFile, Diagnostic, FileRole, Home};
 use self::findings::Findings;
 use self::path_state::PathState;
 use crate::certificates::own::{CertificateError, OwnCertificates};
+use crate::setup::home_record::History;
 use crate::setup::missing::{self, Locations};
-use crate::setup::served::History;
 
 /// Looks at everything that `config` names.
 pub(crate) fn inspect(config: &Config, locations: Locations<'_>) -> Findings {
@@ -42,7 +42,7 @@ pub(crate) fn inspect(config: &Config, locations: Locations<'_>) -> Findings {
     }
     content::check(config, &readable, &mut findings);
     authority(config, locations.home, &mut findings);
-    listen::check(config, locations.home, &mut findings);
+    addresses::check(config, locations.home, &mut findings);
     users::check(config, locations.home, &mut findings);
     findings
 }

@@ -1,17 +1,17 @@
 //! The sandbox of each process: a user of its own, access to its own files and sockets alone, and no way to gain rights.
 //!
 //! ```text
-//! run_as        which users the processes run as, when the supervisor is root
-//! system_user   users and groups, by name and number
-//! rules         what each opens ─▶ landlock    where the kernel has it
-//! limits        umask, core files, no new rights
-//! capabilities  what root keeps
+//! run_as         which users the processes run as, when the supervisor is root
+//! system_user    users and groups, by name and number
+//! rules          what each opens ─▶ landlock    where the kernel has it
+//! process_limits umask, core files, no new rights
+//! capabilities   what root keeps
 //! ```
 
 mod capabilities;
 mod landlock;
-mod limits;
 pub(crate) mod path_access;
+mod process_limits;
 mod report;
 mod rules;
 pub(crate) mod run_as;
@@ -21,7 +21,7 @@ mod user_error;
 use std::io;
 
 pub(crate) use capabilities::keep_what_supervision_needs;
-pub(crate) use limits::own_files_only;
+pub(crate) use process_limits::own_files_only;
 pub(crate) use report::Report;
 pub(crate) use rules::Rules;
 
@@ -36,7 +36,7 @@ pub(crate) enum Mode {
 
 /// Confines this process for good. To be called while it has but one thread: others would stay free.
 pub(crate) fn enter(rules: &Rules, mode: Mode, notify: Option<&str>) -> io::Result<Report> {
-    limits::apply()?;
+    process_limits::apply()?;
     let mut rules = rules.clone();
     // systemd's socket may be an abstract one, and elsewhere than ours.
     let abstract_notify = notify.is_some_and(|socket| socket.starts_with('@'));
@@ -54,12 +54,12 @@ pub(crate) fn enter(rules: &Rules, mode: Mode, notify: Option<&str>) -> io::Resu
 /// Confines the child that orders a certificate and talks to a server elsewhere: no core file, no new rights, and no
 /// capability but the one to give a key to its reader.
 pub(crate) fn enter_order() -> io::Result<()> {
-    limits::apply()?;
+    process_limits::apply()?;
     capabilities::keep_what_an_order_needs()
 }
 
 /// Confines the supervisor, once its sockets are open: no core file, no capability that it does not need.
 pub(crate) fn enter_supervisor() -> io::Result<()> {
-    limits::apply()?;
+    process_limits::apply()?;
     keep_what_supervision_needs()
 }

@@ -6,7 +6,7 @@ use lockgate_config::{Address, Home};
 use lockgate_files::{Existing, WriteError, write_private};
 
 use super::request::SetupRequest;
-use super::{SetupError, listen};
+use super::{SetupError, choose_address};
 
 pub(super) struct Draft {
     pub(super) text: String,
@@ -21,7 +21,7 @@ impl Draft {
         if request.config.is_some() || request.home.config_file().exists() {
             return Ok(None);
         }
-        let (address, socket) = listen::choose(request.listen.as_ref(), request.serve)?;
+        let (address, socket) = choose_address::choose(request.listen.as_ref(), request.serve)?;
         Ok(Some(Self {
             text: lockgate_config::template(&address.to_string(), request.hostnames),
             address,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lockgate_config::{Config, Home};
 use lockgate_registry::Layout;
 
-use super::served::{History, holds_images};
+use super::home_record::{History, holds_images};
 use crate::os::shell::shell_word;
 
 /// A file is missing that was there when the home served; the text says how to go on.

@@ -1,18 +1,18 @@
 //! Set-up: what is missing is made, what is there stays as it is. Each file appears whole or not at all.
 
 mod account;
+pub(crate) mod choose_address;
 pub(crate) mod data_dir;
 mod directories;
 mod draft;
 mod error;
-pub(crate) mod listen;
+pub(crate) mod home_record;
 pub(crate) mod missing;
 pub(crate) mod ownership;
 mod password;
 mod preexisting;
 mod request;
 pub(crate) mod rollback;
-pub(crate) mod served;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -29,10 +29,10 @@ use data_dir::ChownedFiles;
 pub(crate) use directories::prepare as prepare_directories;
 use draft::Draft;
 pub(crate) use error::SetupError;
+use home_record::{History, ServedRecord};
 use missing::Locations;
 pub(crate) use request::SetupRequest;
 use rollback::Rollback;
-use served::{History, ServedRecord};
 
 /// What set-up has found and made.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ pub(crate) fn prepare(request: &SetupRequest<'_>, rollback: &mut Rollback) -> Re
 
     rollback.watch(config);
     prepare_directories(home)?;
-    served::begin(home)?;
+    home_record::begin(home)?;
     let mut made = Vec::new();
     let socket = match draft {
         Some(draft) => {
@@ -177,9 +177,9 @@ fn data(
     made: &mut Vec<PathBuf>,
 ) -> Result<Option<ChownedFiles>, SetupError> {
     let root = &config.storage.root;
-    let is_missing = !served::holds_images(root);
+    let is_missing = !home_record::holds_images(root);
     let chowned = make_data(root, request, run_as)?;
-    if is_missing && served::holds_images(root) {
+    if is_missing && home_record::holds_images(root) {
         made.push(root.clone());
     }
     Ok(chowned)

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use lockgate_config::{Address, Home};
 
+use super::home_record::History;
 use super::missing::Locations;
-use super::served::History;
 use crate::os::environment::Environment;
 
 /// The request of one command.

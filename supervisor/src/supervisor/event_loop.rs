@@ -11,8 +11,8 @@ use super::acme_manager;
 use super::control::{Request, RunningConfiguration, UpgradeStarted};
 use super::error::{SuperviseError, system};
 use super::generation::Generation;
+use super::own_certificate_renewal;
 use super::phase::Phase;
-use super::renewal;
 use super::replace::upgrade_check::UpgradeCheck;
 use super::state::Supervisor;
 use crate::certificates::copies::CertificateCopies;
@@ -96,7 +96,7 @@ impl Supervisor {
             copies.refresh(now);
         }
         if now >= self.next_renewal {
-            self.next_renewal = now + renewal::INTERVAL;
+            self.next_renewal = now + own_certificate_renewal::INTERVAL;
             self.renewal.renew();
         }
         if self.may_order() {

@@ -1,10 +1,10 @@
 //! The supervisor: one thread that waits for signals, children, callers and the clock (event_loop).
 //!
 //! ```text
-//! signalfd ──┐                       ┌─▶ start, signal, kill, drain children (generation, child)
-//! notify   ──┼─▶ poll ─▶ state (pure)┼─▶ hand over from old children to new ones (hand_over)
-//! control  ──┤                       ├─▶ reload, upgrade, renew the certificate
-//! timers   ──┘                       └─▶ answer `status`
+//! signalfd ──┐                  ┌─▶ start, signal, kill, drain children: generation, child_process, and when: restart_policy (pure)
+//! notify   ──┼─▶ event_loop ────┼─▶ a new pair takes the place of the present one: replace/
+//! control  ──┤                  ├─▶ renew certificates: own_certificate_renewal, acme_manager
+//! timers   ──┘                  └─▶ answer `lockgate status`: status
 //! ```
 //!
 //! Absent on purpose: threads beside those that write the log, an async runtime, a second caller of `waitpid`.
@@ -18,13 +18,13 @@ mod event_loop;
 mod file_watch;
 pub(crate) mod generation;
 pub(crate) mod health_request;
+pub(crate) mod own_certificate_renewal;
 mod phase;
-pub(crate) mod renewal;
+mod record_served;
 pub(crate) mod replace;
 pub(crate) mod restart_policy;
 mod restore;
 mod run_dir_watch;
-mod served;
 mod state;
 mod status;
 

@@ -12,8 +12,8 @@ use super::control::ControlSocket;
 use super::error::{SuperviseError, system};
 use super::file_watch::FileWatch;
 use super::generation::Generation;
+use super::own_certificate_renewal::{self, Renewal};
 use super::phase::Phase;
-use super::renewal::{self, Renewal};
 use super::replace::replacement::Replacement;
 use super::replace::upgrade_check::UpgradeCheck;
 use super::run_dir_watch::RunDirWatch;
@@ -140,7 +140,7 @@ impl Supervisor {
             leaving: Vec::new(),
             copies: config.copies,
             renewal: config.renewal,
-            next_renewal: now + renewal::INTERVAL,
+            next_renewal: now + own_certificate_renewal::INTERVAL,
             acme: config.acme,
             run_dir: RunDirWatch::new(now),
             upgrade_check: None,

@@ -15,7 +15,7 @@ use crate::certificates::own::OwnCertificates;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
 use crate::os::terminal;
-use crate::setup::{prepare_directories, served};
+use crate::setup::{home_record, prepare_directories};
 
 /// Makes a certificate and its key. Into the home it also holds the machine's own names and addresses, and a running
 /// registry shows it from then on; overwriting needs consent.
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     consent(&[&files.certificate, &files.key], arguments.force)?;
     if arguments.out.is_none() {
         // A leaf that lies ready is no sign that something has served.
-        served::begin(&home).map_err(Failure::new)?;
+        home_record::begin(&home).map_err(Failure::new)?;
     }
     let issued = if arguments.self_signed {
         self_signed(&request).map_err(Failure::new)?

@@ -8,7 +8,7 @@ use lockgate_certs::{Pair, describe};
 use lockgate_config::{CertificateSource, Home};
 
 use crate::bootstrap::places::HomeArgument;
-use crate::cli::configured::Configured;
+use crate::cli::config_in_use::ConfigInUse;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
 
 /// What the running instance shows, else the home's own.
 fn served(home: &Home, environment: &Environment) -> Result<Pair, Failure> {
-    let source = Configured::running(home, environment)?;
+    let source = ConfigInUse::running(home, environment)?;
     let config = source
         .map(|source| source.load())
         .transpose()?

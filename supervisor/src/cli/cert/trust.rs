@@ -10,7 +10,7 @@ use lockgate_config::{Config, Home};
 
 use crate::bootstrap::places::Places;
 use crate::certificates::own::OwnCertificates;
-use crate::cli::configured::Configured;
+use crate::cli::config_in_use::ConfigInUse;
 use crate::configuration::public_url::PublicUrl;
 use crate::failure::Failure;
 use crate::os::environment::Environment;
@@ -47,7 +47,7 @@ fn clients() -> impl TypedValueParser<Value = Client> {
 
 pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let home = arguments.places.home(environment);
-    let config = Configured::by(&arguments.places, environment)?.source().load()?.config;
+    let config = ConfigInUse::by(&arguments.places, environment)?.source().load()?.config;
     let target = arguments.target(&config, &home)?;
     if !arguments.install {
         print!("{}", instructions(arguments.client, &target));

@@ -14,7 +14,7 @@ use lockgate_registry::accounts::Accounts;
 use lockgate_registry::{Scope, explain};
 
 use self::docker_auth::DockerAuth;
-use super::configured::Configured;
+use super::config_in_use::ConfigInUse;
 use super::reload;
 use crate::bootstrap::places::Places;
 use crate::configuration::source::{ConfigSource, LoadedConfig};
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
     let bytes = fs::read(&from.file).map_err(|error| Failure::new(format!("{file}: {error}")))?;
     let root = read_yaml(&from.file, &bytes)?;
 
-    let source = Configured::by(&from.places, environment)?.source();
+    let source = ConfigInUse::by(&from.places, environment)?.source();
     let before = source.load()?;
     let htpasswd = has_room_for_rules(&before, source.path())?;
     let issuer = before.config.auth.issuer.as_ref();

@@ -19,14 +19,14 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// A configuration file and the environment to read it with.
 #[derive(Debug)]
-pub(super) struct Configured {
+pub(super) struct ConfigInUse {
     /// A configuration that is not the home's.
     pub(super) config: Option<PathBuf>,
     pub(super) environment: Environment,
     home: Home,
 }
 
-impl Configured {
+impl ConfigInUse {
     /// Finds the configuration that `places` name.
     pub(super) fn by(places: &Places, environment: &Environment) -> Result<Self, Failure> {
         let home = places.home(environment);

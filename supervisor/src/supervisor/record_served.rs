@@ -1,7 +1,7 @@
 //! Keeps in the home what this instance serves with, for the next start to compare.
 
 use super::state::Supervisor;
-use crate::setup::served::ServedRecord;
+use crate::setup::home_record::ServedRecord;
 
 impl Supervisor {
     pub(super) fn record_served(&self) {
