@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use lockgate_files::{Existing, WriteError, write_public};
 
-use super::{Client, Target, containerd, docker, podman, system};
+use super::client::{Client, Install};
+use super::places::{Store, hosts_toml};
+use super::target::Target;
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,13 +51,10 @@ pub enum InstallError {
 
 /// Makes `client` on this machine trust `target`. `root` is the root of the file system. Doing it twice changes nothing.
 pub fn install(client: Client, target: &Target, root: &Path) -> Result<Installed, InstallError> {
-    match client {
-        Client::Docker => in_directories(target, &root.join(docker::DIRECTORY)),
-        Client::Podman => in_directories(target, &root.join(podman::DIRECTORY)),
-        Client::Containerd => for_containerd(target, &root.join(containerd::DIRECTORY)),
-        Client::Debian => in_store(target, root, &system::DEBIAN),
-        Client::Rhel => in_store(target, root, &system::RHEL),
-        client => Err(InstallError::Elsewhere { client }),
+    match client.install().ok_or(InstallError::Elsewhere { client })? {
+        Install::CertsD(directory) => in_directories(target, &root.join(directory)),
+        Install::HostsToml(directory) => for_containerd(target, &root.join(directory)),
+        Install::Store(store) => in_store(target, root, store),
     }
 }
 
@@ -70,7 +69,7 @@ fn in_directories(target: &Target, directory: &Path) -> Result<Installed, Instal
 }
 
 fn for_containerd(target: &Target, directory: &Path) -> Result<Installed, InstallError> {
-    let hosts = containerd::hosts_toml(target);
+    let hosts = hosts_toml(target);
     let mut installed = in_directories(target, directory)?;
     for name in target.directories() {
         let path = directory.join(name).join("hosts.toml");
@@ -84,7 +83,7 @@ fn for_containerd(target: &Target, directory: &Path) -> Result<Installed, Instal
     Ok(installed)
 }
 
-fn in_store(target: &Target, root: &Path, store: &system::Store) -> Result<Installed, InstallError> {
+fn in_store(target: &Target, root: &Path, store: &Store) -> Result<Installed, InstallError> {
     let path = root.join(store.directory).join(target.store_name());
     put(&path, target.certificate_pem())?;
     Ok(Installed {

@@ -1,4 +1,7 @@
-use super::{CERTIFICATE_URL_PATH, Target};
+//! Instructions in the making.
+
+use super::shell::quoted;
+use super::target::{CERTIFICATE_URL_PATH, Target};
 
 /// Instructions in the making: sentences, and commands indented by four spaces so that whole blocks can be copied.
 pub(super) struct Page(String);
@@ -90,23 +93,4 @@ pub(super) fn for_each_directory(target: &Target, base: &str, command: impl Fn(&
     let directories = target.directories().into_iter();
     let commands: Vec<String> = directories.map(|name| command(&format!("{base}/{name}"))).collect();
     commands.join("\n")
-}
-
-/// A word of a POSIX shell: brackets of an IPv6 address are a pattern there, blanks end a word.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%~".contains(c);
-    match word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
-/// A command that writes these lines. Not a heredoc: its end is not found when the block is copied with its indent.
-pub(super) fn write_lines(path: &str, text: &str) -> String {
-    let lines: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(quoted).collect();
-    format!(
-        "printf '%s\\n' {} | sudo tee {} >/dev/null",
-        lines.join(" "),
-        quoted(path)
-    )
 }

@@ -1,12 +1,17 @@
+//! The registry that is to be trusted.
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::page::quoted;
+use super::shell::quoted;
 use crate::x509::load::{self, LoadError};
 use crate::x509::{Certificate, fingerprint};
 use crate::x509::{HostName, HostNameError};
+
+/// Where the proxy shows the authority's certificate to clients that do not trust it yet.
+pub const CERTIFICATE_URL_PATH: &str = "/lockgate/ca.crt";
 
 /// Left out of URLs.
 const HTTPS: u16 = 443;

@@ -365,7 +365,7 @@ fn hosts_that_a_shell_could_misread_are_refused() {
 #[test]
 fn the_command_that_writes_lines_writes_them() {
     let lines = "it's \"one\"\n  [two] $HOME\n";
-    let command = page::write_lines("/x", lines).replace("| sudo tee /x >/dev/null", "");
+    let command = shell::write_lines("/x", lines).replace("| sudo tee /x >/dev/null", "");
     let output = std::process::Command::new("sh")
         .args(["-c", &command])
         .output()
