@@ -14,10 +14,12 @@ pub mod describe;
 mod issue;
 mod serve;
 pub mod trust;
+mod unverified_client;
 mod x509;
 
 pub use issue::{IssueError, PrivateKeyPem, Subject, authority, bundle, leaf, machine, renewal};
 pub use serve::{challenge, resolver, server};
+pub use unverified_client::unverified_client;
 pub use x509::{HostName, HostNameError, fingerprint_sha256, install_provider, load, provider};
 
 pub use authority::Authority;
@@ -25,4 +27,4 @@ pub use leaf::{Issued, KeyKind, LeafRequest};
 pub use load::{LoadError, Pair};
 pub use renewal::{Reason, Validity, is_self_signed, renewal, validity};
 pub use resolver::{ReloadEvent, Resolver};
-pub use server::{ClientVerification, MinimumVersion, ServerOptions, server_config};
+pub use server::{ClientVerification, ServerOptions, TLS12_AND_13, TLS13_ONLY, server_config};

@@ -17,7 +17,7 @@ use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::ServerConfig;
 use rustls::server::ClientHello;
 
-use crate::issue::IssueError;
+use super::server::TLS12_AND_13;
 use crate::x509::load::{self, Pair};
 use crate::x509::provider;
 
@@ -45,9 +45,9 @@ pub enum ChallengeError {
         /// In bytes.
         length: usize,
     },
-    /// The certificate.
-    #[error(transparent)]
-    Issue(#[from] IssueError),
+    /// The key or the signature of the certificate.
+    #[error("cannot generate: {0}")]
+    Generate(#[from] rcgen::Error),
     /// The file.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -77,7 +77,7 @@ pub fn put_certificate(
     if digest.len() != 32 {
         return Err(ChallengeError::Digest { length: digest.len() });
     }
-    let (certificate, key) = certificate(host, digest).map_err(IssueError::from)?;
+    let (certificate, key) = certificate(host, digest)?;
     write_private_for(owner, &pair.key, key, Existing::Overwrite)?;
     write_public(&pair.certificate, certificate, Existing::Overwrite)?;
     Ok(pair)
@@ -101,7 +101,7 @@ pub fn server_config(directory: &Path, host: &str) -> Option<Arc<ServerConfig>> 
         .ok()?;
     let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(key));
     let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .with_protocol_versions(TLS12_AND_13)
         .ok()?
         .with_no_client_auth()
         .with_cert_resolver(resolver);

@@ -14,24 +14,30 @@ use crate::x509::provider;
 const SESSION_CACHE: usize = 1024;
 
 /// What the proxy asks of TLS.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerOptions {
-    /// Older versions are refused.
-    pub minimum: MinimumVersion,
+    /// The versions that are spoken.
+    pub versions: &'static [&'static SupportedProtocolVersion],
     /// Whether clients show certificates of their own.
     pub client_auth: ClientVerification,
     /// Whether ALPN offers `h2` before `http/1.1`.
     pub http2: bool,
 }
 
-/// The oldest TLS version that is spoken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum MinimumVersion {
-    /// TLS 1.2 and 1.3.
-    #[default]
-    Tls12,
-    /// TLS 1.3 alone.
-    Tls13,
+/// TLS 1.2 and 1.3.
+pub const TLS12_AND_13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+/// TLS 1.3 alone.
+pub const TLS13_ONLY: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+
+impl Default for ServerOptions {
+    /// TLS 1.2 and 1.3 for clients without certificates, and HTTP/1.1.
+    fn default() -> Self {
+        Self {
+            versions: TLS12_AND_13,
+            client_auth: ClientVerification::None,
+            http2: false,
+        }
+    }
 }
 
 /// Client certificates, verified against PEM bundles of authorities.
@@ -77,11 +83,7 @@ pub fn server_config(
     resolver: Arc<dyn ResolvesServerCert>,
     options: &ServerOptions,
 ) -> Result<Arc<ServerConfig>, ServerConfigError> {
-    let versions: &[&SupportedProtocolVersion] = match options.minimum {
-        MinimumVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
-        MinimumVersion::Tls13 => &[&rustls::version::TLS13],
-    };
-    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
+    let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(options.versions)?;
     let mut config = match client_verifier(&options.client_auth)? {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use ::pem::{EncodeConfig, LineEnding, Pem};
 use lockgate_files::Stamp;
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::pem::{self, PemObject};
@@ -233,14 +234,8 @@ fn signing_key(
 
 /// PEM with the lines of RFC 7468.
 pub(crate) fn to_pem(der: &CertificateDer<'_>) -> String {
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-    for line in text.as_bytes().chunks(64) {
-        pem.extend(line.iter().map(|byte| char::from(*byte)));
-        pem.push('\n');
-    }
-    pem + "-----END CERTIFICATE-----\n"
+    let lines = EncodeConfig::new().set_line_ending(LineEnding::LF);
+    ::pem::encode_config(&Pem::new("CERTIFICATE", der.to_vec()), lines)
 }
 
 /// Without the byte order mark that Windows' editors write: the first line would not be known for what it is.

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use lockgate_certs::{
-    ClientVerification, LeafRequest, MinimumVersion, Pair, Resolver, ServerOptions, leaf, server_config,
-};
+use lockgate_certs::{ClientVerification, LeafRequest, Pair, Resolver, ServerOptions, TLS13_ONLY, leaf, server_config};
 use lockgate_testkit::certificates::{Certificates, authority, named};
 use lockgate_testkit::require;
 use rcgen::ExtendedKeyUsagePurpose;
@@ -34,7 +32,7 @@ fn both_versions_are_spoken_unless_the_minimum_says_otherwise() {
     assert_eq!(client.connection().protocol_version(), Some(ProtocolVersion::TLSv1_3));
 
     let options = ServerOptions {
-        minimum: MinimumVersion::Tls13,
+        versions: TLS13_ONLY,
         ..ServerOptions::default()
     };
     let new = serve(pair, vec![], &options);

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use lockgate_certs::challenge;
 use lockgate_certs::load::Pair;
 use lockgate_certs::resolver::{ReloadEvent, Resolver};
-use lockgate_certs::{MinimumVersion, ServerOptions};
+use lockgate_certs::{ServerOptions, TLS12_AND_13, TLS13_ONLY};
 use lockgate_config::{CertificateSource, ClientAuth, Config, Home, TlsVersion};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::rustls::server::Acceptor;
@@ -145,9 +145,9 @@ fn tls_settings(config: &Config, home: &Home) -> Option<TlsSettings> {
         )
     };
     let options = ServerOptions {
-        minimum: match tls.minimum {
-            TlsVersion::Tls12 => MinimumVersion::Tls12,
-            TlsVersion::Tls13 => MinimumVersion::Tls13,
+        versions: match tls.minimum {
+            TlsVersion::Tls12 => TLS12_AND_13,
+            TlsVersion::Tls13 => TLS13_ONLY,
         },
         client_auth: match tls.client_auth {
             ClientAuth::None => lockgate_certs::ClientVerification::None,
