@@ -9,7 +9,7 @@ use super::tokens::{ExternalTokens, Issuer};
 use crate::pattern::{PolicyPattern, RulePattern};
 
 /// `auth`: all of it optional; without any, everybody may do everything, and a warning says so.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Auth {
     /// `auth.htpasswd`
     pub htpasswd: Option<Htpasswd>,
@@ -26,7 +26,7 @@ pub struct Auth {
 }
 
 /// `auth.htpasswd`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Htpasswd {
     /// `realm`; `Lockgate` unless set.
     pub realm: String,

@@ -13,7 +13,7 @@ use crate::diagnostics::Diagnostic;
 use crate::raw::OverriddenKey;
 
 /// A whole configuration, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The file it was read from.
     pub path: PathBuf,

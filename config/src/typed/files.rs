@@ -44,6 +44,15 @@ pub enum FileRole {
     AcmeCache,
 }
 
+/// What is done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileAccess {
+    /// It is read alone, and has to be there.
+    Read,
+    /// It is written as well.
+    Write,
+}
+
 /// Which process opens a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
@@ -70,9 +79,12 @@ impl FileRole {
         matches!(self, Self::Docroot | Self::Storage | Self::Log)
     }
 
-    /// Whether it is made when it is missing, and the directories above it.
-    pub fn is_created(self) -> bool {
-        matches!(self, Self::TokenKey | Self::Storage | Self::Log | Self::AcmeCache)
+    /// What is done with it. What is written is made when it is missing, and so are the directories above it.
+    pub fn access(self) -> FileAccess {
+        match self {
+            Self::TokenKey | Self::Storage | Self::Log | Self::AcmeCache => FileAccess::Write,
+            _ => FileAccess::Read,
+        }
     }
 
     /// Whether the supervisor reads it for the process that needs it.
@@ -84,43 +96,43 @@ impl FileRole {
 impl Config {
     /// Everything that it names, in the order of the reference.
     pub fn files(&self) -> Vec<ConfigFile<'_>> {
-        let mut named = vec![of(
+        let mut files = vec![of(
             "storage.filesystem.rootdirectory",
             &self.storage.root,
             FileRole::Storage,
         )];
-        self.add_http(&mut named);
+        self.add_http(&mut files);
         let auth = &self.auth;
         let accounts = auth
             .htpasswd
             .iter()
             .map(|htpasswd| ("auth.htpasswd.path", &htpasswd.path));
-        named.extend(accounts.map(|(key, path)| of(key, path, FileRole::Accounts)));
-        named.extend(
+        files.extend(accounts.map(|(key, path)| of(key, path, FileRole::Accounts)));
+        files.extend(
             auth.issuer
                 .iter()
                 .map(|issuer| of("auth.issuer.key", &issuer.key, FileRole::TokenKey)),
         );
         if let Some(token) = &auth.token {
             let (bundle, jwks) = (token.root_cert_bundle.iter(), token.jwks.iter());
-            named.extend(bundle.map(|path| of("auth.token.rootcertbundle", path, FileRole::TokenCertificates)));
-            named.extend(jwks.map(|path| of("auth.token.jwks", path, FileRole::TokenKeySet)));
+            files.extend(bundle.map(|path| of("auth.token.rootcertbundle", path, FileRole::TokenCertificates)));
+            files.extend(jwks.map(|path| of("auth.token.jwks", path, FileRole::TokenKeySet)));
         }
         let log = self.log.file.iter().filter_map(|file| file.directory.as_deref());
-        named.extend(log.map(|path| of("log.file.directory", path, FileRole::Log)));
-        named
+        files.extend(log.map(|path| of("log.file.directory", path, FileRole::Log)));
+        files
     }
 
-    fn add_http<'a>(&'a self, named: &mut Vec<ConfigFile<'a>>) {
+    fn add_http<'a>(&'a self, files: &mut Vec<ConfigFile<'a>>) {
         let http = &self.http;
         if let Some(tls) = &http.tls {
             match &tls.certificate {
-                CertificateSource::Files { certificate, key } => named.extend([
+                CertificateSource::Files { certificate, key } => files.extend([
                     of("http.tls.certificate", certificate, FileRole::Certificate),
                     of("http.tls.key", key, FileRole::PrivateKey),
                 ]),
                 CertificateSource::Acme(acme) => {
-                    named.push(of(
+                    files.push(of(
                         "http.tls.letsencrypt.cachefile",
                         &acme.cache_file,
                         FileRole::AcmeCache,
@@ -129,19 +141,19 @@ impl Config {
                 CertificateSource::Auto { .. } => {}
             }
             let numbered = tls.client_cas.iter().enumerate();
-            named.extend(
+            files.extend(
                 numbered
                     .map(|(index, path)| of(&format!("http.tls.clientcas[{index}]"), path, FileRole::ClientAuthority)),
             );
         }
         for (index, alias) in http.aliases.iter().enumerate() {
             let key = |name: &str| format!("http.aliases[{index}].{name}");
-            named.extend([
+            files.extend([
                 of(&key("certificate"), &alias.certificate, FileRole::Certificate),
                 of(&key("key"), &alias.key, FileRole::PrivateKey),
             ]);
         }
-        named.extend(
+        files.extend(
             http.docroot
                 .iter()
                 .map(|path| of("http.docroot", path, FileRole::Docroot)),
@@ -176,8 +188,8 @@ auth:
 log: {file: {directory: n-log}}
 ";
         let config = Config::parse(Path::new("/c/config.yml"), text.as_bytes(), &[]).unwrap();
-        let named = config.files();
-        let paths: Vec<_> = named.iter().map(|named| named.path.to_str().unwrap()).collect();
+        let files = config.files();
+        let paths: Vec<_> = files.iter().map(|files| files.path.to_str().unwrap()).collect();
         let written = text
             .split(['{', '}', '[', ']', ',', ' ', '\n'])
             .filter(|word| word.starts_with("n-"));
@@ -185,7 +197,7 @@ log: {file: {directory: n-log}}
             assert!(paths.contains(&format!("/c/{word}").as_str()), "{word}");
         }
         assert_eq!(paths.len(), 12, "{paths:?}");
-        let keys: Vec<_> = named.iter().map(|named| named.key.as_str()).collect();
+        let keys: Vec<_> = files.iter().map(|files| files.key.as_str()).collect();
         assert!(
             keys.contains(&"http.tls.clientcas[1]") && keys.contains(&"http.aliases[0].key"),
             "{keys:?}"
@@ -201,8 +213,8 @@ auth: {htpasswd: {path: h}, issuer: true}
         let made: Vec<_> = config
             .files()
             .into_iter()
-            .filter(|named| named.role.is_created())
-            .map(|named| named.key)
+            .filter(|file| file.role.access() == FileAccess::Write)
+            .map(|file| file.key)
             .collect();
         assert_eq!(
             made,

@@ -15,7 +15,7 @@ use super::sni_name::sni_name;
 use super::tls::Tls;
 
 /// `http`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     /// `http.addr`: the address that clients reach; `:5000` unless set.
     pub addr: Address,
@@ -54,7 +54,7 @@ pub struct Http {
 }
 
 /// One entry of `http.aliases`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alias {
     /// `name`: the SNI name; `*.example.com` covers one label.
     pub name: String,
@@ -122,7 +122,7 @@ impl Http {
                 }
             }
         }
-        if self.trusted_proxies.iter().any(|network| network.prefix == 0) {
+        if self.trusted_proxies.iter().any(|network| network.prefix() == 0) {
             http.warning(
                 "trustedproxies",
                 "holds every address: whoever reaches the registry may say that they are another client; list the \

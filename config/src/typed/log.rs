@@ -9,7 +9,7 @@ use super::level::Level;
 use super::section::Section;
 
 /// `log`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// `log.level`: the default of every sink; `info` unless set. `loglevel`, distribution's older key, counts when this
     /// one is missing.
@@ -29,7 +29,7 @@ pub struct Log {
 }
 
 /// `log.file`: one file a process below `directory`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFile {
     /// `log.file.directory`; `None` = `<home>/log`.
     pub directory: Option<PathBuf>,

@@ -25,7 +25,7 @@ pub use acl::{AclMatch, AclRule};
 pub use address::{Address, AddressError};
 pub use auth::{Anonymous, Auth, Htpasswd};
 pub use config::Config;
-pub use files::{ConfigFile, FileRole, Reader};
+pub use files::{ConfigFile, FileAccess, FileRole, Reader};
 pub use health::{Health, StorageHealth};
 pub use http::{Alias, Debug, Http};
 pub use level::{Level, LevelError};

@@ -1,17 +1,14 @@
 //! IP networks.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
-/// An IP network, `10.0.0.0/8`; a bare address is a network of one.
+use ipnet::{IpNet, Ipv4Net};
+
+/// An IP network, `10.0.0.0/8`, with its host bits cleared; a bare address is a network of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    /// The address with its host bits cleared.
-    pub address: IpAddr,
-    /// Bits that count.
-    pub prefix: u8,
-}
+pub struct Network(IpNet);
 
 /// A text that is no network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,13 +19,16 @@ impl Network {
     /// Whether `address` is in it. An IPv4 address written as IPv6 (`::ffff:10.0.0.1`, RFC 4291 section 2.5.5.2) counts
     /// as the IPv4 address it is: a listener for both families reports peers that way.
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => own == mask4(other, self.prefix),
-            (IpAddr::V6(own), IpAddr::V6(other)) => own == mask6(other, self.prefix),
+        match (self.0, address.to_canonical()) {
             // `::ffff:0:0/96` and what is larger hold every IPv4 address.
-            (IpAddr::V6(own), IpAddr::V4(other)) => own == mask6(other.to_ipv6_mapped(), self.prefix),
-            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+            (IpNet::V6(own), IpAddr::V4(other)) => own.contains(&other.to_ipv6_mapped()),
+            (own, other) => own.contains(&other),
         }
+    }
+
+    /// How many bits of an address count.
+    pub fn prefix(&self) -> u8 {
+        self.0.prefix_len()
     }
 }
 
@@ -41,53 +41,35 @@ impl FromStr for Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| NetworkError)?;
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            None => bits,
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits
-                .parse()
-                .ok()
-                .filter(|prefix| *prefix <= bits)
-                .ok_or(NetworkError)?,
+        let network = match prefix {
+            None => IpNet::from(address),
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let prefix = digits.parse().map_err(|_| NetworkError)?;
+                IpNet::new(address, prefix).map_err(|_| NetworkError)?
+            }
             Some(_) => return Err(NetworkError),
         };
-        Ok(match address {
-            IpAddr::V4(address) => Self {
-                address: mask4(address, prefix).into(),
-                prefix,
-            },
-            IpAddr::V6(address) => match address.to_ipv4_mapped() {
-                Some(address) if prefix >= 96 => Self {
-                    address: mask4(address, prefix - 96).into(),
-                    prefix: prefix - 96,
-                },
-                _ => Self {
-                    address: mask6(address, prefix).into(),
-                    prefix,
-                },
-            },
-        })
+        let mapped = match network {
+            IpNet::V6(network) if network.prefix_len() >= 96 => network
+                .addr()
+                .to_ipv4_mapped()
+                .and_then(|address| Ipv4Net::new(address, network.prefix_len() - 96).ok()),
+            _ => None,
+        };
+        Ok(Self(mapped.map_or(network, IpNet::V4).trunc()))
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
+        self.0.fmt(f)
     }
-}
-
-fn mask4(address: Ipv4Addr, prefix: u8) -> Ipv4Addr {
-    let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
-    Ipv4Addr::from_bits(address.to_bits() & mask)
-}
-
-fn mask6(address: Ipv6Addr, prefix: u8) -> Ipv6Addr {
-    let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
-    Ipv6Addr::from_bits(address.to_bits() & mask)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use proptest::prelude::*;
 
     use super::*;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::section::Section;
 
 /// `storage`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
     /// `storage.filesystem.rootdirectory`, absolute; `/var/lib/registry` unless set, as in distribution.
     pub root: PathBuf,

@@ -8,7 +8,7 @@ use super::sni_name::sni_name;
 use crate::raw::nearest;
 
 /// `http.tls`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// Where the certificate comes from.
     pub certificate: CertificateSource,
@@ -21,7 +21,7 @@ pub struct Tls {
 }
 
 /// Where the proxy's certificate comes from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateSource {
     /// `http.tls.certificate` (may hold the chain) and `http.tls.key`.
     Files {
@@ -40,7 +40,7 @@ pub enum CertificateSource {
 }
 
 /// `http.tls.letsencrypt`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acme {
     /// `cachefile`
     pub cache_file: PathBuf,

@@ -7,7 +7,7 @@ use super::section::Section;
 use crate::raw::nearest;
 
 /// `auth.token`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalTokens {
     /// `realm`: the URL of the token server.
     pub realm: String,
@@ -28,7 +28,7 @@ pub struct ExternalTokens {
 }
 
 /// `auth.issuer` (extension)
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {
     /// `issuer`: the `iss` claim; `lockgate` unless set.
     pub issuer: String,

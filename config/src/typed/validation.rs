@@ -4,7 +4,7 @@ use super::section::Section;
 use crate::pattern;
 
 /// `validation`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validation {
     /// Whether references of a manifest must exist: on, unless `validation.disabled` is true and `validation.enabled`
     /// (2.x) is not.

@@ -137,7 +137,7 @@ fn all_are_read() {
     );
     assert_eq!(
         (
-            acl[1].matches.ip.unwrap().prefix,
+            acl[1].matches.ip.unwrap().prefix(),
             acl[1].matches.labels["group"].as_str()
         ),
         (8, "admins")

@@ -15,7 +15,7 @@ mod users;
 
 use std::io;
 
-use lockgate_config::{Config, ConfigFile, Diagnostic, FileRole, Home};
+use lockgate_config::{Config, ConfigFile, Diagnostic, FileAccess, FileRole, Home};
 
 use self::findings::Findings;
 use self::path_state::PathState;
@@ -90,7 +90,7 @@ fn is_readable(named: &ConfigFile<'_>, is_homes_own: bool, findings: &mut Findin
             FileRole::Accounts => findings.mistakes.push(about(
                 "there is no such file; `lockgate user add NAME` makes it".to_owned(),
             )),
-            role if role.is_created() => {}
+            role if role.access() == FileAccess::Write => {}
             _ => findings.mistakes.push(about(path_state::absent(named))),
         },
     }

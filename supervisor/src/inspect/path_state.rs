@@ -7,7 +7,7 @@ use std::io::{
 };
 use std::path::Path;
 
-use lockgate_config::{ConfigFile, FileRole};
+use lockgate_config::{ConfigFile, FileAccess, FileRole};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
@@ -64,7 +64,7 @@ fn without_metadata(path: &Path, error: &io::Error) -> PathState {
 
 /// A directory is used by the users that the processes run as, who may be others than this one.
 fn entered(path: &Path, role: FileRole) -> PathState {
-    let writes = matches!(role, FileRole::Storage | FileRole::Log);
+    let writes = role.access() == FileAccess::Write;
     let rights = match writes {
         true => AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK,
         false => AccessFlags::R_OK | AccessFlags::X_OK,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use lockgate_config::{Address, Config, Home};
+use lockgate_config::{Address, Config, FileAccess, Home};
 
 use crate::configuration::stop_time::kill_after;
 
@@ -164,7 +164,10 @@ fn stream(address: &Address) -> Option<String> {
 }
 
 fn written(config: &Config) -> Vec<PathBuf> {
-    let made = config.files().into_iter().filter(|named| named.role.is_created());
+    let made = config
+        .files()
+        .into_iter()
+        .filter(|named| named.role.access() == FileAccess::Write);
     let mut all: Vec<_> = made
         .filter_map(|named| match named.role.is_directory() {
             true => Some(named.path.to_owned()),
@@ -178,7 +181,10 @@ fn written(config: &Config) -> Vec<PathBuf> {
 }
 
 fn read(config: &Config) -> Vec<PathBuf> {
-    let named = config.files().into_iter().filter(|named| !named.role.is_created());
+    let named = config
+        .files()
+        .into_iter()
+        .filter(|named| named.role.access() == FileAccess::Read);
     std::iter::once(config.path.clone())
         .chain(named.map(|named| named.path.to_owned()))
         .collect()
