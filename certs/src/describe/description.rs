@@ -16,27 +16,27 @@ use crate::x509::{self, Certificate};
 /// A certificate file in words.
 #[derive(Debug, Clone)]
 pub struct Description {
-    /// The file.
+    /// The file that was read.
     pub path: PathBuf,
-    /// What it is.
+    /// Whether it is an authority's or a server's.
     pub kind: Kind,
-    /// Whom it names, `CN=registry.example.com`.
+    /// The subject, as in `CN=registry.example.com`.
     pub subject: String,
-    /// Who issued it.
+    /// The subject of the authority that issued it.
     pub issuer: String,
     /// DNS names that clients accept it for.
     pub names: Vec<String>,
     /// Addresses that clients accept it for.
     pub addresses: Vec<IpAddr>,
-    /// `ECDSA P-256`, `RSA 4096`.
+    /// The kind and size of the key, as in `ECDSA P-256` and `RSA 4096`.
     pub key: String,
-    /// Seconds since 1970, UTC.
+    /// From when on clients accept it, in seconds since 1970 (UTC).
     pub not_before: i64,
-    /// Seconds since 1970, UTC.
+    /// Until when clients accept it, in seconds since 1970 (UTC).
     pub not_after: i64,
     /// Whole days left; negative when it is over.
     pub days_left: i64,
-    /// `AA:BB:..`
+    /// The fingerprint as openssl prints it, `AA:BB:..`.
     pub fingerprint_sha256: String,
     /// Subjects of the certificates that follow in the file.
     pub chain: Vec<String>,

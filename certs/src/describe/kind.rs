@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use crate::x509::{Certificate, HostName};
 
-/// What a certificate is.
+/// What a certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Signs others.
+    /// It signs the certificates of others.
     Authority,
-    /// Signed by itself, for a server.
+    /// It is a server's, and signed by its own key.
     SelfSigned,
-    /// For a server, signed by an authority.
+    /// It is a server's, and signed by an authority.
     Leaf,
 }
 

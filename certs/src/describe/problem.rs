@@ -19,23 +19,23 @@ const APPLE_SINCE: i64 = 1_561_939_200;
 pub enum Problem {
     /// The subjectAltName extension is missing or empty.
     NoNames,
-    /// Its time is over.
+    /// The certificate has expired.
     Expired,
-    /// Its time has not come.
+    /// The certificate is not valid yet.
     NotYetValid,
     /// The key belongs to another certificate.
     WrongKey {
-        /// The key's file.
+        /// The file of the key.
         key: PathBuf,
     },
     /// The issuer's certificate does not follow in the file, and the issuer is no root that is known here.
     MissingIntermediate {
-        /// Whose certificate is missing.
+        /// The subject of the certificate that is missing.
         issuer: String,
     },
     /// The file's certificates are in the wrong order.
     WrongOrder {
-        /// In words.
+        /// What is wrong with the order, in words.
         reason: String,
     },
     /// Valid longer than Apple's platforms accept.
@@ -45,17 +45,17 @@ pub enum Problem {
     },
     /// The host that was asked for is not among the names.
     HostNotCovered {
-        /// The host.
+        /// The host that was asked for.
         host: String,
     },
-    /// extendedKeyUsage excludes servers.
+    /// The extendedKeyUsage extension excludes servers.
     NotForServers,
     /// An RSA key that is too short.
     WeakKey {
-        /// `RSA 1024`
+        /// The kind and size of the key, as in `RSA 1024`.
         key: String,
     },
-    /// Signed with SHA-1.
+    /// The signature is made with SHA-1.
     Sha1,
 }
 

@@ -76,7 +76,7 @@ impl Authority {
         &self.certificate_pem
     }
 
-    /// The authority's key, PKCS#8.
+    /// The authority's key as PKCS#8.
     pub fn key_pem(&self) -> PrivateKeyPem {
         PrivateKeyPem::new(self.issuer.key().serialize_pem())
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::x509::Certificate;
 use crate::x509::load::{self, LoadError};
 
-/// A chain in order.
+/// The certificates of a chain, in the order that TLS wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
     /// PEM: the server's own, then its issuers.
@@ -17,42 +17,42 @@ pub struct Bundle {
 /// Why files make no chain.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// One of the files.
+    /// One of the files cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// Authorities alone.
+    /// The files hold certificates of authorities alone.
     #[error("none of the files holds a server's certificate; expected one beside its intermediate authorities")]
     NoLeaf,
-    /// Which one is meant?
+    /// The files hold certificates of several servers.
     #[error("the files hold the certificates of several servers ({first}; {second}); a bundle is of one")]
     SeveralLeaves {
-        /// Whom the one names.
+        /// The subject of one of them.
         first: String,
-        /// Whom the other names.
+        /// The subject of another.
         second: String,
     },
-    /// A gap.
+    /// An issuer's certificate is in none of the files.
     #[error("the certificate of {issuer} is missing, which issued that of {subject}; give its file too")]
     MissingIssuer {
-        /// Whom the last certificate before the gap names.
+        /// The subject of the certificate that it issued.
         subject: String,
-        /// Who issued it.
+        /// The subject of the certificate that is missing.
         issuer: String,
     },
     /// One by that name is there, and another key made the signature.
     #[error("{subject} was not signed by the {issuer} that is in the files: the name is the same and the key another")]
     WrongIssuer {
-        /// Whom the certificate names.
+        /// The subject of the certificate.
         subject: String,
-        /// Who issued it.
+        /// The issuer that it names.
         issuer: String,
     },
-    /// More than the chain.
+    /// A certificate belongs to no chain of the server's.
     #[error("the certificate of {subject} does not belong to the chain of {leaf}; leave its file out")]
     Stray {
-        /// Whom it names.
+        /// Its subject.
         subject: String,
-        /// Whom the server's certificate names.
+        /// The subject of the server's certificate.
         leaf: String,
     },
 }

@@ -3,7 +3,7 @@
 use super::subject::SubjectError;
 use crate::x509::load::LoadError;
 
-/// Why nothing was issued.
+/// A certificate that was not issued, and why.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
     /// A field of the subject.
@@ -12,15 +12,15 @@ pub enum IssueError {
     /// A leaf without a name: no client would accept it.
     #[error("a certificate needs at least one host name or address")]
     NoNames,
-    /// A leaf's lifetime.
+    /// The lifetime that was asked for is out of bounds.
     #[error("a certificate cannot be valid for {days} days; expected 1 to {most}")]
     Days {
-        /// What was asked for.
+        /// The days that were asked for.
         days: u32,
-        /// The upper bound.
+        /// The most that can be asked for.
         most: u32,
     },
-    /// The authority's own files.
+    /// The authority cannot be read from its files.
     #[error(transparent)]
     Load(#[from] LoadError),
     /// The certificate is no authority's.
@@ -28,7 +28,7 @@ pub enum IssueError {
         "{path}: is not the certificate of an authority (basicConstraints lacks CA:TRUE); nothing can be issued with it"
     )]
     NotAnAuthority {
-        /// The file.
+        /// The file that was to be the authority's certificate.
         path: std::path::PathBuf,
     },
     /// The authority is not valid any more; leaves would be useless.
@@ -39,7 +39,7 @@ pub enum IssueError {
         "the authority's name ({name}) holds several values of one kind, which cannot be issued with; make another authority"
     )]
     AuthorityName {
-        /// The name.
+        /// The authority's subject.
         name: String,
     },
     /// The generator or the signature failed.

@@ -26,7 +26,7 @@ pub const AUTOMATIC_DAYS: u32 = 397;
 /// The longest lifetime that can be asked for, in days: a hundred years, as users of `openssl req -days 36500` have.
 pub const MOST_DAYS: u32 = 36_500;
 
-/// What to issue.
+/// A request for a leaf.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeafRequest {
     /// Host names for the subjectAltName extension.
@@ -37,7 +37,7 @@ pub struct LeafRequest {
     pub subject: Subject,
     /// Validity in days, from an hour ago.
     pub days: u32,
-    /// What key to make.
+    /// The kind of key to make for it.
     pub key: KeyKind,
 }
 
@@ -57,7 +57,7 @@ pub enum KeyKind {
 pub struct Issued {
     /// PEM: the leaf, then the authority when there is one.
     pub chain_pem: String,
-    /// PKCS#8.
+    /// The leaf's key as PKCS#8.
     pub key_pem: PrivateKeyPem,
 }
 

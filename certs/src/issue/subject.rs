@@ -22,7 +22,7 @@ pub struct Subject {
 pub struct SubjectError {
     /// `C`, `ST`, `L`, `O` or `CN`.
     pub field: &'static str,
-    /// What was given.
+    /// The value that is refused.
     pub value: String,
     /// What is wrong with it.
     pub problem: String,

@@ -42,13 +42,13 @@ pub enum ChallengeError {
     /// A digest of another size than SHA-256's.
     #[error("a digest of {length} bytes")]
     Digest {
-        /// In bytes.
+        /// Its length in bytes.
         length: usize,
     },
     /// The key or the signature of the certificate.
     #[error("cannot generate: {0}")]
     Generate(#[from] rcgen::Error),
-    /// The file.
+    /// The file could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
 }

@@ -22,7 +22,7 @@ pub struct Resolver {
     watched: Mutex<Vec<Watched>>,
 }
 
-/// What [`Resolver::refresh`] found. Each is told once per change of the files.
+/// What [`Resolver::refresh`] found, once for each change of the files.
 #[derive(Debug)]
 pub enum ReloadEvent {
     /// New handshakes get the new certificate.
@@ -38,7 +38,7 @@ pub enum ReloadEvent {
         name: Option<HostName>,
         /// The certificate's file, which may be a copy of the one that is configured.
         certificate: PathBuf,
-        /// What is wrong.
+        /// Why the new pair cannot be used.
         error: LoadError,
     },
 }
@@ -114,7 +114,7 @@ impl fmt::Debug for Resolver {
 struct Table {
     default: Arc<CertifiedKey>,
     exact: HashMap<String, Arc<CertifiedKey>>,
-    /// By what follows `*.`.
+    /// Wildcards by the name that follows their `*.`.
     wildcards: HashMap<String, Arc<CertifiedKey>>,
 }
 
@@ -149,7 +149,7 @@ impl Table {
 }
 
 struct Watched {
-    /// `None`: the default.
+    /// The SNI name; `None` for the certificate of all other names.
     name: Option<HostName>,
     pair: Pair,
     stamps: [Option<Stamp>; 2],

@@ -1,4 +1,4 @@
-//! The rustls configuration of the proxy: TLS 1.2 and 1.3 on aws-lc-rs, with resumption.
+//! The rustls configuration of a server: TLS 1.2 and 1.3 on aws-lc-rs, with resumption.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Default for ServerOptions {
 /// Client certificates, verified against PEM bundles of authorities.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ClientVerification {
-    /// None is asked for.
+    /// Clients are not asked for a certificate.
     #[default]
     None,
     /// One is asked for; a client without goes on, a client with a wrong one is refused.
@@ -61,18 +61,18 @@ pub enum ServerConfigError {
     /// A certificate in a bundle that cannot be a trust anchor.
     #[error("{path}: certificate {position} in the file cannot be trusted as an authority: {source}")]
     Authority {
-        /// The bundle.
+        /// The bundle of authorities.
         path: PathBuf,
-        /// Counted from 1.
+        /// Which certificate of the bundle, counted from 1.
         position: usize,
-        /// The verifier's reason.
+        /// Why it cannot be a trust anchor.
         #[source]
         source: rustls::Error,
     },
     /// The bundles hold nothing to verify with.
     #[error("client certificates cannot be verified: {0}")]
     Verifier(#[from] VerifierBuilderError),
-    /// The library's own.
+    /// rustls refuses the configuration.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
 }

@@ -8,7 +8,7 @@ use super::pages;
 use super::places::{CONTAINERD, DEBIAN, DOCKER, PODMAN, RHEL, Store};
 use super::target::Target;
 
-/// A client platform.
+/// A platform whose clients are to trust the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Client {
     /// Docker Engine on Linux.
@@ -35,13 +35,13 @@ pub enum Client {
     Rhel,
     /// Another Docker host, by ssh.
     Copy,
-    /// No trust at all.
+    /// Any client, without TLS being verified.
     Insecure,
 }
 
 /// What is known of a client.
 struct Row {
-    /// On the command line.
+    /// What it is called on the command line.
     name: &'static str,
     /// One line of help.
     help: &'static str,
@@ -207,6 +207,6 @@ impl fmt::Display for Client {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown client {name:?}; expected one of {}", Client::ALL.map(Client::name).join(", "))]
 pub struct UnknownClient {
-    /// What was given.
+    /// The name that is unknown.
     pub name: String,
 }

@@ -9,7 +9,7 @@ use super::client::{Client, Install};
 use super::places::{Store, hosts_toml};
 use super::target::Target;
 
-/// What was done.
+/// What an installation leaves to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
     /// Files that are in place now, written or as they were.
@@ -24,7 +24,7 @@ pub enum InstallError {
     /// A client that is elsewhere by its nature.
     #[error("{client}: cannot be installed from here; run `lockgate cert trust {client}` and follow the text")]
     Elsewhere {
-        /// The client.
+        /// The client that is elsewhere.
         client: Client,
     },
     /// A hosts.toml that somebody else wrote.
@@ -32,15 +32,15 @@ pub enum InstallError {
         "{path}: exists with other contents and is left as it is; add this line to its host section: ca = \"ca.crt\""
     )]
     OwnSettings {
-        /// The file.
+        /// The `hosts.toml` that is there.
         path: PathBuf,
     },
     /// A file that cannot be read to compare.
     #[error("{path}: cannot be read: {source}")]
     Read {
-        /// The file.
+        /// The file that was to be compared.
         path: PathBuf,
-        /// The system's reason.
+        /// Why the system does not let it be read.
         #[source]
         source: io::Error,
     },

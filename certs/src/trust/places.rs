@@ -4,7 +4,7 @@ use super::target::Target;
 
 /// Docker Engine, a directory a registry with `ca.crt` in it.
 pub(super) const DOCKER: &str = "etc/docker/certs.d";
-/// Podman and its kin, by containers-certs.d(5).
+/// Podman, Buildah, Skopeo and CRI-O, by containers-certs.d(5).
 pub(super) const PODMAN: &str = "etc/containers/certs.d";
 /// containerd, by its docs/hosts.md: `ca.crt`, and `hosts.toml` which names it.
 pub(super) const CONTAINERD: &str = "etc/containerd/certs.d";

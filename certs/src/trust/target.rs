@@ -13,7 +13,7 @@ use crate::x509::{HostName, HostNameError};
 /// Where the proxy shows the authority's certificate to clients that do not trust it yet.
 pub const CERTIFICATE_URL_PATH: &str = "/lockgate/ca.crt";
 
-/// Left out of URLs.
+/// The port of https, which URLs leave out.
 const HTTPS: u16 = 443;
 
 /// How the names of a registry's images begin. The port is left out where it is the `usual` one of the scheme; but a
@@ -29,9 +29,9 @@ pub fn reference(host: &str, port: u16, usual: u16) -> String {
 /// The host by which clients reach the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// A name.
+    /// A name of the DNS or of a hosts file.
     Name(HostName),
-    /// An address.
+    /// An IP address.
     Address(IpAddr),
 }
 
@@ -72,10 +72,10 @@ pub struct Target {
 /// Why there are no instructions.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// The host.
+    /// The host is no name that a certificate can hold.
     #[error(transparent)]
     Host(#[from] HostNameError),
-    /// The certificate to trust.
+    /// The certificate to trust cannot be read.
     #[error(transparent)]
     Certificate(#[from] LoadError),
 }
@@ -103,7 +103,7 @@ impl Target {
         &self.certificate_pem
     }
 
-    /// `AA:BB:..`, to compare.
+    /// The SHA-256 fingerprint to compare, `AA:BB:..`.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }

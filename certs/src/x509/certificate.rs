@@ -24,7 +24,6 @@ pub(crate) fn fingerprint(der: &[u8]) -> String {
     pairs.join(":")
 }
 
-/// A parsed certificate.
 #[derive(Debug, Clone)]
 pub(crate) struct Certificate {
     pub(crate) der: CertificateDer<'static>,
@@ -33,7 +32,7 @@ pub(crate) struct Certificate {
     pub(crate) issuer: String,
     pub(crate) subject_der: Vec<u8>,
     pub(crate) issuer_der: Vec<u8>,
-    /// SubjectPublicKeyInfo, DER.
+    /// The SubjectPublicKeyInfo in DER (RFC 5280 section 4.1).
     pub(crate) public_key_der: Vec<u8>,
     /// `ECDSA P-256`, `RSA 2048`.
     pub(crate) key: KeyDescription,

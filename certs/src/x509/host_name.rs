@@ -10,7 +10,7 @@ use std::str::FromStr;
 pub struct HostName(String);
 
 impl HostName {
-    /// The name, lower case.
+    /// The name in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -73,7 +73,7 @@ impl fmt::Display for HostName {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name:?} is not a host name: {problem}")]
 pub struct HostNameError {
-    /// What was given.
+    /// The text that is no host name.
     pub name: String,
     /// What is wrong with it.
     pub problem: &'static str,

@@ -45,16 +45,16 @@ pub enum LoadError {
     /// The file cannot be read.
     #[error("{path}: cannot be read{}: {source}", by_whom(.source))]
     Read {
-        /// The file.
+        /// The PEM file.
         path: PathBuf,
-        /// The system's reason.
+        /// Why the system does not let it be read.
         #[source]
         source: std::io::Error,
     },
     /// No PEM certificate in it.
     #[error("{path}: holds no certificate{hint}; expected a block that begins with -----BEGIN CERTIFICATE-----")]
     NoCertificate {
-        /// The file.
+        /// The PEM file.
         path: PathBuf,
         /// What it holds instead, when that is known; begins with a space.
         hint: &'static str,
@@ -62,17 +62,17 @@ pub enum LoadError {
     /// A certificate that cannot be parsed.
     #[error("{path}: certificate {position} in the file is damaged: {reason}")]
     MalformedCertificate {
-        /// The file.
+        /// The PEM file.
         path: PathBuf,
-        /// Counted from 1.
+        /// Which certificate of the file, counted from 1.
         position: usize,
-        /// The parser's reason.
+        /// Where the parser stopped.
         reason: String,
     },
     /// No PEM private key in it.
     #[error("{path}: holds no private key{hint}; expected a block such as -----BEGIN PRIVATE KEY-----")]
     NoKey {
-        /// The file.
+        /// The PEM file.
         path: PathBuf,
         /// What it holds instead, when that is known; begins with a space.
         hint: &'static str,
@@ -82,31 +82,31 @@ pub enum LoadError {
         "{path}: the key is encrypted with a passphrase; write it without one: openssl pkey -in {path} -out new.key"
     )]
     EncryptedKey {
-        /// The file.
+        /// The file of the key.
         path: PathBuf,
     },
     /// A key that cannot be parsed or is of an unknown kind.
     #[error("{path}: the key cannot be used: {reason}")]
     MalformedKey {
-        /// The file.
+        /// The file of the key.
         path: PathBuf,
-        /// The parser's reason.
+        /// Why the key is refused.
         reason: String,
     },
     /// Two files that do not belong together.
     #[error("{key}: does not belong to the certificate in {certificate}")]
     WrongKey {
-        /// The key's file.
+        /// The file of the key.
         key: PathBuf,
-        /// The certificate's file.
+        /// The file of the certificate.
         certificate: PathBuf,
     },
     /// The server's own certificate is not the first.
     #[error("{path}: the key belongs to certificate {position} in the file; the server's own must be the first")]
     LeafNotFirst {
-        /// The file.
+        /// The file of the chain.
         path: PathBuf,
-        /// Counted from 1.
+        /// Which certificate of the file has the key, counted from 1.
         position: usize,
     },
     /// The intermediates are in the wrong order.
@@ -114,11 +114,11 @@ pub enum LoadError {
         "{path}: certificate {position} in the file must be followed by that of its issuer ({issuer}), which comes elsewhere"
     )]
     OutOfOrder {
-        /// The file.
+        /// The file of the chain.
         path: PathBuf,
-        /// Counted from 1.
+        /// Which certificate of the file lacks its issuer, counted from 1.
         position: usize,
-        /// Whose certificate should follow.
+        /// The subject of the certificate that should follow.
         issuer: String,
     },
     /// An SNI name that cannot be one.

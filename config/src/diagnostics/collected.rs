@@ -35,7 +35,7 @@ impl Diagnostics {
         self.base.join(path)
     }
 
-    /// Mistakes, warnings.
+    /// The mistakes, and the warnings.
     pub(crate) fn into_parts(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
         (self.mistakes.into_inner(), self.warnings.into_inner())
     }

@@ -38,27 +38,27 @@ pub enum LoadError {
     /// The file cannot be read.
     #[error("{path}: {source}")]
     Unreadable {
-        /// The file.
+        /// The configuration file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's reason.
         source: std::io::Error,
     },
     /// The file is not YAML.
     #[error("{path}:{line}:{column}: {message}")]
     Syntax {
-        /// The file.
+        /// The configuration file.
         path: PathBuf,
         /// 1-based; 0 when the parser did not say.
         line: usize,
         /// 1-based; 0 when the parser did not say.
         column: usize,
-        /// What the parser said.
+        /// What is wrong, in words for people.
         message: String,
     },
     /// The file is YAML, but it holds mistakes: all of them.
     #[error("{path}: {} mistake(s)", .mistakes.len())]
     Mistakes {
-        /// The file.
+        /// The configuration file.
         path: PathBuf,
         /// Every mistake, in the order of the file's keys.
         mistakes: Vec<Diagnostic>,

@@ -24,7 +24,7 @@ impl Home {
         Self(root.into())
     }
 
-    /// The directory itself.
+    /// The home directory.
     pub fn root(&self) -> &Path {
         &self.0
     }

@@ -28,7 +28,6 @@ const HEAD: &str = "\
 
 ";
 
-/// Lines with their comments.
 const LINES: &[(&str, &str)] = &[
     ("version: 0.1", "of the format, always this"),
     ("", ""),

@@ -13,7 +13,7 @@ pub enum PatternError {
     /// A glob that Go's `path.Match` refuses.
     #[error(transparent)]
     Glob(#[from] GlobError),
-    /// The parser's reason.
+    /// The parser refuses the expression, for this reason.
     #[error("expected a regular expression: {0}")]
     Expression(String),
     /// A filter with signs that only rules and policies know.
@@ -26,13 +26,13 @@ pub enum PatternError {
 /// Why a glob is malformed: what Go's `path.ErrBadPattern` stands for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GlobError {
-    /// `a\`
+    /// A `\` stands at the end, as in `a\`.
     #[error("expected a glob: a `\\` ends it, and escapes nothing")]
     TrailingBackslash,
-    /// `[a`
+    /// A class is not closed, as in `[a`.
     #[error("expected a glob: `[` opens a class that is not closed by `]`; escape it as `\\[`")]
     OpenClass,
-    /// `[]` or `[a-]`
+    /// A class is empty or ends with a range that is half there, as in `[]` or `[a-]`.
     #[error("expected a glob: a class such as [a-z] holds characters and ranges, with `-` and `]` escaped by `\\`")]
     BadClass,
 }

@@ -60,7 +60,7 @@ impl RulePattern {
         }
     }
 
-    /// The variables in it.
+    /// The variables that stand in the pattern, such as `account` and `labels:group`.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let parts = match &self.matcher {
             Matcher::Template { parts, .. } => parts.as_slice(),

@@ -1,4 +1,5 @@
-//! Variables beat the file. What they leave out opens nothing, and what set-up wrote gives way where it contradicts them.
+//! Variables override the file. A variable that leaves something out opens nothing, and what set-up wrote is dropped
+//! where a variable contradicts it.
 
 use super::node::{Content, Node};
 use super::parse::parse;

@@ -1,11 +1,11 @@
-//! Why a text is not YAML, in words that a person can act on: the parser's speak of scalars, nodes and block mappings.
+//! Why a text is not YAML, in words for people: the parser's messages speak of scalars, nodes and block mappings.
 
 /// Why a text is not YAML, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SyntaxError {
-    /// 1-based; 0 = unknown.
+    /// Counted from 1; 0 when the parser does not say.
     pub(crate) line: usize,
-    /// 1-based; 0 = unknown.
+    /// Counted from 1; 0 when the parser does not say.
     pub(crate) column: usize,
     pub(crate) message: String,
 }

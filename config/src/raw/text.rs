@@ -1,4 +1,4 @@
-//! Files that people edit, as text: without a byte order mark, and told plainly where they are no UTF-8.
+//! Text files that people edit: a byte order mark is dropped, and what is not UTF-8 is reported with its line.
 
 /// What Windows' editors put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -7,9 +7,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct NotText {
-    /// From 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// From 1, in bytes.
+    /// The column, counted from 1 in bytes.
     pub column: usize,
     /// What is wrong and what to do.
     pub message: String,

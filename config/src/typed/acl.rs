@@ -6,7 +6,7 @@ use super::network::Network;
 use super::section::Section;
 use crate::pattern::{PatternError, RulePattern};
 
-/// One of `auth.acl`.
+/// One rule of `auth.acl`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AclRule {
     /// `match`: every field given must match.
@@ -24,7 +24,7 @@ pub struct AclMatch {
     pub account: Option<RulePattern>,
     /// Scope type: `repository` or `registry`.
     pub r#type: Option<RulePattern>,
-    /// Name of the repository.
+    /// Pattern of the repository's name.
     pub name: Option<RulePattern>,
     /// Address or network of the client.
     pub ip: Option<Network>,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where to listen.
+/// An address or a socket to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// `host:port` or `:port` (host empty or `[::]`: every address, IPv4 and IPv6).
@@ -22,13 +22,13 @@ pub enum Address {
 /// A text that is no address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// `foo`
+    /// It has no port, as in `foo`.
     #[error("expected host:port, :port or unix:PATH, with brackets around an IPv6 address")]
     Malformed,
-    /// `5000`
+    /// It is a port without the colon, as in `5000`.
     #[error("expected host:port, :port or unix:PATH; did you mean :{0}?")]
     PortAlone(u16),
-    /// `:99999`
+    /// The port is none that exists, as in `:99999`.
     #[error("expected a port of at most 65535")]
     Port,
 }

@@ -1,5 +1,5 @@
-//! The files and directories that a configuration names: the one list, for whoever confines to them, gives them away,
-//! or looks whether they are there.
+//! The one list of the files and directories that a configuration names. The rules of the sandbox, the owners of files,
+//! the service's unit and `lockgate check` follow it.
 
 use std::path::Path;
 
@@ -11,9 +11,9 @@ use super::tls::CertificateSource;
 pub struct ConfigFile<'a> {
     /// The key path, as in `http.aliases[0].key`.
     pub key: String,
-    /// Absolute.
+    /// Where it is, as an absolute path.
     pub path: &'a Path,
-    /// What it is for.
+    /// What the program does with it.
     pub role: FileRole,
 }
 
@@ -56,16 +56,16 @@ pub enum FileAccess {
 /// Which process opens a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
-    /// The proxy.
+    /// The proxy reads it, or has it read by the supervisor.
     Proxy,
-    /// The registry.
+    /// The registry reads it.
     Registry,
     /// The supervisor, or more than one.
     Supervisor,
 }
 
 impl FileRole {
-    /// Who opens it.
+    /// The process that opens it.
     pub fn reader(self) -> Reader {
         match self {
             Self::Certificate | Self::PrivateKey | Self::ClientAuthority | Self::Docroot => Reader::Proxy,

@@ -8,15 +8,15 @@ use std::str::FromStr;
 pub enum Level {
     /// Nothing at all (Mosi's SILENT).
     Silent,
-    /// Errors.
+    /// What failed and needs somebody.
     Error,
-    /// And warnings.
+    /// Also what may become a failure.
     Warn,
     /// And what happens, one line a request.
     Info,
-    /// And why.
+    /// Also why it happened.
     Debug,
-    /// And everything.
+    /// Also every step on the way.
     Trace,
 }
 

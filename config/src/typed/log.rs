@@ -44,7 +44,7 @@ pub struct LogFile {
 /// `log.formatter`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Formatter {
-    /// Readable lines.
+    /// One line an event, for people.
     Text,
     /// One JSON object a line.
     Json,

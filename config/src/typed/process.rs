@@ -1,4 +1,4 @@
-//! `process`: whom the two halves run as when they are started as root.
+//! `process`: the users that the two processes run as when they are started as root.
 
 use std::fmt;
 use std::str::FromStr;

@@ -27,7 +27,7 @@ pub enum PublicUrlError {
     /// `https://host:99999`
     #[error("expected a port of 1 to 65535")]
     Port,
-    /// Anything else.
+    /// It is no URL at all, or one with a query, a user or the like.
     #[error("expected https://host or https://host:port")]
     Malformed,
 }

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps `value`.
+    /// Keeps `value` out of what is printed from here on.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }

@@ -22,7 +22,6 @@ pub(crate) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The whole file.
     pub(crate) fn root(node: &'a Node, keys: &'static [Key], diagnostics: &'a Diagnostics) -> Self {
         Self {
             path: String::new(),
@@ -32,7 +31,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The section below `name`; empty when it is unset or no section, which the raw check has told.
+    /// The section below `name`; empty when it is unset, or no section, which the check of the keys reports.
     pub(crate) fn section(&self, name: &str) -> Section<'a> {
         let key = self.key(name);
         self.below(join(&self.path, name), key.shape.keys().unwrap_or(&[]), self.set(name))
@@ -66,7 +65,6 @@ impl<'a> Section<'a> {
         section.entries().iter().filter_map(read).collect()
     }
 
-    /// A flag.
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         let flag = self.set(name)?.as_flag();
         flag.or_else(|| self.wrong(name, "expected true or false"))
@@ -83,7 +81,6 @@ impl<'a> Section<'a> {
         self.text_of(name, self.set(name)?)
     }
 
-    /// A whole number.
     pub(crate) fn number(&self, name: &str) -> Option<i64> {
         let node = self.set(name)?;
         let number = match &node.content {
@@ -142,7 +139,7 @@ impl<'a> Section<'a> {
         parsed.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
-    /// A path, absolute.
+    /// A path; one that is relative is below the configuration file's directory.
     pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
         Some(self.absolute(self.text(name)?))
     }

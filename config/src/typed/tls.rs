@@ -25,9 +25,9 @@ pub struct Tls {
 pub enum CertificateSource {
     /// `http.tls.certificate` (may hold the chain) and `http.tls.key`.
     Files {
-        /// PEM, leaf first.
+        /// A PEM file with the leaf, then its intermediates.
         certificate: PathBuf,
-        /// PEM.
+        /// A PEM file with the leaf's private key.
         key: PathBuf,
     },
     /// `http.tls.auto` (extension): own CA, the leaf below `<home>/tls`.
@@ -74,7 +74,7 @@ pub enum TlsVersion {
 /// `http.tls.clientauth`, Go's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// None is asked for.
+    /// Clients are not asked for a certificate.
     None,
     /// `verify-client-cert-if-given`
     VerifyIfGiven,
@@ -301,7 +301,7 @@ const OFFERED: [&str; 9] = [
     "TLS_AES_256_GCM_SHA384",
 ];
 
-/// What distribution knows besides: CBC, static RSA, RC4.
+/// The other suites that distribution knows: CBC, static RSA, RC4.
 const LEGACY: [&str; 16] = [
     "TLS_RSA_WITH_RC4_128_SHA",
     "TLS_RSA_WITH_3DES_EDE_CBC_SHA",

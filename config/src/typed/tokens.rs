@@ -111,7 +111,7 @@ fn path(section: &Section<'_>, name: &str) -> String {
     path.unwrap_or_else(|| TOKEN_PATH.into())
 }
 
-/// Distribution's, by name.
+/// The algorithms that distribution knows.
 const ALGORITHMS: [&str; 13] = [
     "EdDSA", "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
 ];

@@ -20,7 +20,7 @@ pub struct Validation {
 /// Which images of an index must exist when it is pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IndexPlatforms {
-    /// All of them.
+    /// Every image that the index lists.
     All,
     /// None: sparse indexes are accepted.
     None,

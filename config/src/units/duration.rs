@@ -11,10 +11,10 @@ pub enum DurationError {
     /// Not a number with a unit.
     #[error("expected a duration such as {EXAMPLES}")]
     Malformed,
-    /// A number alone.
+    /// It is a number without a unit.
     #[error("expected a duration with its unit, such as {EXAMPLES}")]
     NoUnit,
-    /// Below zero.
+    /// It is below zero.
     #[error("expected a duration that is not negative, such as {EXAMPLES}")]
     Negative,
     /// More than 2^63 - 1 nanoseconds, Go's limit of 292 years.

@@ -3,7 +3,6 @@
 /// One key of the format.
 #[derive(Clone, Copy)]
 pub(crate) struct Key {
-    /// As written in YAML.
     pub(crate) name: &'static str,
     /// Distribution's Go field where that differs: its environment variables go by the field's name.
     pub(crate) field: Option<&'static str>,
@@ -22,15 +21,13 @@ pub(crate) enum Shape {
     Scalar,
     /// A list of texts, or one.
     Texts,
-    /// A section.
     Section(&'static [Key]),
     /// A section, or `true` for all of its defaults.
     Switch(&'static [Key]),
-    /// A list of sections.
     List(&'static [Key]),
     /// Names of the user's own, each holding this.
     Open(&'static Shape),
-    /// Not looked into.
+    /// Anything: what is below is not looked at.
     Any,
 }
 

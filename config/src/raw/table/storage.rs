@@ -54,6 +54,6 @@ const PAGE_CACHE: &str = "descriptors are read from files, which the kernel cach
 const BUCKET: &str = "images are kept in files alone; copy the bucket's `docker` directory (with rclone, say) into \
     storage.filesystem.rootdirectory, where the same tree is read, and use filesystem";
 
-/// Objects there are pieces.
+/// These drivers cut files into objects, so copying the objects gives no tree.
 const OBJECTS: &str = "images are kept in files alone; use filesystem, and copy the images from the old registry, for \
     example with skopeo sync";
