@@ -9,7 +9,7 @@
 //! | `stamp`   | whether a file has changed, without reading it                                 |
 //! | `cached`  | reading what is in the page cache, and buffers to read into                    |
 //!
-//! The registry's storage (`registry/src/storage/filesystem/durable.rs`) shares `create` and `flock`, but not `write`. It
+//! The registry's storage (`registry/src/storage/filesystem/disk/durable.rs`) shares `create` and `flock`, but not `write`. It
 //! stages in a directory of its own process, which is how the next process knows that this one died; it syncs
 //! directories that another thread made; it waits for what an earlier process renamed; and between any two of these
 //! steps its tests inject a fault.

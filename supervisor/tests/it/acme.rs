@@ -305,7 +305,7 @@ fn a_server_of_an_unknown_authority_is_not_believed() {
         Some(site.problem()).filter(|problem| problem.contains("attempt 1"))
     });
     assert!(problem.contains("UnknownIssuer"), "{problem}");
-    assert!(running.log().contains("those that are built in"), "{}", running.log());
+    assert!(running.log().contains("the list that is built in"), "{}", running.log());
 }
 
 #[test]
