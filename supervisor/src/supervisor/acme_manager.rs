@@ -104,7 +104,14 @@ impl AcmeManager {
         }
         // A child of the binary before may have ordered one that was not put there yet.
         self.install();
-        let Some(acme) = &self.acme else { return };
+        if self.is_order_due(now) {
+            self.order(serving, notify, now);
+        }
+    }
+
+    /// Looks at what is there, and when to look again.
+    fn is_order_due(&mut self, now: Instant) -> bool {
+        let Some(acme) = &self.acme else { return false };
         let store = AcmeStore::of(acme);
         let clock = SystemTime::now();
         let due = next_order(
@@ -115,15 +122,18 @@ impl AcmeManager {
         );
         let wait = due.at.duration_since(clock).unwrap_or_default();
         self.next = now + wait.min(INTERVAL);
-        if !wait.is_zero() {
-            return;
+        if wait.is_zero() {
+            tracing::info!(
+                directory = acme.directory(),
+                hosts = acme.hosts.join(","),
+                "ordering a certificate: {}",
+                due.reason
+            );
         }
-        tracing::info!(
-            directory = acme.directory(),
-            hosts = acme.hosts.join(","),
-            "ordering a certificate: {}",
-            due.reason
-        );
+        wait.is_zero()
+    }
+
+    fn order(&mut self, serving: &Generation, notify: &Path, now: Instant) {
         let started = match port(serving) {
             Some(port) => start(&serving.spec, notify, port, self.reader),
             None => Err(io::Error::other(
