@@ -24,7 +24,7 @@ pub use x509::{HostName, HostNameError, fingerprint_sha256, install_provider, lo
 
 pub use authority::Authority;
 pub use leaf::{Issued, KeyKind, LeafRequest};
-pub use load::{LoadError, Pair};
-pub use renewal::{Reason, Validity, is_self_signed, renewal, validity};
+pub use load::{CertificateFiles, LoadError};
+pub use renewal::{RenewalReason, Validity, is_self_signed, renewal, validity};
 pub use resolver::{ReloadEvent, Resolver};
 pub use server::{ClientVerification, ServerOptions, TLS12_AND_13, TLS13_ONLY, server_config};

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::kind::{Kind, kind};
+use super::kind::{CertificateKind, kind};
 use super::problem::{self, Problem};
 use crate::x509::load::{self, LoadError};
 use crate::x509::{self, Certificate};
@@ -19,7 +19,7 @@ pub struct Description {
     /// The file that was read.
     pub path: PathBuf,
     /// Whether it is an authority's or a server's.
-    pub kind: Kind,
+    pub kind: CertificateKind,
     /// The subject, as in `CN=registry.example.com`.
     pub subject: String,
     /// The subject of the authority that issued it.
@@ -85,7 +85,7 @@ impl fmt::Display for Description {
         let mut line = |title: &str, text: &dyn fmt::Display| writeln!(f, "  {title:<12} {text}");
         line("is", &self.kind)?;
         line("subject", &or_nobody(&self.subject))?;
-        if self.kind != Kind::Authority || !self.names.is_empty() || !self.addresses.is_empty() {
+        if self.kind != CertificateKind::Authority || !self.names.is_empty() || !self.addresses.is_empty() {
             line("valid for", &self.hosts())?;
         }
         line("issued by", &self.issued_by())?;

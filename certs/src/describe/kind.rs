@@ -7,7 +7,7 @@ use crate::x509::{Certificate, HostName};
 
 /// What a certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum CertificateKind {
     /// It signs the certificates of others.
     Authority,
     /// It is a server's, and signed by its own key.
@@ -16,7 +16,7 @@ pub enum Kind {
     Leaf,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for CertificateKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Authority => "a certificate authority: signs the certificates of servers",
@@ -28,13 +28,13 @@ impl fmt::Display for Kind {
 
 /// An authority by its extensions, unless it is meant to serve. `openssl req -x509` marks everything CA:TRUE, so that a
 /// certificate without keyUsage whose common name is a host, or that is shown with its key, is taken for a server's.
-pub(super) fn kind(leaf: &Certificate, with_key: bool, with_host: bool) -> Kind {
+pub(super) fn kind(leaf: &Certificate, with_key: bool, with_host: bool) -> CertificateKind {
     let names_hosts = !leaf.names.is_empty() || !leaf.addresses.is_empty();
     let serves = with_host || !leaf.signs_certificates && (with_key || is_host(leaf.common_name.as_deref()));
     match leaf.authority && !names_hosts && !serves {
-        true => Kind::Authority,
-        false if leaf.is_self_signed() => Kind::SelfSigned,
-        false => Kind::Leaf,
+        true => CertificateKind::Authority,
+        false if leaf.is_self_signed() => CertificateKind::SelfSigned,
+        false => CertificateKind::Leaf,
     }
 }
 

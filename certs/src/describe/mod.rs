@@ -5,5 +5,5 @@ mod kind;
 mod problem;
 
 pub use description::{Description, file};
-pub use kind::Kind;
+pub use kind::CertificateKind;
 pub use problem::Problem;

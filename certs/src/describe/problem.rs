@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::kind::Kind;
+use super::kind::CertificateKind;
 use crate::x509::Certificate;
 use crate::x509::load;
 
@@ -103,7 +103,7 @@ impl fmt::Display for Problem {
 }
 
 /// What is wrong with a chain by itself, the worst first.
-pub(super) fn of_chain(chain: &[Certificate], path: &Path, kind: Kind, now: i64) -> Vec<Problem> {
+pub(super) fn of_chain(chain: &[Certificate], path: &Path, kind: CertificateKind, now: i64) -> Vec<Problem> {
     let leaf = &chain[0];
     let mut problems = Vec::new();
     if now > leaf.not_after {
@@ -112,7 +112,7 @@ pub(super) fn of_chain(chain: &[Certificate], path: &Path, kind: Kind, now: i64)
         problems.push(Problem::NotYetValid);
     }
     let self_signed = leaf.is_self_signed();
-    if kind != Kind::Authority {
+    if kind != CertificateKind::Authority {
         of_server(leaf, &mut problems);
     }
     if leaf.key.too_short {

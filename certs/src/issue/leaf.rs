@@ -14,7 +14,7 @@ use super::error::IssueError;
 use super::machine;
 use super::private_key::PrivateKeyPem;
 use super::subject::Subject;
-use crate::x509::load::Pair;
+use crate::x509::load::CertificateFiles;
 use crate::x509::{HostName, HostNameError, provider};
 
 /// Validity begins this long before now, for clients whose clocks are behind.
@@ -93,7 +93,7 @@ impl LeafRequest {
 impl Issued {
     /// Writes both files, the key first: a certificate without its key is the worse half to be left with. With an
     /// `owner`, the key is that user's.
-    pub fn write(&self, pair: &Pair, existing: Existing, owner: Option<UidGid>) -> Result<(), WriteError> {
+    pub fn write(&self, pair: &CertificateFiles, existing: Existing, owner: Option<UidGid>) -> Result<(), WriteError> {
         write_private_for(owner, &pair.key, self.key_pem.reveal(), existing)?;
         write_public(&pair.certificate, &self.chain_pem, existing)
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::leaf::LeafRequest;
 use crate::x509::Certificate;
-use crate::x509::load::{self, LoadError, Pair};
+use crate::x509::load::{self, CertificateFiles, LoadError};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -16,7 +16,7 @@ const OWN_LEAF_WINDOW: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Why a new leaf is needed; as text, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
+pub enum RenewalReason {
     /// The certificate or its key is not there.
     Missing,
     /// The files are there and cannot be used.
@@ -34,7 +34,7 @@ pub enum Reason {
     OtherAuthority,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RenewalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("there is none yet"),
@@ -52,17 +52,17 @@ impl fmt::Display for Reason {
 /// file of the authority's certificate; the error is about that file. Names and addresses that the machine has lost
 /// are no reason: they do no harm, and interfaces come and go.
 pub fn renewal(
-    leaf: &Pair,
+    leaf: &CertificateFiles,
     request: &LeafRequest,
     authority: &Path,
     now: SystemTime,
-) -> Result<Option<Reason>, LoadError> {
+) -> Result<Option<RenewalReason>, LoadError> {
     let authority = load::chain(authority)?.swap_remove(0);
     if !leaf.certificate.exists() || !leaf.key.exists() {
-        return Ok(Some(Reason::Missing));
+        return Ok(Some(RenewalReason::Missing));
     }
     Ok(match read(leaf) {
-        Err(error) => Some(Reason::Unusable(error.to_string())),
+        Err(error) => Some(RenewalReason::Unusable(error.to_string())),
         Ok(certificate) => examine(&certificate, request, &authority, load::unix_seconds(now)),
     })
 }
@@ -93,18 +93,18 @@ impl Validity {
 }
 
 /// How long a certificate that another authority made for `hosts` is good, or why it is none for them.
-pub fn validity(leaf: &Pair, hosts: &[String]) -> Result<Validity, Reason> {
+pub fn validity(leaf: &CertificateFiles, hosts: &[String]) -> Result<Validity, RenewalReason> {
     if !leaf.certificate.exists() || !leaf.key.exists() {
-        return Err(Reason::Missing);
+        return Err(RenewalReason::Missing);
     }
-    let certificate = read(leaf).map_err(|error| Reason::Unusable(error.to_string()))?;
+    let certificate = read(leaf).map_err(|error| RenewalReason::Unusable(error.to_string()))?;
     let missing: Vec<_> = hosts
         .iter()
         .filter(|host| !certificate.covers_name(host))
         .cloned()
         .collect();
     if !missing.is_empty() {
-        return Err(Reason::NotCovered(missing));
+        return Err(RenewalReason::NotCovered(missing));
     }
     Ok(Validity::of(&certificate))
 }
@@ -119,7 +119,7 @@ fn system_time(seconds: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
-fn read(leaf: &Pair) -> Result<Certificate, LoadError> {
+fn read(leaf: &CertificateFiles) -> Result<Certificate, LoadError> {
     let certificate = load::chain(&leaf.certificate)?.swap_remove(0);
     match load::belongs(&certificate, load::private_key(&leaf.key)?, &leaf.key)? {
         true => Ok(certificate),
@@ -130,20 +130,20 @@ fn read(leaf: &Pair) -> Result<Certificate, LoadError> {
     }
 }
 
-fn examine(leaf: &Certificate, request: &LeafRequest, authority: &Certificate, now: i64) -> Option<Reason> {
+fn examine(leaf: &Certificate, request: &LeafRequest, authority: &Certificate, now: i64) -> Option<RenewalReason> {
     if !leaf.names_as_issuer(authority) || !leaf.is_signed_by(authority) {
-        return Some(Reason::OtherAuthority);
+        return Some(RenewalReason::OtherAuthority);
     }
     if now < leaf.not_before {
-        return Some(Reason::NotYetValid);
+        return Some(RenewalReason::NotYetValid);
     }
     if system_time(now) > Validity::of(leaf).renew_at(OWN_LEAF_WINDOW) {
-        return Some(Reason::Expires {
+        return Some(RenewalReason::Expires {
             days: (leaf.not_after - now).div_euclid(DAY),
         });
     }
     let missing = not_covered(leaf, request);
-    (!missing.is_empty()).then_some(Reason::NotCovered(missing))
+    (!missing.is_empty()).then_some(RenewalReason::NotCovered(missing))
 }
 
 fn not_covered(leaf: &Certificate, request: &LeafRequest) -> Vec<String> {

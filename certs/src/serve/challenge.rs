@@ -18,7 +18,7 @@ use rustls::ServerConfig;
 use rustls::server::ClientHello;
 
 use super::server::TLS12_AND_13;
-use crate::x509::load::{self, Pair};
+use crate::x509::load::{self, CertificateFiles};
 use crate::x509::provider;
 
 /// The protocol that TLS-ALPN-01 asks for.
@@ -32,7 +32,7 @@ const LONGEST_HOST: usize = 220;
 
 /// Why an answer to a challenge was not put up.
 #[derive(Debug, thiserror::Error)]
-pub enum ChallengeError {
+pub enum AcmeChallengeError {
     /// A token or a host name that cannot be a file's name.
     #[error("{name:?} cannot be the name of a file")]
     Name {
@@ -54,7 +54,7 @@ pub enum ChallengeError {
 }
 
 /// Puts up the answer to an HTTP-01 challenge. Anybody may read it: anybody can ask for it.
-pub fn put_token(directory: &Path, token: &str, key_authorization: &str) -> Result<PathBuf, ChallengeError> {
+pub fn put_token(directory: &Path, token: &str, key_authorization: &str) -> Result<PathBuf, AcmeChallengeError> {
     let path = token_file(directory, token).ok_or_else(|| named(token))?;
     write_public(&path, key_authorization, Existing::Overwrite)?;
     Ok(path)
@@ -72,10 +72,10 @@ pub fn put_certificate(
     host: &str,
     digest: &[u8],
     owner: Option<UidGid>,
-) -> Result<Pair, ChallengeError> {
+) -> Result<CertificateFiles, AcmeChallengeError> {
     let pair = certificate_files(directory, host).ok_or_else(|| named(host))?;
     if digest.len() != 32 {
-        return Err(ChallengeError::Digest { length: digest.len() });
+        return Err(AcmeChallengeError::Digest { length: digest.len() });
     }
     let (certificate, key) = certificate(host, digest)?;
     write_private_for(owner, &pair.key, key, Existing::Overwrite)?;
@@ -131,7 +131,7 @@ fn token_file(directory: &Path, token: &str) -> Option<PathBuf> {
     ((1..=LONGEST_TOKEN).contains(&token.len()) && token.bytes().all(fits)).then(|| directory.join(token))
 }
 
-fn certificate_files(directory: &Path, host: &str) -> Option<Pair> {
+fn certificate_files(directory: &Path, host: &str) -> Option<CertificateFiles> {
     let host = host.to_ascii_lowercase();
     let fits = |label: &str| {
         !label.is_empty()
@@ -139,7 +139,7 @@ fn certificate_files(directory: &Path, host: &str) -> Option<Pair> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    (host.len() <= LONGEST_HOST && host.split('.').all(fits)).then(|| Pair {
+    (host.len() <= LONGEST_HOST && host.split('.').all(fits)).then(|| CertificateFiles {
         certificate: directory.join(format!("{host}.alpn.crt")),
         key: directory.join(format!("{host}.alpn.key")),
     })
@@ -154,8 +154,8 @@ fn certificate(host: &str, digest: &[u8]) -> Result<(String, String), rcgen::Err
     Ok((certificate.pem(), key.serialize_pem()))
 }
 
-fn named(name: &str) -> ChallengeError {
-    ChallengeError::Name { name: name.to_owned() }
+fn named(name: &str) -> AcmeChallengeError {
+    AcmeChallengeError::Name { name: name.to_owned() }
 }
 
 #[cfg(test)]
@@ -179,7 +179,7 @@ mod tests {
         for name in ["", ".", "..", "../secret", "a.B", "a%2d", "a\\0", "a-B_9/", &long] {
             assert_eq!(token(&directory, name), None, "{name}");
             assert!(
-                matches!(put_token(&directory, name, "x"), Err(ChallengeError::Name { .. })),
+                matches!(put_token(&directory, name, "x"), Err(AcmeChallengeError::Name { .. })),
                 "{name}"
             );
         }
@@ -209,12 +209,12 @@ mod tests {
         assert_eq!(token(home.path(), "r.example.alpn.key"), None);
         for host in ["../r.example", "", "a..b", "a/b", &"a.".repeat(200)] {
             let put = put_certificate(home.path(), host, &[7; 32], None);
-            assert!(matches!(put, Err(ChallengeError::Name { .. })), "{host}");
+            assert!(matches!(put, Err(AcmeChallengeError::Name { .. })), "{host}");
             assert!(server_config(home.path(), host).is_none());
         }
         assert!(matches!(
             put_certificate(home.path(), "r.example", &[7; 20], None),
-            Err(ChallengeError::Digest { length: 20 })
+            Err(AcmeChallengeError::Digest { length: 20 })
         ));
         clear(home.path()).unwrap();
         assert!(server_config(home.path(), "r.example").is_none());

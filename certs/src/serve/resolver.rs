@@ -12,7 +12,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use crate::x509::HostName;
-use crate::x509::load::{self, LoadError, Pair};
+use crate::x509::load::{self, CertificateFiles, LoadError};
 
 /// Chooses the certificate of a connection: the exact name, then a wildcard over one label, then the default.
 pub struct Resolver {
@@ -62,7 +62,7 @@ impl fmt::Display for ReloadEvent {
 
 impl Resolver {
     /// Loads every pair. `aliases` are SNI names (`*.example.com` covers one label) with a certificate of their own.
-    pub fn new(default: Pair, aliases: Vec<(String, Pair)>) -> Result<Arc<Self>, LoadError> {
+    pub fn new(default: CertificateFiles, aliases: Vec<(String, CertificateFiles)>) -> Result<Arc<Self>, LoadError> {
         let watched = load_all(default, aliases)?;
         Ok(Arc::new(Self {
             table: ArcSwap::from_pointee(Table::of(&watched)),
@@ -71,7 +71,11 @@ impl Resolver {
     }
 
     /// Takes another set of pairs, all or, when one of them cannot be used, none.
-    pub fn replace(&self, default: Pair, aliases: Vec<(String, Pair)>) -> Result<(), LoadError> {
+    pub fn replace(
+        &self,
+        default: CertificateFiles,
+        aliases: Vec<(String, CertificateFiles)>,
+    ) -> Result<(), LoadError> {
         let new = load_all(default, aliases)?;
         let mut watched = self.watched();
         self.table.store(Arc::new(Table::of(&new)));
@@ -151,13 +155,13 @@ impl Table {
 struct Watched {
     /// The SNI name; `None` for the certificate of all other names.
     name: Option<HostName>,
-    pair: Pair,
+    pair: CertificateFiles,
     stamps: [Option<Stamp>; 2],
     current: Arc<CertifiedKey>,
 }
 
 impl Watched {
-    fn load(name: Option<HostName>, pair: Pair) -> Result<Self, LoadError> {
+    fn load(name: Option<HostName>, pair: CertificateFiles) -> Result<Self, LoadError> {
         // Stamped before it is read: a change in between is seen as one by the next look.
         let stamps = pair.stamps();
         let current = load::certified_key(&pair.certificate, &pair.key)?;
@@ -192,7 +196,7 @@ impl Watched {
     }
 }
 
-fn load_all(default: Pair, aliases: Vec<(String, Pair)>) -> Result<Vec<Watched>, LoadError> {
+fn load_all(default: CertificateFiles, aliases: Vec<(String, CertificateFiles)>) -> Result<Vec<Watched>, LoadError> {
     let mut watched = vec![Watched::load(None, default)?];
     for (name, pair) in aliases {
         watched.push(Watched::load(Some(name.parse()?), pair)?);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::page::Page;
+use super::instructions::Instructions;
 use super::pages;
 use super::places::{CONTAINERD, DEBIAN, DOCKER, PODMAN, RHEL, Store};
 use super::target::Target;
@@ -47,7 +47,7 @@ struct Row {
     help: &'static str,
     /// How it is done on this machine; `None` where the client is elsewhere by its nature.
     install: Option<Install>,
-    page: fn(&Target) -> Page,
+    page: fn(&Target) -> Instructions,
 }
 
 /// How a client on this machine is made to trust the registry.

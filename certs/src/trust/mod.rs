@@ -3,7 +3,7 @@
 
 mod client;
 mod install;
-mod page;
+mod instructions;
 mod pages;
 mod places;
 mod shell;

@@ -2,13 +2,13 @@
 //!
 //! Where the files go is containers-certs.d(5) for Podman, docs/hosts.md for containerd, and each client's own manual.
 
-use super::page::{Page, for_each_directory};
+use super::instructions::{Instructions, for_each_directory};
 use super::places::{CONTAINERD, DEBIAN, DOCKER, PODMAN, RHEL, Store, hosts_toml};
 use super::shell::{quoted, write_lines};
 use super::target::Target;
 
 /// Docker Engine on Linux reads `/etc/docker/certs.d/<host:port>/ca.crt` at each connection.
-pub(super) fn docker(target: &Target) -> Page {
+pub(super) fn docker(target: &Target) -> Instructions {
     let install = |file: &str| {
         for_each_directory(target, &format!("/{DOCKER}"), |directory| {
             format!(
@@ -17,7 +17,7 @@ pub(super) fn docker(target: &Target) -> Page {
             )
         })
     };
-    Page::titled(&format!("Docker on Linux, to trust {}", target.reference()))
+    Instructions::titled(&format!("Docker on Linux, to trust {}", target.reference()))
         .text("On this machine (or, as root: lockgate cert trust docker --install):")
         .block(&install(&target.quoted_file()))
         .text("On another machine.")
@@ -32,8 +32,8 @@ pub(super) fn docker(target: &Target) -> Page {
 }
 
 /// Docker Desktop takes certificates from the system's store when it starts.
-pub(super) fn docker_desktop_windows(target: &Target) -> Page {
-    Page::titled(&format!(
+pub(super) fn docker_desktop_windows(target: &Target) -> Instructions {
+    Instructions::titled(&format!(
         "Docker Desktop on Windows, to trust {} by the certificate store",
         target.reference()
     ))
@@ -51,13 +51,13 @@ pub(super) fn docker_desktop_windows(target: &Target) -> Page {
 }
 
 /// Docker Desktop copies the user's `.docker/certs.d` into its virtual machine when it starts.
-pub(super) fn docker_desktop_windows_certs_d(target: &Target) -> Page {
+pub(super) fn docker_desktop_windows_certs_d(target: &Target) -> Instructions {
     let copy = |name: &String| {
         let directory = format!("%USERPROFILE%\\.docker\\certs.d\\{name}");
         format!("mkdir \"{directory}\"\ncopy /Y \"%USERPROFILE%\\lockgate-ca.crt\" \"{directory}\\ca.crt\"")
     };
     let commands: Vec<String> = windows_directories(target).iter().map(copy).collect();
-    Page::titled(&format!(
+    Instructions::titled(&format!(
         "Docker Desktop on Windows, to trust {} by .docker\\certs.d",
         target.reference()
     ))
@@ -71,8 +71,8 @@ pub(super) fn docker_desktop_windows_certs_d(target: &Target) -> Page {
     .try_it(target)
 }
 
-pub(super) fn docker_desktop_mac(target: &Target) -> Page {
-    Page::titled(&format!("Docker Desktop on macOS, to trust {}", target.reference()))
+pub(super) fn docker_desktop_mac(target: &Target) -> Instructions {
+    Instructions::titled(&format!("Docker Desktop on macOS, to trust {}", target.reference()))
         .fetch(target)
         .text("For everybody on the machine, by the system keychain:")
         .block("sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain lockgate-ca.crt")
@@ -84,8 +84,8 @@ pub(super) fn docker_desktop_mac(target: &Target) -> Page {
 
 /// boot2docker in VirtualBox. `/var/lib/boot2docker` outlives a restart of the machine; certificates in its `certs` are
 /// added to the trust store at boot, and `bootlocal.sh` runs as root at the end of it.
-pub(super) fn docker_toolbox(target: &Target) -> Page {
-    let page = Page::titled(&format!("Docker Toolbox on Windows, to trust {}", target.reference()))
+pub(super) fn docker_toolbox(target: &Target) -> Instructions {
+    let page = Instructions::titled(&format!("Docker Toolbox on Windows, to trust {}", target.reference()))
         .fetch_on_windows(target)
         .text("1. Copy it into the virtual machine and enter that:")
         .block(
@@ -100,7 +100,7 @@ pub(super) fn docker_toolbox(target: &Target) -> Page {
     page.try_it(target)
 }
 
-pub(super) fn podman(target: &Target) -> Page {
+pub(super) fn podman(target: &Target) -> Instructions {
     let install = |file: &str| {
         for_each_directory(target, &format!("/{PODMAN}"), |directory| {
             format!(
@@ -115,7 +115,7 @@ pub(super) fn podman(target: &Target) -> Page {
             quoted(&format!("{directory}/ca.crt"))
         )
     });
-    Page::titled(&format!(
+    Instructions::titled(&format!(
         "Podman, Buildah, Skopeo and CRI-O, to trust {}",
         target.reference()
     ))
@@ -131,9 +131,9 @@ pub(super) fn podman(target: &Target) -> Page {
     .block(&format!("podman login {}", target.reference()))
 }
 
-pub(super) fn containerd(target: &Target) -> Page {
+pub(super) fn containerd(target: &Target) -> Instructions {
     let reference = target.reference();
-    Page::titled(&format!("containerd, nerdctl and ctr, to trust {reference}"))
+    Instructions::titled(&format!("containerd, nerdctl and ctr, to trust {reference}"))
         .text("On this machine (or, as root: lockgate cert trust containerd --install):")
         .block(&containerd_commands(target, &target.quoted_file()))
         .text("On another machine.")
@@ -153,8 +153,8 @@ pub(super) fn containerd(target: &Target) -> Page {
 }
 
 /// The kubelet of each node pulls through containerd, which needs the certificate.
-pub(super) fn kubernetes(target: &Target) -> Page {
-    Page::titled(&format!(
+pub(super) fn kubernetes(target: &Target) -> Instructions {
+    Instructions::titled(&format!(
         "Kubernetes, to trust {}: on every node, control plane and workers",
         target.reference()
     ))
@@ -177,8 +177,8 @@ pub(super) fn kubernetes(target: &Target) -> Page {
 }
 
 /// Minikube copies certificates and files into its machine when it starts.
-pub(super) fn minikube(target: &Target) -> Page {
-    let page = Page::titled(&format!("Minikube, to trust {}", target.reference()))
+pub(super) fn minikube(target: &Target) -> Instructions {
+    let page = Instructions::titled(&format!("Minikube, to trust {}", target.reference()))
         .text("On Linux and macOS.")
         .fetch(target)
         .text("Then:")
@@ -200,22 +200,22 @@ pub(super) fn minikube(target: &Target) -> Page {
     }
 }
 
-pub(super) fn debian(target: &Target) -> Page {
+pub(super) fn debian(target: &Target) -> Instructions {
     let title = format!("Debian, Ubuntu and Alpine, to trust {}", target.reference());
     store(target, &DEBIAN, "debian", &title)
 }
 
-pub(super) fn rhel(target: &Target) -> Page {
+pub(super) fn rhel(target: &Target) -> Instructions {
     let title = format!("RHEL, Fedora, Rocky and Amazon Linux, to trust {}", target.reference());
     store(target, &RHEL, "rhel", &title)
 }
 
-pub(super) fn copy(target: &Target) -> Page {
+pub(super) fn copy(target: &Target) -> Instructions {
     let install = for_each_directory(target, &format!("/{DOCKER}"), |directory| {
         let file = quoted(&format!("{directory}/ca.crt"));
         format!("ssh -t USER@OTHERHOST \"sudo install -D -m 0644 /tmp/lockgate-ca.crt {file}\"")
     });
-    let page = Page::titled(&format!("Another Docker host, to trust {}", target.reference()))
+    let page = Instructions::titled(&format!("Another Docker host, to trust {}", target.reference()))
         .text("On this machine, with the other host's name and your account there:")
         .block(&format!(
             "scp {} USER@OTHERHOST:/tmp/lockgate-ca.crt\n{install}",
@@ -234,7 +234,7 @@ pub(super) fn copy(target: &Target) -> Page {
 }
 
 /// For a closed network, or an hour of trying.
-pub(super) fn insecure(target: &Target) -> Page {
+pub(super) fn insecure(target: &Target) -> Instructions {
     // Docker compares the whole host:port, 443 included, with what its reference resolves to.
     let registry = format!("{}:{}", target.host(), target.port());
     let reference = target.reference();
@@ -245,7 +245,7 @@ pub(super) fn insecure(target: &Target) -> Page {
         names.push(registry.clone());
     }
     let list: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-    Page::titled(&format!("Without trust: {reference} as an insecure registry"))
+    Instructions::titled(&format!("Without trust: {reference} as an insecure registry"))
         .text(
             "Anybody on the way can then read passwords and change images. Trusting the certificate takes one command: \
              lockgate cert trust docker",
@@ -323,8 +323,8 @@ fn store_commands(target: &Target, store: &Store, file: &str) -> String {
     )
 }
 
-fn store(target: &Target, store: &Store, name: &str, title: &str) -> Page {
-    Page::titled(title)
+fn store(target: &Target, store: &Store, name: &str, title: &str) -> Instructions {
+    Instructions::titled(title)
         .text(&format!(
             "On this machine (or, as root: lockgate cert trust {name} --install):"
         ))

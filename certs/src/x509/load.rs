@@ -25,14 +25,14 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The two files of one certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
+pub struct CertificateFiles {
     /// PEM: the leaf first, then its intermediates.
     pub certificate: PathBuf,
     /// PEM: PKCS#8, PKCS#1 or SEC1, not encrypted.
     pub key: PathBuf,
 }
 
-impl Pair {
+impl CertificateFiles {
     /// The present state of both files, the certificate's first.
     pub fn stamps(&self) -> [Option<Stamp>; 2] {
         [Stamp::of(&self.certificate), Stamp::of(&self.key)]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lockgate_certs::bundle::{BundleError, bundle};
-use lockgate_certs::{Pair, Resolver, ServerOptions, server_config};
+use lockgate_certs::{CertificateFiles, Resolver, ServerOptions, server_config};
 use lockgate_testkit::certificates::{Certificates, authority, server};
 
 use crate::harness::{Client, Server, Settings};
@@ -46,7 +46,7 @@ fn any_order_becomes_the_right_one() {
 
 /// Whether a client that trusts `root.crt` takes `made.crt`.
 fn is_trusted(directory: &Path) {
-    let pair = Pair {
+    let pair = CertificateFiles {
         certificate: directory.join("made.crt"),
         key: directory.join("leaf.key"),
     };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use lockgate_certs::describe::{self, Description, Kind, Problem};
+use lockgate_certs::describe::{self, CertificateKind, Description, Problem};
 use lockgate_certs::{LeafRequest, leaf};
 use lockgate_testkit::certificates::{Certificates, named};
 use lockgate_testkit::require;
@@ -27,7 +27,7 @@ fn a_good_leaf_in_words() {
         SystemTime::now(),
     )
     .unwrap();
-    assert_eq!(described.kind, Kind::Leaf);
+    assert_eq!(described.kind, CertificateKind::Leaf);
     assert_eq!(described.key, "ECDSA P-256");
     assert_eq!(described.days_left, 396);
     let text = described.to_string();
@@ -46,7 +46,7 @@ fn a_good_leaf_in_words() {
 fn the_authority_in_words() {
     let home = Home::new();
     let described = describe(&home, "ca.crt");
-    assert_eq!(described.kind, Kind::Authority);
+    assert_eq!(described.kind, CertificateKind::Authority);
     assert!(described.problems.is_empty(), "{described}");
     assert!(!described.to_string().contains("valid for"), "{described}");
 }
@@ -105,7 +105,7 @@ fn a_leaf_that_signed_itself_misses_nothing() {
     let home = Home::new();
     home.write("own", &leaf::self_signed(&request(&["a.example"])).unwrap());
     let described = describe(&home, "own.crt");
-    assert_eq!(described.kind, Kind::SelfSigned);
+    assert_eq!(described.kind, CertificateKind::SelfSigned);
     assert!(described.problems.is_empty(), "{described}");
 }
 
@@ -151,7 +151,7 @@ fn what_users_bring_from_openssl() {
     );
     // It is marked as an authority and names its host in the common name alone.
     let described = describe(&home, "domain.crt");
-    assert_eq!(described.kind, Kind::SelfSigned);
+    assert_eq!(described.kind, CertificateKind::SelfSigned);
     assert_eq!(described.problems, [Problem::NoNames]);
 
     let root = [
@@ -168,7 +168,7 @@ fn what_users_bring_from_openssl() {
         "r.crt",
     ];
     openssl::run(home.root(), &root);
-    assert_eq!(describe(&home, "r.crt").kind, Kind::Authority);
+    assert_eq!(describe(&home, "r.crt").kind, CertificateKind::Authority);
     let with_key = describe::file(&home.path("r.crt"), Some(&home.path("r.key")), None, SystemTime::now()).unwrap();
     assert_eq!(with_key.problems, [Problem::NoNames]);
 

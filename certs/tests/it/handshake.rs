@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use lockgate_certs::{ClientVerification, LeafRequest, Pair, Resolver, ServerOptions, TLS13_ONLY, leaf, server_config};
+use lockgate_certs::{
+    CertificateFiles, ClientVerification, LeafRequest, Resolver, ServerOptions, TLS13_ONLY, leaf, server_config,
+};
 use lockgate_testkit::certificates::{Certificates, authority, named};
 use lockgate_testkit::require;
 use rcgen::ExtendedKeyUsagePurpose;
@@ -11,7 +13,7 @@ use rustls::{HandshakeKind, ProtocolVersion};
 use crate::harness::{Client, Home, Server, Settings, leaf_der, request};
 use crate::openssl;
 
-fn serve(default: Pair, aliases: Vec<(String, Pair)>, options: &ServerOptions) -> Server {
+fn serve(default: CertificateFiles, aliases: Vec<(String, CertificateFiles)>, options: &ServerOptions) -> Server {
     let resolver = Resolver::new(default, aliases).unwrap();
     Server::start(server_config(resolver, options).unwrap())
 }
@@ -174,7 +176,7 @@ fn client_certificates_are_asked_for_and_verified() {
     let (good, bad) = (home.pair("good"), home.pair("bad"));
     let bundle = vec![home.path("clients.crt")];
     let ca = home.path("ca.crt");
-    let connects = |client_auth: &ClientVerification, own: Option<&Pair>| {
+    let connects = |client_auth: &ClientVerification, own: Option<&CertificateFiles>| {
         let options = ServerOptions {
             client_auth: client_auth.clone(),
             ..ServerOptions::default()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use lockgate_certs::{Authority, Issued, LeafRequest, Pair, Subject, provider};
+use lockgate_certs::{Authority, CertificateFiles, Issued, LeafRequest, Subject, provider};
 use lockgate_files::{Existing, write_private, write_public};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -38,19 +38,19 @@ impl Home {
     }
 
     /// `<name>.crt` and `<name>.key` for these hosts.
-    pub(crate) fn issue(&self, name: &str, hosts: &[&str]) -> Pair {
+    pub(crate) fn issue(&self, name: &str, hosts: &[&str]) -> CertificateFiles {
         self.write(name, &self.authority.issue(&request(hosts)).unwrap())
     }
 
     /// Replaces both files as a careful tool does: each by a rename.
-    pub(crate) fn write(&self, name: &str, issued: &Issued) -> Pair {
+    pub(crate) fn write(&self, name: &str, issued: &Issued) -> CertificateFiles {
         let pair = self.pair(name);
         issued.write(&pair, Existing::Overwrite, None).unwrap();
         pair
     }
 
-    pub(crate) fn pair(&self, name: &str) -> Pair {
-        Pair {
+    pub(crate) fn pair(&self, name: &str) -> CertificateFiles {
+        CertificateFiles {
             certificate: self.path(&format!("{name}.crt")),
             key: self.path(&format!("{name}.key")),
         }
@@ -156,7 +156,7 @@ impl Client {
 pub(crate) struct Settings<'a> {
     pub(crate) trusted: &'a Path,
     pub(crate) versions: &'a [&'static SupportedProtocolVersion],
-    pub(crate) own: Option<&'a Pair>,
+    pub(crate) own: Option<&'a CertificateFiles>,
 }
 
 impl<'a> Settings<'a> {

@@ -36,7 +36,7 @@ pub struct Http {
     /// `http.headers`: added to each answer.
     pub headers: HeaderMap,
     /// `http.debug`
-    pub debug: Option<Debug>,
+    pub debug: Option<DebugServer>,
     /// `http.http2.disabled` negated.
     pub http2: bool,
     /// `http.trustedproxies` (extension): whose forwarded headers are believed.
@@ -66,7 +66,7 @@ pub struct Alias {
 
 /// `http.debug`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Debug {
+pub struct DebugServer {
     /// `http.debug.addr`
     pub addr: Address,
     /// `http.debug.prometheus.path` when enabled; `/metrics` unless set.
@@ -98,7 +98,7 @@ impl Http {
                 .unwrap_or(Self::DEFAULT_DRAIN_TIMEOUT),
             hand_over_timeout: http.duration("handovertimeout").unwrap_or(HAND_OVER_TIMEOUT),
             headers: headers(http),
-            debug: Debug::read(&http.section("debug")),
+            debug: DebugServer::read(&http.section("debug")),
             http2: !http.section("http2").flag("disabled").unwrap_or(false),
             trusted_proxies: http.parse_each("trustedproxies", str::parse),
             accel: http.parse_with("accel", accel),
@@ -152,7 +152,7 @@ impl Http {
     }
 }
 
-impl Debug {
+impl DebugServer {
     fn read(debug: &Section<'_>) -> Option<Self> {
         let prometheus = debug.section("prometheus");
         let path = prometheus.parse_with("path", |path| match path.starts_with('/') {

@@ -27,7 +27,7 @@ pub use auth::{Anonymous, Auth, Htpasswd};
 pub use config::Config;
 pub use files::{ConfigFile, FileAccess, FileRole, Reader};
 pub use health::{Health, StorageHealth};
-pub use http::{Alias, Debug, Http};
+pub use http::{Alias, DebugServer, Http};
 pub use level::{Level, LevelError};
 pub use limits::Limits;
 pub use log::{Formatter, Log, LogFile};

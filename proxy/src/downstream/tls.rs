@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use lockgate_certs::challenge;
-use lockgate_certs::load::Pair;
+use lockgate_certs::load::CertificateFiles;
 use lockgate_certs::resolver::{ReloadEvent, Resolver};
 use lockgate_certs::{ServerOptions, TLS12_AND_13, TLS13_ONLY};
 use lockgate_config::{CertificateSource, ClientAuth, Config, Home, TlsVersion};
@@ -117,20 +117,20 @@ fn acceptor(resolver: &Arc<Resolver>, options: &ServerOptions) -> Result<TlsAcce
 
 /// What `http.tls` asks for.
 struct TlsSettings {
-    default: Pair,
-    aliases: Vec<(String, Pair)>,
+    default: CertificateFiles,
+    aliases: Vec<(String, CertificateFiles)>,
     options: ServerOptions,
 }
 
 fn tls_settings(config: &Config, home: &Home) -> Option<TlsSettings> {
     let tls = config.http.tls.as_ref()?;
     let default = match &tls.certificate {
-        CertificateSource::Files { certificate, key } => Pair {
+        CertificateSource::Files { certificate, key } => CertificateFiles {
             certificate: certificate.clone(),
             key: key.clone(),
         },
         // The supervisor issues or fetches it into the home.
-        CertificateSource::Auto { .. } | CertificateSource::Acme(_) => Pair {
+        CertificateSource::Auto { .. } | CertificateSource::Acme(_) => CertificateFiles {
             certificate: home.leaf_certificate(),
             key: home.leaf_key(),
         },
@@ -138,7 +138,7 @@ fn tls_settings(config: &Config, home: &Home) -> Option<TlsSettings> {
     let alias = |alias: &lockgate_config::Alias| {
         (
             alias.name.clone(),
-            Pair {
+            CertificateFiles {
                 certificate: alias.certificate.clone(),
                 key: alias.key.clone(),
             },

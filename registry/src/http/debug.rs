@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::dev::Server;
 use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse, HttpServer, web};
-use lockgate_config::Debug;
+use lockgate_config::DebugServer;
 
 use super::context::app::App;
 use crate::control::Listener;
@@ -15,7 +15,7 @@ use crate::control::Listener;
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A server for `listener`; to be run and dropped beside the registry's.
-pub(crate) fn server(app: Arc<App>, listener: Listener, debug: &Debug) -> std::io::Result<Server> {
+pub(crate) fn server(app: Arc<App>, listener: Listener, debug: &DebugServer) -> std::io::Result<Server> {
     let metrics = debug.prometheus.clone();
     let server = HttpServer::new(move || {
         let (app, metrics) = (app.clone(), metrics.clone());

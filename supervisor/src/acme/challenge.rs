@@ -73,7 +73,7 @@ impl ChallengeResponder {
         host: &str,
         token: &str,
         authorization: &KeyAuthorization,
-    ) -> Result<(), challenge::ChallengeError> {
+    ) -> Result<(), challenge::AcmeChallengeError> {
         match kind {
             ChallengeKind::AcmeHttpClient => {
                 challenge::put_token(&self.directory, token, authorization.as_str()).map(drop)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use lockgate_certs::IssueError;
-use lockgate_certs::{HostNameError, LeafRequest, Pair, is_self_signed, leaf, load, validity};
+use lockgate_certs::{CertificateFiles, HostNameError, LeafRequest, is_self_signed, leaf, load, validity};
 use lockgate_config::{Acme, Home};
 use lockgate_files::{Existing, UidGid, WriteError, write_private_for, write_public};
 
@@ -40,7 +40,7 @@ pub(crate) enum ServedLeaf {
 
 /// Gives the proxy a certificate, the ordered one as soon as there is one. Its key belongs to `owner`.
 pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<UidGid>) -> Result<ServedLeaf, LeafError> {
-    let shown = Pair {
+    let shown = CertificateFiles {
         certificate: home.leaf_certificate(),
         key: home.leaf_key(),
     };
@@ -65,7 +65,11 @@ pub(crate) fn ensure(acme: &Acme, home: &Home, owner: Option<UidGid>) -> Result<
 
 /// Copies the ordered pair. The proxy notices by itself; between the two writes the files do not match, and it keeps the
 /// old ones.
-fn install(ordered: &Pair, shown: &Pair, owner: Option<UidGid>) -> Result<ServedLeaf, LeafError> {
+fn install(
+    ordered: &CertificateFiles,
+    shown: &CertificateFiles,
+    owner: Option<UidGid>,
+) -> Result<ServedLeaf, LeafError> {
     let text = std::fs::read_to_string(&ordered.certificate).map_err(|source| LeafError::Read {
         path: ordered.certificate.clone(),
         source,

@@ -6,7 +6,7 @@ use instant_acme::{
     Account, AuthorizationHandle, AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus,
     RetryPolicy,
 };
-use lockgate_certs::challenge::ChallengeError;
+use lockgate_certs::challenge::AcmeChallengeError;
 
 use super::account::{self, AccountError};
 use super::challenge::{ChallengeKind, ChallengeResponder};
@@ -47,7 +47,7 @@ pub(crate) enum OrderError {
     #[error("{host}: the server offers none of the challenges that can be answered here ({tried})")]
     NoChallenge { host: String, tried: String },
     #[error("{host}: the challenge cannot be answered: {source}")]
-    Answer { host: String, source: ChallengeError },
+    Answer { host: String, source: AcmeChallengeError },
     /// The order has an unexpected state.
     #[error("the order became {0:?}")]
     State(OrderStatus),

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use lockgate_certs::{Pair, Reason, load, validity};
+use lockgate_certs::{CertificateFiles, RenewalReason, load, validity};
 use lockgate_config::{Config, Home, Tls};
 use lockgate_files::{UidGid, WriteError};
 use tokio::runtime::Runtime;
@@ -35,7 +35,7 @@ pub(crate) enum AcmeError {
     #[error("no certificate within {} s", ORDER_TIMEOUT.as_secs())]
     TimedOut,
     #[error("the certificate that the server made: {0}")]
-    Unusable(Reason),
+    Unusable(RenewalReason),
     #[error("stopped")]
     Stopped,
 }
@@ -117,12 +117,12 @@ impl OrderRuntime {
 /// Replaces the present certificate, if the new one can be served.
 fn keep(store: &AcmeStore, hosts: &[String], pem: &str) -> Result<(), AcmeError> {
     let staged = store.stage_certificate(pem)?;
-    let pair = Pair {
+    let pair = CertificateFiles {
         certificate: staged.path().to_owned(),
         key: staged.path().to_owned(),
     };
     load::certified_key(&pair.certificate, &pair.key)
-        .map_err(|error| Reason::Unusable(error.to_string()))
+        .map_err(|error| RenewalReason::Unusable(error.to_string()))
         .and_then(|_| validity(&pair, hosts))
         .map_err(AcmeError::Unusable)?;
     Ok(staged.replace()?)

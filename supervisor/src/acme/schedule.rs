@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use lockgate_certs::{Reason, Validity};
+use lockgate_certs::{RenewalReason, Validity};
 
 use super::Attempt;
 
@@ -19,7 +19,7 @@ pub(crate) struct NextOrder {
 
 /// When a certificate for `hosts` is to be ordered: the present one is `certificate`, the last attempt `attempt`.
 pub(crate) fn next_order(
-    certificate: &Result<Validity, Reason>,
+    certificate: &Result<Validity, RenewalReason>,
     attempt: Option<&Attempt>,
     hosts: &[String],
     now: SystemTime,
@@ -61,7 +61,7 @@ mod tests {
         vec!["r.example.com".into()]
     }
 
-    fn good(from: SystemTime, days: u32) -> Result<Validity, Reason> {
+    fn good(from: SystemTime, days: u32) -> Result<Validity, RenewalReason> {
         Ok(Validity {
             not_before: from,
             not_after: from + DAY * days,
@@ -79,9 +79,9 @@ mod tests {
     #[test]
     fn without_one_for_these_names_it_is_time() {
         for reason in [
-            Reason::Missing,
-            Reason::Unusable("x".into()),
-            Reason::NotCovered(vec!["b.example.com".into()]),
+            RenewalReason::Missing,
+            RenewalReason::Unusable("x".into()),
+            RenewalReason::NotCovered(vec!["b.example.com".into()]),
         ] {
             let due = next_order(&Err(reason.clone()), None, &hosts(), now());
             assert_eq!(due.at, now());
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn failures_put_the_next_attempt_off() {
         let first = Attempt::begin(None, &hosts(), now(), 0);
-        let after = next_order(&Err(Reason::Missing), Some(&first), &hosts(), now());
+        let after = next_order(&Err(RenewalReason::Missing), Some(&first), &hosts(), now());
         assert_eq!(after.at, now() + MINUTE * 2);
         // Present for a renewal too, which is not hurried by them.
         let later = next_order(&good(now(), 90), Some(&first), &hosts(), now());
@@ -103,7 +103,7 @@ mod tests {
         let other = vec!["other.example.com".to_owned()];
         assert_eq!(Attempt::begin(Some(second.clone()), &other, now(), 0).failures, 1);
         assert_eq!(
-            next_order(&Err(Reason::Missing), Some(&second), &other, now()).at,
+            next_order(&Err(RenewalReason::Missing), Some(&second), &other, now()).at,
             now()
         );
 
@@ -119,7 +119,7 @@ mod tests {
             let mut begins = vec![now()];
             let mut attempt = Attempt::begin(None, &hosts(), now(), jitter);
             while begins.len() < 40 {
-                let next = next_order(&Err(Reason::Missing), Some(&attempt), &hosts(), now())
+                let next = next_order(&Err(RenewalReason::Missing), Some(&attempt), &hosts(), now())
                     .at
                     .max(attempt.next());
                 begins.push(next);
@@ -137,7 +137,7 @@ mod tests {
     fn a_clock_that_was_wrong_is_forgiven() {
         let ahead = Attempt::begin(None, &hosts(), now() + DAY * 1000, 0);
         assert_eq!(
-            next_order(&Err(Reason::Missing), Some(&ahead), &hosts(), now()).at,
+            next_order(&Err(RenewalReason::Missing), Some(&ahead), &hosts(), now()).at,
             now()
         );
     }

@@ -13,7 +13,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lockgate_certs::Pair;
+use lockgate_certs::CertificateFiles;
 use lockgate_config::Acme;
 use lockgate_files::{Existing, Staged, WriteError, stage_private, write_private};
 
@@ -42,9 +42,9 @@ impl AcmeStore {
     }
 
     /// Key and chain are one file, which stands for both of the pair.
-    pub(crate) fn certificate(&self) -> Pair {
+    pub(crate) fn certificate(&self) -> CertificateFiles {
         let path = self.0.join("registry.pem");
-        Pair {
+        CertificateFiles {
             certificate: path.clone(),
             key: path,
         }

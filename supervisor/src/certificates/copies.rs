@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lockgate_certs::load::certified_key;
-use lockgate_certs::{LoadError, Pair};
+use lockgate_certs::{CertificateFiles, LoadError};
 use lockgate_config::{Config, Home};
 use lockgate_files::{Existing, Stamp, UidGid, WriteError, write_private_for};
 
@@ -47,8 +47,8 @@ pub(crate) struct CertificateCopies {
 #[derive(Debug)]
 struct CopiedPair {
     key: &'static str,
-    from: Pair,
-    to: Pair,
+    from: CertificateFiles,
+    to: CertificateFiles,
     /// The state of the files when they were copied, or when that failed.
     seen: [Option<Stamp>; 2],
     /// Why the present files were not copied.
@@ -79,7 +79,7 @@ impl CertificateCopies {
             .map(|(key, name, certificate, private)| CopiedPair {
                 key,
                 to: copy_of(directory, &name),
-                from: Pair {
+                from: CertificateFiles {
                     certificate: certificate.clone(),
                     key: private.clone(),
                 },
@@ -175,7 +175,7 @@ impl CopiedPair {
                 source,
             })
         };
-        let Pair { certificate, key } = &self.from;
+        let CertificateFiles { certificate, key } = &self.from;
         let contents = (read(certificate)?, read(key)?);
         certified_key(certificate, key).map_err(|source| CopyError::Unusable { key: self.key, source })?;
         Ok(Read { stamps, contents })

@@ -6,7 +6,9 @@ use std::time::SystemTime;
 
 use lockgate_certs::IssueError;
 use lockgate_certs::describe::{self, Problem};
-use lockgate_certs::{Authority, HostNameError, LeafRequest, LoadError, Pair, Reason, Subject, machine, renewal};
+use lockgate_certs::{
+    Authority, CertificateFiles, HostNameError, LeafRequest, LoadError, RenewalReason, Subject, machine, renewal,
+};
 use lockgate_config::{CertificateSource, Config, Home};
 use lockgate_files::{Existing, UidGid, WriteError, write_private, write_private_for, write_public};
 
@@ -157,8 +159,8 @@ impl OwnCertificates {
     }
 
     /// Issues the leaf again when it is missing, about to end, or lacks a name or an address. Says why.
-    pub(crate) fn ensure_leaf(&self) -> Result<Option<Reason>, CertificateError> {
-        let leaf = Pair {
+    pub(crate) fn ensure_leaf(&self) -> Result<Option<RenewalReason>, CertificateError> {
+        let leaf = CertificateFiles {
             certificate: self.home.leaf_certificate(),
             key: self.home.leaf_key(),
         };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lockgate_certs::Pair;
+use lockgate_certs::CertificateFiles;
 use lockgate_config::{CertificateSource, Config};
 
 /// Tells a child in which directory the copies are.
@@ -31,8 +31,8 @@ pub(crate) fn pairs_of(config: &mut Config) -> Vec<(&'static str, String, &mut P
 }
 
 /// The copy of the pair that is called `name`.
-pub(crate) fn copy_of(directory: &Path, name: &str) -> Pair {
-    Pair {
+pub(crate) fn copy_of(directory: &Path, name: &str) -> CertificateFiles {
+    CertificateFiles {
         certificate: directory.join(format!("{name}.crt")),
         key: directory.join(format!("{name}.key")),
     }

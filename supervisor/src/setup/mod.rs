@@ -17,7 +17,7 @@ pub(crate) mod rollback;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use lockgate_certs::Reason;
+use lockgate_certs::RenewalReason;
 use lockgate_config::{Config, Home};
 
 use crate::certificates::own::OwnCertificates;
@@ -44,7 +44,7 @@ pub(crate) struct SetupOutcome {
     /// The authority and the leaf, when Lockgate issues them itself.
     pub(crate) certificates: Option<OwnCertificates>,
     /// Why a leaf was issued, if one was.
-    pub(crate) issued: Option<Reason>,
+    pub(crate) issued: Option<RenewalReason>,
     /// The first account, if it was made.
     pub(crate) account: Option<FirstAccount>,
     /// Files that were made, and the directory of images.
@@ -153,7 +153,7 @@ fn certificates(
     request: &SetupRequest<'_>,
     run_as: &RunAs,
     made: &mut Vec<PathBuf>,
-) -> Result<(Option<OwnCertificates>, Option<Reason>), SetupError> {
+) -> Result<(Option<OwnCertificates>, Option<RenewalReason>), SetupError> {
     let home = request.home;
     let Some(own) = OwnCertificates::of(config, home, request.hostnames) else {
         return Ok((None, None));
@@ -163,7 +163,7 @@ fn certificates(
         made.extend([home.ca_key(), home.ca_certificate()]);
     }
     let issued = own.ensure_leaf()?;
-    if issued == Some(Reason::Missing) {
+    if issued == Some(RenewalReason::Missing) {
         made.extend([home.leaf_key(), home.leaf_certificate()]);
     }
     Ok((Some(own), issued))

@@ -1,7 +1,7 @@
 //! Binaries, files and moments that an upgrade can go wrong by: whatever they are, what served serves on.
 
 use lockgate_certs::leaf::{LeafRequest, self_signed};
-use lockgate_certs::load::Pair;
+use lockgate_certs::load::CertificateFiles;
 use lockgate_files::Existing;
 use lockgate_testkit::{address, eventually, require_root};
 use nix::sys::signal::{Signal, kill};
@@ -87,7 +87,7 @@ fn a_home_that_cannot_be_prepared_is_refused_and_the_old_processes_go_on() {
 
 fn write_pair(workdir: &Workdir) {
     let issued = self_signed(&LeafRequest::for_hosts(&["localhost".to_owned()]).unwrap()).unwrap();
-    let pair = Pair {
+    let pair = CertificateFiles {
         certificate: workdir.path("own.crt"),
         key: workdir.path("own.key"),
     };

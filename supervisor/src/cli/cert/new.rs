@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use lockgate_certs::bundle::bundle;
 use lockgate_certs::leaf::{AUTOMATIC_DAYS, self_signed};
-use lockgate_certs::{Authority, KeyKind, LeafRequest, Pair, Subject};
+use lockgate_certs::{Authority, CertificateFiles, KeyKind, LeafRequest, Subject};
 use lockgate_config::Home;
 use lockgate_files::{Existing, write_private, write_public};
 
@@ -134,13 +134,13 @@ fn consent(files: &[&Path], forced: bool) -> Result<(), Failure> {
 }
 
 impl Arguments {
-    fn files(&self, home: &Home) -> Pair {
+    fn files(&self, home: &Home) -> CertificateFiles {
         match &self.out {
-            Some(directory) => Pair {
+            Some(directory) => CertificateFiles {
                 certificate: directory.join("registry.crt"),
                 key: directory.join("registry.key"),
             },
-            None => Pair {
+            None => CertificateFiles {
                 certificate: home.leaf_certificate(),
                 key: home.leaf_key(),
             },

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
-use lockgate_certs::{Pair, describe};
+use lockgate_certs::{CertificateFiles, describe};
 use lockgate_config::{CertificateSource, Home};
 
 use crate::bootstrap::places::HomeArgument;
@@ -47,15 +47,15 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<()
 }
 
 /// What the running instance shows, else the home's own.
-fn served(home: &Home, environment: &Environment) -> Result<Pair, Failure> {
+fn served(home: &Home, environment: &Environment) -> Result<CertificateFiles, Failure> {
     let source = ConfigInUse::running(home, environment)?;
     let config = source
         .map(|source| source.load())
         .transpose()?
         .map(|loaded| loaded.config);
     match config.and_then(|config| config.http.tls).map(|tls| tls.certificate) {
-        Some(CertificateSource::Files { certificate, key }) => Ok(Pair { certificate, key }),
-        _ => Ok(Pair {
+        Some(CertificateSource::Files { certificate, key }) => Ok(CertificateFiles { certificate, key }),
+        _ => Ok(CertificateFiles {
             certificate: home.leaf_certificate(),
             key: home.leaf_key(),
         }),

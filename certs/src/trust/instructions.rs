@@ -4,9 +4,9 @@ use super::shell::quoted;
 use super::target::{CERTIFICATE_URL_PATH, Target};
 
 /// Instructions in the making: sentences, and commands indented by four spaces so that whole blocks can be copied.
-pub(super) struct Page(String);
+pub(super) struct Instructions(String);
 
-impl Page {
+impl Instructions {
     pub(super) fn titled(title: &str) -> Self {
         Self(format!("{title}\n"))
     }
