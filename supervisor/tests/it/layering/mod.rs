@@ -1,50 +1,27 @@
-//! The layers of DESIGN section 2, as a test: who may import whom, and what each crate never touches.
+//! docs/ARCHITECTURE.md as a test: who may import whom, what is absent, and that a rule has one home.
+
+mod graph;
+mod one_home;
+mod table;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// Package, folder, and which of ours it may import.
-const MAY_IMPORT: [(&str, &str, &[&str]); 9] = [
-    ("lockgate-admission", "common/admission", &[]),
-    ("lockgate-files", "common/files", &[]),
-    ("lockgate-wire", "common/wire", &[]),
-    ("lockgate-config", "config", &[]),
-    ("lockgate-certs", "certs", &["lockgate-files"]),
-    (
-        "lockgate-registry",
-        "registry",
-        &[
-            "lockgate-admission",
-            "lockgate-files",
-            "lockgate-wire",
-            "lockgate-config",
-        ],
-    ),
-    (
-        "lockgate-proxy",
-        "proxy",
-        &[
-            "lockgate-admission",
-            "lockgate-files",
-            "lockgate-wire",
-            "lockgate-config",
-            "lockgate-certs",
-        ],
-    ),
-    (
-        "lockgate",
-        "supervisor",
-        &[
-            "lockgate-files",
-            "lockgate-config",
-            "lockgate-certs",
-            "lockgate-registry",
-            "lockgate-proxy",
-        ],
-    ),
-    ("lockgate-testkit", "common/testkit", &[]),
+/// Every package and its folder. What a package may import is the sum of what the table in docs/ARCHITECTURE.md says of
+/// its folders.
+const CRATES: [(&str, &str); 9] = [
+    ("lockgate-admission", "common/admission"),
+    ("lockgate-files", "common/files"),
+    ("lockgate-wire", "common/wire"),
+    ("lockgate-config", "config"),
+    ("lockgate-certs", "certs"),
+    ("lockgate-registry", "registry"),
+    ("lockgate-proxy", "proxy"),
+    ("lockgate", "supervisor"),
+    ("lockgate-testkit", "common/testkit"),
 ];
 
 /// What tests of every package may import, and nothing that ships does.
@@ -86,7 +63,17 @@ const NEVER_SAYS: [(&str, &[&str]); 9] = [
         "registry/src/storage",
         &["actix", "crate::http", "crate::service", "crate::auth"],
     ),
-    ("proxy/src", &["htpasswd", "argon2", "auth.acl", "lockgate_registry"]),
+    (
+        "proxy/src",
+        &[
+            "htpasswd",
+            "argon2",
+            "auth.acl",
+            "lockgate_registry",
+            "serde_json::from",
+            "mediaType",
+        ],
+    ),
     ("config/src", &["lockgate_"]),
     (
         "certs/src",
@@ -159,21 +146,27 @@ fn code(text: &str) -> String {
 }
 
 #[test]
-fn every_crate_is_known_and_imports_only_what_it_may() {
-    let packages = dependencies(false);
+fn every_crate_is_known_and_depends_on_what_it_imports() {
+    let packages = dependencies(true);
     assert_eq!(
         packages.len(),
-        MAY_IMPORT.len(),
+        CRATES.len(),
         "a new crate needs its place in this table"
     );
     for (package, dependencies) in packages {
-        let (.., may) = MAY_IMPORT.iter().find(|(name, ..)| *name == package).expect("known");
-        for found in dependencies.iter().filter(|name| name.starts_with("lockgate")) {
-            let known = may.contains(&found.as_str()) || found == TESTS_ONLY;
-            assert!(known, "{package} imports {found}");
-        }
-    }
-    for (package, dependencies) in dependencies(true) {
+        let (_, folder) = CRATES.iter().find(|(name, _)| *name == package).expect("known");
+        let ours = |name: &&String| name.starts_with("lockgate");
+        let depends: BTreeSet<String> = dependencies
+            .iter()
+            .filter(ours)
+            .map(|name| name.replace('-', "_"))
+            .collect();
+        let imports = graph::files(&root().join(folder).join("src")).into_values().flatten();
+        let imports: BTreeSet<String> = imports.filter(|name| name.starts_with("lockgate_")).collect();
+        assert_eq!(
+            depends, imports,
+            "{package}: what Cargo.toml names, and what the code imports"
+        );
         assert!(!dependencies.contains(TESTS_ONLY), "{package} ships {TESTS_ONLY}");
     }
 }
@@ -203,9 +196,35 @@ fn no_layer_says_what_it_must_not_know() {
     }
 }
 
+/// Libraries that keep data in a form of their own; images, accounts and state are files that others can read.
+const DATABASES: [&str; 10] = [
+    "diesel", "fjall", "heed", "lmdb", "redb", "redis", "rocksdb", "rusqlite", "sled", "sqlx",
+];
+
+#[test]
+fn there_is_no_database() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    for name in DATABASES {
+        assert!(!lock.contains(&format!("name = \"{name}\"")), "{name} is a database");
+    }
+}
+
+#[test]
+fn nothing_is_unsafe() {
+    let workspace = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(workspace.contains("\nunsafe_code = \"forbid\""));
+    for (package, folder) in CRATES {
+        let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{package} has lints of its own"
+        );
+    }
+}
+
 #[test]
 fn one_owner_of_child_processes() {
-    for (_, folder, _) in MAY_IMPORT {
+    for (_, folder) in CRATES {
         for file in sources(&root().join(folder).join("src")) {
             let code = code(&std::fs::read_to_string(&file).unwrap());
             assert!(!code.contains("tokio::process"), "{}", file.display());
@@ -213,6 +232,63 @@ fn one_owner_of_child_processes() {
             assert!(!waits, "{} waits for child processes", file.display());
         }
     }
+}
+
+#[test]
+fn each_folder_imports_what_the_architecture_says() {
+    let mut rooms = graph::Graph::new();
+    for (_, folder) in CRATES {
+        let of_crate = graph::rooms(&graph::files(&root().join(folder).join("src")));
+        assert_eq!(
+            graph::circles(&of_crate),
+            Vec::<Vec<&str>>::new(),
+            "folders of {folder}/src import each other"
+        );
+        for (room, imports) in of_crate {
+            rooms.insert(
+                format!("{folder}/{room}"),
+                imports.iter().map(|name| folder_of(name)).collect(),
+            );
+        }
+    }
+    let architecture = std::fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let differ = rooms != table::read(&architecture);
+    assert!(
+        !differ,
+        "docs/ARCHITECTURE.md and the code differ; the code says:\n{}",
+        table::write(&rooms)
+    );
+}
+
+/// `lockgate_wire` as the tables call it, `common/wire`; every other name as it is.
+fn folder_of(import: &str) -> String {
+    let crate_of = |(package, _): &&(&str, &str)| package.replace('-', "_") == import;
+    CRATES
+        .iter()
+        .find(crate_of)
+        .map_or(import, |(_, folder)| folder)
+        .to_owned()
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut found = Vec::new();
+    for (_, folder) in CRATES {
+        let files = graph::files(&root().join(folder).join("src"));
+        for circle in graph::circles(&files) {
+            let inside = |name: &&str| circle.contains(name);
+            let arrows = circle.iter().map(|file| {
+                let imports: Vec<&str> = files[*file].iter().map(String::as_str).filter(inside).collect();
+                format!("  {file} imports {}", imports.join(", "))
+            });
+            found.push(format!("{folder}/src:\n{}", arrows.collect::<Vec<_>>().join("\n")));
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "files import each other in a circle\n{}",
+        found.join("\n")
+    );
 }
 
 #[test]
