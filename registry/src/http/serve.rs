@@ -116,18 +116,7 @@ async fn respond(
     if !app.health.is_healthy() {
         return Err(ApiError::unhealthy());
     }
-    let authorization = request
-        .headers()
-        .get(AUTHORIZATION)
-        .map(|value| value.to_str().unwrap_or_default());
-    *sender = app
-        .access
-        .authenticate(authorization, origin.client)
-        .await
-        .map_err(|refusal| {
-            let base = format!("{}{}", origin.realm_base, settings.prefix);
-            ApiError::refused(refusal, |error: ChallengeError| app.access.challenge(&[], &base, error))
-        })?;
+    *sender = authenticate(app, settings, origin, request).await?;
     let route = route::route(&for_router(method), path, request.uri().query())?;
     let context = RequestContext {
         app,
@@ -141,6 +130,26 @@ async fn respond(
         return Ok(HttpResponse::NoContent().finish());
     }
     dispatch(&context, route, payload).await
+}
+
+/// Who asks, by the Authorization header; whoever is refused is told how to log in.
+async fn authenticate(
+    app: &App,
+    settings: &HttpSettings,
+    origin: &RequestOrigin,
+    request: &HttpRequest,
+) -> Result<Principal, ApiError> {
+    let authorization = request
+        .headers()
+        .get(AUTHORIZATION)
+        .map(|value| value.to_str().unwrap_or_default());
+    app.access
+        .authenticate(authorization, origin.client)
+        .await
+        .map_err(|refusal| {
+            let base = format!("{}{}", origin.realm_base, settings.prefix);
+            ApiError::refused(refusal, |error: ChallengeError| app.access.challenge(&[], &base, error))
+        })
 }
 
 async fn dispatch(context: &RequestContext<'_>, route: Route, payload: Payload) -> Result<HttpResponse, ApiError> {
