@@ -7,7 +7,7 @@
 //! | [`async_client`] | the same for tests that run in a tokio runtime                              |
 //! | [`tls`]          | TLS connections to what an authority vouches for                            |
 //! | [`wait`]         | `eventually`: asks until it is so, and never sleeps in the hope that it is  |
-//! | [`skip`]         | the rule for programs and rights that are not on every machine              |
+//! | [`skip()`]       | the rule for programs and rights that are not on every machine              |
 //! | [`own_process`]  | starts one test again, as a process of its own                              |
 //! | [`process`]      | what `/proc` says of a process                                              |
 //! | [`digest`]       | digests of content, as registries write them                                |

@@ -1,4 +1,4 @@
-//! The backend that keeps everything in files, in the layout of CNCF distribution ([`Layout`]).
+//! The backend that keeps everything in files, in the layout of CNCF distribution ([`Layout`](crate::storage::Layout)).
 //!
 //! ```text
 //! upload/                                                  sessions, and the thread that hashes and writes
