@@ -11,7 +11,7 @@ use lockgate_files::UidGid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChallengeKind {
     /// HTTP-01: a file on port 80.
-    AcmeHttpClient,
+    Http,
     /// TLS-ALPN-01: a certificate on port 443.
     TlsAlpn,
 }
@@ -19,7 +19,7 @@ pub(super) enum ChallengeKind {
 impl ChallengeKind {
     pub(super) fn acme(self) -> ChallengeType {
         match self {
-            Self::AcmeHttpClient => ChallengeType::Http01,
+            Self::Http => ChallengeType::Http01,
             Self::TlsAlpn => ChallengeType::TlsAlpn01,
         }
     }
@@ -28,7 +28,7 @@ impl ChallengeKind {
 impl fmt::Display for ChallengeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::AcmeHttpClient => "http-01",
+            Self::Http => "http-01",
             Self::TlsAlpn => "tls-alpn-01",
         })
     }
@@ -39,8 +39,8 @@ impl fmt::Display for ChallengeKind {
 pub(super) fn preference(port: u16, plain: bool, failures: u32) -> Vec<ChallengeKind> {
     let mut kinds = match (plain, port) {
         (false, _) => return vec![ChallengeKind::TlsAlpn],
-        (true, 443) => vec![ChallengeKind::TlsAlpn, ChallengeKind::AcmeHttpClient],
-        (true, _) => vec![ChallengeKind::AcmeHttpClient, ChallengeKind::TlsAlpn],
+        (true, 443) => vec![ChallengeKind::TlsAlpn, ChallengeKind::Http],
+        (true, _) => vec![ChallengeKind::Http, ChallengeKind::TlsAlpn],
     };
     if failures % 2 == 1 {
         kinds.reverse();
@@ -75,9 +75,7 @@ impl ChallengeResponder {
         authorization: &KeyAuthorization,
     ) -> Result<(), challenge::AcmeChallengeError> {
         match kind {
-            ChallengeKind::AcmeHttpClient => {
-                challenge::put_token(&self.directory, token, authorization.as_str()).map(drop)
-            }
+            ChallengeKind::Http => challenge::put_token(&self.directory, token, authorization.as_str()).map(drop),
             ChallengeKind::TlsAlpn => {
                 challenge::put_certificate(&self.directory, host, authorization.digest().as_ref(), self.owner).map(drop)
             }
@@ -103,15 +101,15 @@ mod tests {
 
     #[test]
     fn the_challenge_fits_the_listeners_and_changes_after_a_failure() {
-        use ChallengeKind::{AcmeHttpClient, TlsAlpn};
+        use ChallengeKind::{Http, TlsAlpn};
         for (port, plain, failures, expected) in [
             (443, false, 0, &[TlsAlpn][..]),
             (5443, false, 1, &[TlsAlpn]),
-            (443, true, 0, &[TlsAlpn, AcmeHttpClient]),
-            (443, true, 1, &[AcmeHttpClient, TlsAlpn]),
-            (443, true, 2, &[TlsAlpn, AcmeHttpClient]),
-            (5443, true, 0, &[AcmeHttpClient, TlsAlpn]),
-            (5443, true, 1, &[TlsAlpn, AcmeHttpClient]),
+            (443, true, 0, &[TlsAlpn, Http]),
+            (443, true, 1, &[Http, TlsAlpn]),
+            (443, true, 2, &[TlsAlpn, Http]),
+            (5443, true, 0, &[Http, TlsAlpn]),
+            (5443, true, 1, &[TlsAlpn, Http]),
         ] {
             assert_eq!(preference(port, plain, failures), expected);
         }

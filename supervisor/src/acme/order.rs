@@ -156,7 +156,7 @@ async fn unproven(order: &mut Order) -> Vec<String> {
 
 fn name(kind: &ChallengeType) -> String {
     match kind {
-        ChallengeType::Http01 => ChallengeKind::AcmeHttpClient.to_string(),
+        ChallengeType::Http01 => ChallengeKind::Http.to_string(),
         ChallengeType::TlsAlpn01 => ChallengeKind::TlsAlpn.to_string(),
         other => format!("{other:?}"),
     }

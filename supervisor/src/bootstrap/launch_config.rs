@@ -1,7 +1,7 @@
 //! From what a person asked for to what children are started with, each step once.
 //!
 //! ```text
-//! StartArgs ─▶ ConfigSource ─▶ LoadedConfig ─▶ Decided (whom to run as) ─▶ Listeners ─▶ LaunchConfig
+//! StartArgs ─▶ ConfigSource ─▶ LoadedConfig ─▶ RunAs (whom to run as) ─▶ Listeners ─▶ LaunchConfig
 //!           └───────── setup::prepare, which also makes what is missing ─┘
 //! ```
 

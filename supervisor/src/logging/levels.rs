@@ -61,7 +61,7 @@ mod tests {
         assert!(shown(
             Level::Trace,
             true,
-            "lockgate_proxy::handoff",
+            "lockgate_proxy::request::hand_off",
             tracing::Level::TRACE
         ));
         assert!(shown(Level::Trace, true, "actix_http::h1", tracing::Level::INFO));

@@ -18,7 +18,7 @@ pub(crate) enum Consent {
     /// Such a unit stays.
     Missing,
     /// `--force` was given.
-    ChownedFiles,
+    Given,
 }
 
 /// What writing a unit has changed.
@@ -91,7 +91,7 @@ impl UnitFile {
             State::Foreign(present) => ("was not made by lockgate", present),
         };
         match consent {
-            Consent::ChownedFiles => Ok(UnitChange::Replaced),
+            Consent::Given => Ok(UnitChange::Replaced),
             Consent::Missing => Err(self.foreign(state, difference(&present, &wanted))),
         }
     }
@@ -206,7 +206,7 @@ mod tests {
             "{error}"
         );
         assert_eq!(std::fs::read_to_string(unit.path()).unwrap(), edited);
-        assert_eq!(unit.write(&newer, Consent::ChownedFiles).unwrap(), UnitChange::Replaced);
+        assert_eq!(unit.write(&newer, Consent::Given).unwrap(), UnitChange::Replaced);
         assert!(unit.is_removable(Consent::Missing).unwrap());
         unit.remove().unwrap();
         assert!(!unit.is_removable(Consent::Missing).unwrap());
@@ -218,6 +218,6 @@ mod tests {
         let unit = UnitFile::new(directory.path(), "lockgate.service");
         std::fs::write(unit.path(), TEXT).unwrap();
         assert!(unit.is_removable(Consent::Missing).is_err() && unit.check(TEXT, Consent::Missing).is_err());
-        assert!(unit.is_removable(Consent::ChownedFiles).unwrap());
+        assert!(unit.is_removable(Consent::Given).unwrap());
     }
 }

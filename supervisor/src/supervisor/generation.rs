@@ -152,8 +152,7 @@ impl Generation {
         };
         self.drain = drain;
         // These are the last copies but the process's own: from now on a new connection is refused, not left waiting,
-        // unless
-        // another generation listens on the same socket.
+        // unless another generation listens on the same socket.
         child.sockets.clear();
         child.tracker.drain(deadline);
         child.signal(signal);

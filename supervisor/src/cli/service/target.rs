@@ -38,7 +38,7 @@ impl<'a> Service<'a> {
                 ServiceScope::User
             },
             consent: if arguments.force {
-                Consent::ChownedFiles
+                Consent::Given
             } else {
                 Consent::Missing
             },
