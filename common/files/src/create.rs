@@ -25,7 +25,10 @@ pub fn create_file(path: &Path, mode: u32, modes: Modes) -> io::Result<File> {
         .create_new(true)
         .mode(mode)
         .open(path)?;
-    modes.judge(file.set_permissions(Permissions::from_mode(mode)))?;
+    // Not asked for without need: some mounts refuse each chmod(2), and keep the mode that open(2) has given.
+    if file.metadata()?.permissions().mode() & 0o7777 != mode {
+        modes.judge(file.set_permissions(Permissions::from_mode(mode)))?;
+    }
     Ok(file)
 }
 

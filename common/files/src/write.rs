@@ -64,9 +64,9 @@ pub fn write_public(path: &Path, contents: impl AsRef<[u8]>, existing: Existing)
 }
 
 /// Writes a secret as [`write_private`] does, but leaves it under a temporary name until [`Staged::replace`] is called:
-/// what may not take the place of something good can be tried before.
+/// what may not take the place of something good can be tried before. It stays the writer's, who has to read it for that.
 pub fn stage_private(path: &Path, contents: impl AsRef<[u8]>) -> Result<Staged, WriteError> {
-    stage_in_directory(path, contents.as_ref(), &PRIVATE, Owner::Writer)
+    stage_in_directory(path, contents.as_ref(), &PRIVATE, Owner::Process)
 }
 
 /// Writes a file of the user's own anew, as an editor does: a link stays a link, and its target is replaced; mode and
@@ -101,6 +101,8 @@ const PUBLIC: ModesOf = ModesOf {
 /// Whose a new file is to be.
 #[derive(Clone, Copy)]
 enum Owner {
+    /// Whoever writes it, whatever it replaces.
+    Process,
     /// Whoever writes it; root leaves what it replaces to its owner, who reads it.
     Writer,
     /// This user; an error when it cannot be given away.
@@ -143,8 +145,11 @@ fn stage(target: &Path, contents: &[u8], mode: u32, owner: Owner) -> io::Result<
         target: target.to_owned(),
     };
     // Before the owner: for a file of its own, root without its capabilities needs none.
-    file.set_permissions(Permissions::from_mode(mode))?;
+    if mode != PRIVATE.file {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
     match owner {
+        Owner::Process => {}
         Owner::Given(owner) => owner.take(&file)?,
         Owner::Writer => {
             if let Some(owner) = owner_before(target, &file) {

@@ -209,7 +209,9 @@ async fn a_client_that_takes_nothing_ends() {
             .any(|fd| std::fs::read_link(fd.path()).is_ok_and(|path| path == big))
     };
     assert!(is_open());
-    eventually_async("the end of the transfer", async || !is_open()).await;
+    // By `idletimeout`, and not by a longer default.
+    let end = eventually_async("the end of the transfer", async || !is_open());
+    tokio::time::timeout(SOON, end).await.expect("the end within SOON");
     assert!(http1.rest().await.len() < length);
     drop(registry);
 }

@@ -63,6 +63,12 @@ pub(crate) fn create(root: &Path, owner: Option<&SystemUser>) -> Result<(), Data
         match make_directory(directory, mode, Modes::AsMounted) {
             Ok(true) => {}
             Ok(false) => continue,
+            Err(source) if directory.is_dir() => {
+                return Err(DataDirError {
+                    path: directory.to_owned(),
+                    source,
+                });
+            }
             Err(_) => return Ok(()),
         }
         if let Some(owner) = owner.filter(|_| directory.starts_with(root)) {

@@ -64,12 +64,18 @@ pub(crate) fn apply(config: &Config, home: &Home, users: &Users) -> Result<(), O
     }
     assign_named(config, home, users)?;
     assign_logs(&home.log(), users)?;
-    create_log_directory(config, users)
+    create_log_directory(config, users)?;
+    log_directory(config).map_or(Ok(()), |directory| assign_logs(directory, users))
 }
 
-/// Creates `log.file.directory` where it is missing, for all processes to write to.
+fn log_directory(config: &Config) -> Option<&Path> {
+    config.log.file.as_ref()?.directory.as_deref()
+}
+
+/// Creates `log.file.directory` where it is missing, for all processes to write to. What is in one that is there stays as it
+/// is: a supervisor that serves may not change the modes of its children's files.
 pub(crate) fn create_log_directory(config: &Config, users: &Users) -> Result<(), OwnershipError> {
-    let Some(directory) = config.log.file.as_ref().and_then(|file| file.directory.as_deref()) else {
+    let Some(directory) = log_directory(config) else {
         return Ok(());
     };
     // One that is there has the mode that somebody gave it.
@@ -77,7 +83,7 @@ pub(crate) fn create_log_directory(config: &Config, users: &Users) -> Result<(),
     if !directory.exists() && make().is_ok() {
         assign(directory, &root(users), EVERYBODYS_OWN)?;
     }
-    assign_logs(directory, users)
+    Ok(())
 }
 
 fn root(users: &Users) -> SystemUser {

@@ -359,7 +359,7 @@ fn a_changed_file_is_taken_up_by_itself_and_a_broken_one_is_not() {
         let status = status(&workdir);
         status["reload_error"].as_str()?.contains("http.nonsense").then_some(())
     });
-    assert!(running.log().contains("http.nonsense"), "{}", running.log());
+    eventually("the line in the log", || running.log().contains("http.nonsense"));
     assert!(told(), "the old one goes on");
     workdir.write("config.yml", PLAIN);
     eventually("the old headers", || !told());

@@ -5,6 +5,7 @@ mod docker_auth;
 
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -168,5 +169,13 @@ fn add(accounts: &Accounts, found: &DockerAuth) -> Result<(), Failure> {
 }
 
 fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    rewrite(path, text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+    rewrite(path, text).map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                ", owner and mode could not be kept: import as the file's owner, or as root"
+            }
+            _ => "",
+        };
+        Failure::new(format!("{}: {error}{advice}", path.display()))
+    })
 }
