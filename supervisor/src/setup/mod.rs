@@ -86,31 +86,14 @@ impl SetupOutcome {
 /// Makes what is missing. When a home that has served lacks a file, nothing is made.
 pub(crate) fn prepare(request: &SetupRequest<'_>, rollback: &mut Rollback) -> Result<SetupOutcome, SetupError> {
     let home = request.home;
-    let history = request.history();
-    missing::configuration(&history, request.locations())?;
-    let draft = Draft::of(request)?;
-    let listen = match &draft {
-        Some(draft) => draft.listen(request),
-        None => request.listen.as_ref().map(ToString::to_string),
-    };
-    let path = request.config.clone().unwrap_or_else(|| home.config_file());
-    let source = ConfigSource::new(path, request.environment, listen.as_deref());
-    let loaded = match &draft {
-        Some(draft) => source.parse(draft.text.clone())?,
-        None => source.load()?,
-    };
+    let Plan {
+        draft,
+        source,
+        loaded,
+        found,
+        changes,
+    } = plan(request)?;
     let config = &loaded.config;
-    missing::files(&history, config, request.locations())?;
-    let record = ServedRecord::new(config, source.path());
-    let changes = history
-        .served()
-        .map(|before| before.changes(&record))
-        .unwrap_or_default();
-    let found = match history {
-        History::New => preexisting::lay_ready(config, home),
-        History::Served(_) => Vec::new(),
-    };
-
     rollback.watch(config);
     prepare_directories(home)?;
     home_record::begin(home)?;
@@ -142,6 +125,51 @@ pub(crate) fn prepare(request: &SetupRequest<'_>, rollback: &mut Rollback) -> Re
         issued,
         account,
         made,
+        found,
+        changes,
+    })
+}
+
+/// What set-up goes by. Nothing is made until all of it is known and nothing that is named is missing.
+struct Plan {
+    /// The configuration that is to be written; none where one is there.
+    draft: Option<Draft>,
+    source: ConfigSource,
+    loaded: LoadedConfig,
+    found: Vec<String>,
+    changes: Vec<String>,
+}
+
+fn plan(request: &SetupRequest<'_>) -> Result<Plan, SetupError> {
+    let home = request.home;
+    let history = request.history();
+    missing::configuration(&history, request.locations())?;
+    let draft = Draft::of(request)?;
+    let listen = match &draft {
+        Some(draft) => draft.listen(request),
+        None => request.listen.as_ref().map(ToString::to_string),
+    };
+    let path = request.config.clone().unwrap_or_else(|| home.config_file());
+    let source = ConfigSource::new(path, request.environment, listen.as_deref());
+    let loaded = match &draft {
+        Some(draft) => source.parse(draft.text.clone())?,
+        None => source.load()?,
+    };
+    let config = &loaded.config;
+    missing::files(&history, config, request.locations())?;
+    let record = ServedRecord::new(config, source.path());
+    let changes = history
+        .served()
+        .map(|before| before.changes(&record))
+        .unwrap_or_default();
+    let found = match history {
+        History::New => preexisting::lay_ready(config, home),
+        History::Served(_) => Vec::new(),
+    };
+    Ok(Plan {
+        draft,
+        source,
+        loaded,
         found,
         changes,
     })

@@ -149,17 +149,7 @@ struct Groups(BTreeMap<String, Vec<String>>);
 
 impl Groups {
     fn write_out(&mut self, rule: &Rule, users: &[User], written: &mut Vec<Rule>, messages: &mut Messages) {
-        for (label, pattern) in &rule.labels {
-            if ["${type", "${name", "${service", "${account:"]
-                .iter()
-                .any(|variable| pattern.contains(variable))
-            {
-                messages.mistake(
-                    &format!("{}.match.labels.{label}", rule.place),
-                    "a label that depends on the request cannot be written for accounts; name the accounts instead",
-                );
-            }
-        }
+        refuse_labels_of_requests(rule, messages);
         let holders: Vec<_> = users.iter().filter(|user| user.has_labels(&rule.labels)).collect();
         let slots = slots(rule);
         let conditions: Vec<_> = rule
@@ -297,5 +287,20 @@ fn report_unused(rules: &[Rule], users: &[User], messages: &mut Messages) {
     for (label, users) in unused {
         let text = format!("the label {label:?} was left out: no rule asks for it");
         messages.note(&format!("users {}", users.join(", ")), &text);
+    }
+}
+
+/// A label that depends on what is asked for names no accounts.
+fn refuse_labels_of_requests(rule: &Rule, messages: &mut Messages) {
+    for (label, pattern) in &rule.labels {
+        if ["${type", "${name", "${service", "${account:"]
+            .iter()
+            .any(|variable| pattern.contains(variable))
+        {
+            messages.mistake(
+                &format!("{}.match.labels.{label}", rule.place),
+                "a label that depends on the request cannot be written for accounts; name the accounts instead",
+            );
+        }
     }
 }
