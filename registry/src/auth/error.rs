@@ -123,7 +123,15 @@ mod tests {
 
     #[test]
     fn a_token_request_that_cannot_be_understood_is_malformed() {
-        let error = TokenRequest::from_post("", b"grant_type=password", false).unwrap_err();
-        assert_eq!(AuthError::from(error).kind, AuthErrorKind::Malformed);
+        for form in [
+            "",
+            "grant_type=password",
+            "grant_type=password&username=a",
+            "grant_type=refresh_token&refresh_token=x",
+            "username=a&password=b",
+        ] {
+            let error = TokenRequest::from_post("", form.as_bytes(), false).unwrap_err();
+            assert_eq!(AuthError::from(error).kind, AuthErrorKind::Malformed, "{form}");
+        }
     }
 }
