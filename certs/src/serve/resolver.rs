@@ -157,6 +157,8 @@ struct Watched {
     name: Option<HostName>,
     pair: CertificateFiles,
     stamps: [Option<Stamp>; 2],
+    /// The stamps of a pair that could not be used when it was seen first.
+    unfit: Option<[Option<Stamp>; 2]>,
     current: Arc<CertifiedKey>,
 }
 
@@ -169,6 +171,7 @@ impl Watched {
             name,
             pair,
             stamps,
+            unfit: None,
             current,
         })
     }
@@ -178,9 +181,15 @@ impl Watched {
         if stamps == self.stamps {
             return None;
         }
-        self.stamps = stamps;
         let (name, certificate) = (self.name.clone(), self.pair.certificate.clone());
-        match load::certified_key(&certificate, &self.pair.key) {
+        let loaded = load::certified_key(&certificate, &self.pair.key);
+        // Two files are not replaced at once: what does not fit is refused when the next look finds it unchanged.
+        if loaded.is_err() && self.unfit.as_ref() != Some(&stamps) {
+            self.unfit = Some(stamps);
+            return None;
+        }
+        (self.stamps, self.unfit) = (stamps, None);
+        match loaded {
             // The key is compared by its public half, which is in the leaf.
             Ok(new) if new.cert == self.current.cert => None,
             Ok(new) => {
