@@ -64,9 +64,9 @@ pub fn write_public(path: &Path, contents: impl AsRef<[u8]>, existing: Existing)
 }
 
 /// Writes a secret as [`write_private`] does, but leaves it under a temporary name until [`Staged::replace`] is called:
-/// what may not take the place of something good can be tried before. It stays the writer's, who has to read it for that.
+/// what may not take the place of something good can be tried before. Until then it is the writer's, who has to read it.
 pub fn stage_private(path: &Path, contents: impl AsRef<[u8]>) -> Result<Staged, WriteError> {
-    stage_in_directory(path, contents.as_ref(), &PRIVATE, Owner::Process)
+    stage_in_directory(path, contents.as_ref(), &PRIVATE, Owner::Later)
 }
 
 /// Writes a file of the user's own anew, as an editor does: a link stays a link, and its target is replaced; mode and
@@ -101,8 +101,8 @@ const PUBLIC: ModesOf = ModesOf {
 /// Whose a new file is to be.
 #[derive(Clone, Copy)]
 enum Owner {
-    /// Whoever writes it, whatever it replaces.
-    Process,
+    /// As [`Owner::Writer`], but not before it takes its name.
+    Later,
     /// Whoever writes it; root leaves what it replaces to its owner, who reads it.
     Writer,
     /// This user; an error when it cannot be given away.
@@ -143,13 +143,14 @@ fn stage(target: &Path, contents: &[u8], mode: u32, owner: Owner) -> io::Result<
     let staged = Staged {
         path,
         target: target.to_owned(),
+        owner_is_open: matches!(owner, Owner::Later),
     };
     // Before the owner: for a file of its own, root without its capabilities needs none.
     if mode != PRIVATE.file {
         file.set_permissions(Permissions::from_mode(mode))?;
     }
     match owner {
-        Owner::Process => {}
+        Owner::Later => {}
         Owner::Given(owner) => owner.take(&file)?,
         Owner::Writer => {
             if let Some(owner) = owner_before(target, &file) {
@@ -187,6 +188,8 @@ fn owner_before(target: &Path, new: &File) -> Option<UidGid> {
 pub struct Staged {
     path: PathBuf,
     target: PathBuf,
+    /// Whether it is given to the target's owner when it takes the name.
+    owner_is_open: bool,
 }
 
 impl Staged {
@@ -197,8 +200,17 @@ impl Staged {
 
     /// Takes the target's name, whatever has it.
     pub fn replace(self) -> Result<(), WriteError> {
-        let placed = self.rename().and_then(|()| sync_directory(directory_of(&self.target)));
-        placed.map_err(|source| self.failed(source))
+        let place = || {
+            if self.owner_is_open {
+                let file = File::open(&self.path)?;
+                if let Some(owner) = owner_before(&self.target, &file) {
+                    owner.take(&file)?;
+                }
+            }
+            self.rename()?;
+            sync_directory(directory_of(&self.target))
+        };
+        place().map_err(|source| self.failed(source))
     }
 
     /// Takes the target's name if nothing has it.

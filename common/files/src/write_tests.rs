@@ -252,4 +252,12 @@ fn a_file_for_another_user_is_that_users() {
         write(&path, "another").unwrap();
         assert_eq!(UidGid::of(&path.metadata().unwrap()), owner, "{way}");
     }
+    // What is staged is read by its writer before it takes the name.
+    let staged = stage_private(&path, "staged").unwrap();
+    assert_eq!(
+        UidGid::of(&staged.path().metadata().unwrap()).uid,
+        rustix::process::geteuid().as_raw()
+    );
+    staged.replace().unwrap();
+    assert_eq!(UidGid::of(&path.metadata().unwrap()), owner);
 }
