@@ -205,6 +205,8 @@ impl Staged {
                 let file = File::open(&self.path)?;
                 if let Some(owner) = owner_before(&self.target, &file) {
                     owner.take(&file)?;
+                    // As the content was: on disk before it has the name.
+                    file.sync_all()?;
                 }
             }
             self.rename()?;
