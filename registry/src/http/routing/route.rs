@@ -227,18 +227,16 @@ pub(crate) fn route(method: &Method, path: &str, query: Option<&str>) -> Result<
 /// The path of the endpoint that a GET of `path` means: with one slash where there are several, and without one at its
 /// end. Peers answer with a redirection there.
 pub(crate) fn clean(path: &str) -> Option<String> {
-    // What follows a prefix that ends in the middle of a segment is no path of ours.
-    if !path.starts_with('/') {
-        return None;
-    }
     let is_endpoint = |path: &str| route(&Method::GET, path, None).is_ok();
     let clean = single_slashes(path);
-    match clean.trim_end_matches('/') {
+    let found = match clean.trim_end_matches('/') {
         "/v2" => Some("/v2/".to_owned()),
         _ if is_endpoint(&clean) => Some(clean),
         shorter if is_endpoint(shorter) => Some(shorter.to_owned()),
         _ => None,
-    }
+    };
+    // An escaped slash is no place to send anybody: `%2Fv2` behind a prefix, `/v2%2F`.
+    found.filter(|path| path.starts_with("/v2/"))
 }
 
 /// `path` with one slash wherever there are several in a row.
